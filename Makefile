@@ -1,0 +1,32 @@
+# Two commands for a machine with Python 3.11 and nothing else:
+#   make benchmark   set everything up, run the phantom study to its tables
+#   make test        set everything up, run the tests
+PYTHON ?= python3.11
+CORES ?= all
+BIN := .venv/bin
+
+.PHONY: benchmark test lint setup clean-results
+
+benchmark: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
+
+test: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+setup: .venv/installed
+
+# Made anew whenever the pinned packages or the package's own metadata change.
+.venv/installed: requirements.txt pyproject.toml
+	$(shell command -v $(PYTHON) || command -v python3) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+clean-results:
+	rm -rf results .snakemake

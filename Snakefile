@@ -1,0 +1,60 @@
+"""afpbench: from raw paired MR and CT volumes to the tables of a paper."""
+
+import os
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+ROOT = Path(workflow.basedir)
+SOURCE = str(ROOT / "src")
+sys.path.insert(0, SOURCE)
+# Scripts import the package from here, in whatever environment they run.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
+
+from afpbench.config import load_study
+from afpbench.errors import AfpbenchError
+
+# `configfile:` would merge the phantom study into the user's own: the default is read only where none is given.
+if "tasks" not in config:
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text()) | config
+try:
+    STUDY = load_study(config, ROOT)
+except AfpbenchError as error:
+    raise WorkflowError(str(error)) from None
+
+KEEP_GOING = bool({"-k", "--keep-going"} & set(sys.argv))
+os.environ.setdefault("AFPBENCH_FAILED_CASES", "exclude" if KEEP_GOING else STUDY["failed_cases"])
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/registration.smk"
+include: "workflow/rules/preparation.smk"
+include: "workflow/rules/segmenters.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/inference.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/tables.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        all_results(),
+
+
+onsuccess:
+    print(summary())
+
+
+onerror:
+    print(failure_hint(log))

@@ -1,0 +1,19 @@
+from afpbench import log
+
+log.start(snakemake.log[0])
+from pathlib import Path
+
+from afpbench.inference.chunks import failures
+from afpbench.metrics.evaluate import evaluate_row
+
+params, out = snakemake.params, Path(snakemake.output[0])
+evaluate_row(
+    out.parents[2],
+    snakemake.wildcards.task,
+    snakemake.wildcards.row,
+    params.cases,
+    params.structures,
+    failed=failures([*snakemake.input.synthetic, *snakemake.input.segmentations]),
+    threads=snakemake.threads,
+    out=out,
+)

@@ -1,0 +1,20 @@
+from afpbench import log
+
+log.start(snakemake.log[0])
+from pathlib import Path
+
+from afpbench.inference.chunks import run_chunk
+from afpbench.segmenters.chunk import Segmentation
+from afpbench.segmenters.prediction import open_segmenter
+
+params, record = snakemake.params, Path(snakemake.output[0])
+segment = open_segmenter(
+    params.segmenter["kind"], Path(params.folder), params.segmenter, params.device, snakemake.threads
+)
+synthetic = Path(snakemake.input.synthetic).parents[1] if "synthetic" in snakemake.input.keys() else None
+real = Path(snakemake.input.real[0]).parents[1] if synthetic else None
+run_chunk(
+    dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
+    record,
+    Segmentation(segment, synthetic, real),
+)

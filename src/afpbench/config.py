@@ -1,0 +1,186 @@
+"""The study file: from what the user wrote to a dict that has every key.
+
+`load_study` is called when a study is planned, by hosts that may have nothing but Snakemake: standard library,
+PyYAML and jsonschema only. The form is workflow/schemas/config.schema.yaml; config/README.md describes every key.
+"""
+
+from pathlib import Path
+
+from . import config_checks, config_schema
+from .errors import ConfigError
+from .log import logger
+
+# Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
+OWN_ENTRIES = ("segmenters", "structures", "variants", "tables")
+
+
+class StudyError(ConfigError):
+    """A study file with one or more problems. problems: one line each."""
+
+    def __init__(self, lines: list[str]):
+        self.problems = list(lines)
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        super().__init__("\n  ".join([f"the study file has {count}:", *lines]), hint="config/README.md has every key")
+
+
+def load_study(config: dict, root: str | Path) -> dict:
+    """Validate a study, put its preset under its tasks, and fill in every default.
+
+    config: the study file as read from YAML (not changed). root: the folder that relative paths start from.
+    Returns a plain dict in which every key of config/README.md is present; `training` of a variant and `training`,
+    `planner` and `patch_size` of a segmenter hold the values that take effect.
+    Raises StudyError with all problems at once. What is allowed but unwise is logged as a warning.
+    """
+    if not isinstance(config, dict):
+        found = config_schema.shown(config)
+        raise StudyError([f"the study file: wrong type; found: {found}; allowed: a group of keys with `tasks`"])
+    study = _plain(config)
+    if odd := list(config_schema.odd_keys(study)):
+        raise StudyError(odd)
+    schema = config_schema.study_schema()
+    lines = _apply_preset(study)
+    found = config_schema.problems(schema, study)
+    lines += [line for _, line in found]
+
+    broken_keys = {path[0] for path, _ in found if path}
+    broken_tasks = {path[1] for path, _ in found if len(path) > 1 and path[0] == "tasks"}
+    tasks = study.pop("tasks", None)
+    if not isinstance(tasks, dict):
+        raise StudyError(lines)
+    study = {key: value for key, value in study.items() if key not in broken_keys and key in schema["properties"]}
+    config_schema.fill(schema, study)
+    study["tasks"] = {name: task for name, task in tasks.items() if name not in broken_tasks}
+    for name, task in study["tasks"].items():
+        lines += config_checks.unused_training(name, task)
+        _complete(study, name, task)
+        lines += config_checks.check_task(study, name, Path(root))
+    if lines:
+        raise StudyError(lines)
+    for line in config_checks.warnings(study):
+        logger.warning(line)
+    return study
+
+
+def read_study(path: str | Path) -> dict:
+    """Read a study file (YAML or JSON) as it stands.
+
+    Raises ConfigError for a missing or unreadable file, a syntax error, and a key given twice in one place (which
+    YAML readers pass over in silence, keeping the last).
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """A loader that refuses keys given twice."""
+
+        def construct_mapping(self, node, deep=False):
+            seen = {}
+            for key, _ in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    continue
+                if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key '{key.value}' is given twice, first in line {seen[key.value]}",
+                        key.start_mark,
+                    )  # fmt: skip
+                seen[key.value] = key.start_mark.line + 1
+            return super().construct_mapping(node, deep)
+
+    try:
+        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the study file {path}", found=error.strerror, hint="give the path of a YAML file"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(
+            f"the study file {path}{place} is not valid YAML",
+            found=getattr(error, "problem", None) or str(error).splitlines()[0],
+            hint="indent with spaces, one `key: value` a line",
+        ) from error
+
+
+def merge(under: dict, over: dict) -> dict:
+    """`over` laid on `under`: groups of keys are merged all the way down, anything else in `over` wins."""
+    merged = dict(under)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def _plain(value: object) -> object:
+    """A copy made of plain dicts and lists."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _apply_preset(study: dict) -> list[str]:
+    """Check every preset and lay each task on the chosen one, in place. Returns the problems."""
+    presets, chosen, tasks = study.get("presets", {}), study.get("preset"), study.get("tasks")
+    if not isinstance(presets, dict):
+        return []
+    lines, broken = [], set()
+    for name, preset in presets.items():
+        if isinstance(preset, dict):
+            found = config_schema.problems(config_schema.preset_schema(), preset, f"presets.{name}")
+            lines += [line for _, line in found]
+            broken |= {name} if found else set()
+    if not isinstance(chosen, str):
+        return lines
+    if chosen not in presets:
+        return [*lines, config_schema.not_among("preset", chosen, presets, "no such entry in `presets`")]
+    if chosen not in broken and isinstance(presets[chosen], dict) and isinstance(tasks, dict):
+        for name, task in tasks.items():
+            if isinstance(task, dict):
+                tasks[name] = merge(_plain(_for_task(presets[chosen], task)), task)
+    return lines
+
+
+def _for_task(preset: dict, task: dict) -> dict:
+    """The preset without entries that the task does not have."""
+    fitting = dict(preset)
+    for part in OWN_ENTRIES:
+        if isinstance(fitting.get(part), dict):
+            own = task.get(part)
+            fitting[part] = {k: v for k, v in fitting[part].items() if isinstance(own, dict) and k in own}
+            if not fitting[part]:
+                del fitting[part]
+    return fitting
+
+
+def _complete(study: dict, name: str, task: dict) -> None:
+    """Fill in a valid task's defaults and what its parts inherit from one another, in place."""
+    task.setdefault("generators", {}).setdefault("nnunet", {})
+    config_schema.fill(config_schema.task_schema(), task)
+    task.setdefault("title", name)
+    task.setdefault("tolerance_mm", 2 * min(task["spacing_mm"]))
+    task["training"].setdefault("precision", study["runtime"]["precision"])
+    for generator in task["generators"].values():
+        generator["planner"].setdefault("batch_size", task["training"]["batch_size"])
+    for part in ("segmenters", "structures", "variants"):
+        for entry, options in task[part].items():
+            options.setdefault("label", entry)
+    for segmenter in task["segmenters"].values():
+        _complete_segmenter(segmenter, task)
+    for structure in task["structures"].values():
+        structure.setdefault("tolerance_mm", task["tolerance_mm"])
+    for variant in task["variants"].values():
+        variant["training"] = {**task["training"], **variant.get("training", {})}
+    for table in task["tables"].values():
+        table.setdefault("rows", [*task["variants"], *task["controls"]])
+
+
+def _complete_segmenter(segmenter: dict, task: dict) -> None:
+    """What a segmenter that the workflow trains inherits from the task; nothing for one that is only loaded."""
+    if not config_checks.is_trained_here(segmenter):
+        return
+    like = task["generators"]["nnunet"]
+    segmenter["training"] = {**task["training"], **segmenter.get("training", {})}
+    batch_size = {"batch_size": segmenter["training"]["batch_size"]}
+    segmenter["planner"] = {**like["planner"], **batch_size, **segmenter.get("planner", {})}
+    segmenter.setdefault("patch_size", like["patch_size"])

@@ -1,0 +1,301 @@
+"""What a schema cannot see in a study file: names that must exist elsewhere, numbers that must fit, files on disk.
+
+Each check takes a completed task (see config.load_study) and returns its problems, one line each. Standard library
+only.
+"""
+
+import functools
+import json
+from importlib import resources
+from pathlib import Path
+
+from .config_schema import not_among
+from .errors import AfpbenchError
+from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS
+
+STAND_IN = "stand_in"
+TOTALSEGMENTATOR_DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
+CONTROLS = ("real_ct", "mr_linear", "mean_ct")
+
+
+def check_task(study: dict, name: str, root: Path) -> list[str]:
+    """All problems of one completed task, in the order of the file."""
+    task = study["tasks"][name]
+    where = f"tasks.{name}"
+    return [
+        *_check_pairs(where, task),
+        *_check_cases(where, task, study["seed"], name, root),
+        *_check_segmenters(where, task, root),
+        *_check_structures(where, task, root),
+        *_check_variants(where, task),
+        *_check_tables(where, task),
+    ]
+
+
+def warnings(study: dict) -> list[str]:
+    """What is allowed but unwise, one line each."""
+    lines = []
+    for name, task in study["tasks"].items():
+        test, alpha = task["splits"]["test"], task["statistics"]["alpha"]
+        count = len(test) if isinstance(test, list) else test
+        smallest = 2 / 2**count
+        if smallest >= alpha:
+            lines.append(
+                f"tasks.{name}.splits.test: with {count} test cases the smallest p of a two-sided Wilcoxon test is "
+                f"{smallest:.3g}, so nothing can reach p < {alpha:g}"
+            )
+    return lines
+
+
+def is_trained_here(segmenter: dict) -> bool:
+    """Whether the workflow trains a segmenter itself: kind `trained`, or TotalSegmentator's stand-in."""
+    return segmenter["kind"] == "trained" or segmenter.get("weights") == STAND_IN
+
+
+def unused_training(name: str, task: dict) -> list[str]:
+    """Training keys given for a segmenter that is only loaded. `task`: as the user wrote it."""
+    return [
+        f"tasks.{name}.segmenters.{key}.{part}: has no effect, since weights are given; hint: remove it, "
+        f"or set weights to '{STAND_IN}'"
+        for key, segmenter in task["segmenters"].items()
+        if not is_trained_here(segmenter)
+        for part in ("training", "planner", "patch_size")
+        if part in segmenter
+    ]
+
+
+@functools.cache
+def totalsegmentator_classes() -> dict[int, str]:
+    """The classes of TotalSegmentator's task `total`, `fast` and `fastest` included: id -> name."""
+    text = resources.files("afpbench").joinpath("resources/totalsegmentator_classes.json").read_text(encoding="utf-8")
+    return {int(key): name for key, name in json.loads(text).items()}
+
+
+def source_labels(data: dict) -> list[str]:
+    """The names of the labels that a data source has."""
+    if data["source"] == "phantom":
+        from .phantom.labels import REGION_CLASSES
+
+        return list(REGION_CLASSES[data["region"]])
+    return list(data["labels"]["structures"])
+
+
+def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | None:
+    """The names of the classes that a segmenter finds; None where its folder cannot say."""
+    if segmenter["kind"] == "trained":
+        return list(segmenter["classes"])
+    if segmenter["kind"] == "nnunet":
+        return _dataset_classes(root / Path(segmenter["folder"]).expanduser())
+    names = list(totalsegmentator_classes().values())
+    if segmenter["weights"] == STAND_IN:
+        available = set(source_labels(data))
+        names = [name for name in names if name in available]
+    return names
+
+
+def _dataset_classes(folder: Path) -> list[str] | None:
+    try:
+        labels = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]
+        return [name for name in labels if name != "background"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _check_pairs(where: str, task: dict) -> list[str]:
+    """Lower and upper limits in the right order."""
+    pairs = {"normalization.ct_clip_percentiles": task["normalization"]["ct_clip_percentiles"]}
+    labels = task["data"].get("labels", {})
+    for name, structure in labels.get("structures", {}).items():
+        pairs[f"data.labels.structures.{name}.hu"] = structure["hu"]
+    return [
+        f"{where}.{key}: the lower limit must come first; found: {pair}; allowed: two numbers in rising order"
+        for key, pair in pairs.items()
+        if pair[0] >= pair[1]
+    ]
+
+
+def _check_cases(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
+    """The data source has cases, and the splits ask for no more than there are."""
+    from .data.sources import list_cases
+    from .splits import make_splits
+
+    try:
+        cases = list_cases(task["data"], root)
+    except AfpbenchError as error:
+        return [f"{where}.data: {_one_line(error)}"]
+    try:
+        make_splits(cases, task["splits"], seed, name)
+    except AfpbenchError as error:
+        return [f"{where}.splits: {_one_line(error)}"]
+    return []
+
+
+def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
+    lines = []
+    for name, segmenter in task["segmenters"].items():
+        place = f"{where}.segmenters.{name}"
+        if segmenter["kind"] == "trained":
+            lines += _check_trained(place, segmenter, task["data"])
+        elif segmenter["kind"] == "nnunet":
+            lines += _check_model_folder(place, segmenter, root)
+        else:
+            lines += _check_totalsegmentator(place, segmenter, task["data"], root)
+    return lines
+
+
+def _check_trained(place: str, segmenter: dict, data: dict) -> list[str]:
+    """Every label exists in the data source, and belongs to one class."""
+    available, owner, lines = source_labels(data), {}, []
+    for name, labels in segmenter["classes"].items():
+        if name == "background":
+            lines.append(f"{place}.classes.background: a reserved name; hint: everything else is background by itself")
+        for label in labels:
+            if label not in available:
+                lines.append(not_among(f"{place}.classes.{name}", label, available, "the data has no such label"))
+            elif label in owner:
+                lines.append(
+                    f"{place}.classes.{name}: the label '{label}' is already in the class '{owner[label]}'; "
+                    "hint: a voxel can belong to one class only"
+                )
+            owner.setdefault(label, name)
+    return lines
+
+
+def _check_model_folder(place: str, segmenter: dict, root: Path) -> list[str]:
+    """An nnU-Net model folder has what loading it needs."""
+    folder = root / Path(segmenter["folder"]).expanduser()
+    if not folder.is_dir():
+        return [_no_folder(f"{place}.folder", segmenter["folder"], root)]
+    needed = ["plans.json", "dataset.json", *(f"fold_{fold}/checkpoint_final.pth" for fold in segmenter["folds"])]
+    lines = [
+        f"{place}.folder: {segmenter['folder']} has no {file}; hint: give the folder that holds plans.json and fold_0"
+        for file in needed
+        if not (folder / file).is_file()
+    ]
+    if (folder / "dataset.json").is_file() and _dataset_classes(folder) is None:
+        lines.append(f"{place}.folder: {segmenter['folder']}/dataset.json has no readable `labels`")
+    return lines
+
+
+def _check_totalsegmentator(place: str, segmenter: dict, data: dict, root: Path) -> list[str]:
+    """Real weights are there; a stand-in has the phantom's labels to learn from."""
+    if segmenter["weights"] == STAND_IN:
+        if data["source"] == "phantom":
+            return []
+        return [
+            f"{place}.weights: a stand-in needs true labels; found: data.source '{data['source']}'; "
+            "allowed: the path of real weights; hint: 'stand_in' works with the phantom only"
+        ]
+    folder = root / Path(segmenter["weights"]).expanduser()
+    if not folder.is_dir():
+        return [_no_folder(f"{place}.weights", segmenter["weights"], root)]
+    return [
+        f"{place}.weights: {segmenter['weights']} has no folder Dataset{number}_*, which the task "
+        f"'{segmenter['task']}' needs; hint: TotalSegmentator keeps them in ~/.totalsegmentator/nnunet/results"
+        for number in TOTALSEGMENTATOR_DATASETS[segmenter["task"]]
+        if not any(folder.glob(f"Dataset{number}_*"))
+    ]
+
+
+def _no_folder(where: str, found: str, root: Path) -> str:
+    return f"{where}: no such folder; found: '{found}'; hint: relative paths start from {root.resolve()}"
+
+
+def _check_structures(where: str, task: dict, root: Path) -> list[str]:
+    lines = []
+    for name, structure in task["structures"].items():
+        place = f"{where}.structures.{name}"
+        if name in REGIONS:
+            lines.append(f"{place}: a reserved name; hint: it stands for a region of the image metrics")
+        segmenter = task["segmenters"].get(structure["segmenter"])
+        if segmenter is None:
+            found, names = structure["segmenter"], task["segmenters"]
+            lines.append(not_among(f"{place}.segmenter", found, names, "no such segmenter"))
+            continue
+        available = segmenter_classes(segmenter, task["data"], root)
+        for label in structure["classes"]:
+            if available is not None and label not in available:
+                what = f"the segmenter '{structure['segmenter']}' has no such class"
+                lines.append(not_among(f"{place}.classes", label, available, what))
+    return lines
+
+
+def _check_variants(where: str, task: dict) -> list[str]:
+    lines, variants = [], task["variants"]
+    for name, variant in variants.items():
+        place = f"{where}.variants.{name}"
+        if name in CONTROLS:
+            lines.append(f"{place}: a reserved name; hint: it is the name of a control row")
+        if variant["generator"] not in task["generators"]:
+            found, names = variant["generator"], task["generators"]
+            lines.append(not_among(f"{place}.generator", found, names, "no such generator"))
+        lines += _check_networks(place, variant, task["segmenters"])
+        lines += _check_start(place, name, variants)
+    if task["reference"] not in variants:
+        lines.append(not_among(f"{where}.reference", task["reference"], variants, "no such variant"))
+    return lines
+
+
+def _check_networks(place: str, variant: dict, segmenters: dict) -> list[str]:
+    """The feature networks of loss terms are segmenters of the task."""
+    lines = []
+    for index, term in enumerate(variant["loss"]):
+        for network in term.get("networks") or []:
+            name = network.get("name") if isinstance(network, dict) else network
+            if name not in segmenters:
+                spot = f"{place}.loss[{index}].networks"
+                lines.append(not_among(spot, name, segmenters, "no such segmenter"))
+    return lines
+
+
+def _check_start(place: str, name: str, variants: dict) -> list[str]:
+    """`init_from` names another variant with the same generator, and no circle comes of it."""
+    start = variants[name]["init_from"]
+    others = [other for other in variants if other != name]
+    if start is None:
+        return []
+    if start not in others:
+        return [not_among(f"{place}.init_from", start, others, "no such other variant")]
+    own, its = variants[name]["generator"], variants[start]["generator"]
+    if own != its:
+        return [f"{place}.init_from: '{start}' has another generator; found: {its}; allowed: {own}"]
+    chain = [name, start]
+    while (following := variants[chain[-1]]["init_from"]) in variants:
+        chain.append(following)
+        if following == name:
+            circle = " -> ".join(chain)
+            return [f"{place}.init_from: a circle: {circle}; hint: one of them must start from random weights"]
+        if following in chain[:-1]:
+            return []
+    return []
+
+
+def _check_tables(where: str, task: dict) -> list[str]:
+    lines, rows = [], [*task["variants"], *task["controls"]]
+    for name, table in task["tables"].items():
+        place = f"{where}.tables.{name}"
+        for row in table["rows"]:
+            if row not in rows:
+                lines.append(not_among(f"{place}.rows", row, rows, "no such variant or control"))
+        for index, column in enumerate(table["columns"]):
+            lines += _check_column(f"{place}.columns[{index}]", column, task["structures"])
+    return lines
+
+
+def _check_column(place: str, column: dict, structures: dict) -> list[str]:
+    metric, structure = column["metric"], column["structure"]
+    if structure is None:
+        if metric in IMAGE_METRICS:
+            return []
+        return [f"{place}.structure: missing, '{metric}' is computed per structure; allowed: {', '.join(structures)}"]
+    if metric not in STRUCTURE_METRICS:
+        return [f"{place}.structure: has no effect, since '{metric}' is computed of the image; hint: remove it"]
+    if structure not in structures:
+        return [not_among(f"{place}.structure", structure, structures, "no such structure")]
+    if column["region"] != "body":
+        return [f"{place}.region: has no effect beside a structure; hint: remove it"]
+    return []
+
+
+def _one_line(error: AfpbenchError) -> str:
+    return "; ".join(part.strip() for part in str(error).splitlines())

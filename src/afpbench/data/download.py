@@ -1,0 +1,133 @@
+"""Fetch the files of an STS case from the public repository, checked by size and sha256 before use."""
+
+import hashlib
+import http.client
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from ..atomic import atomic_path
+from ..errors import ConfigError, DataError
+from ..log import logger
+from .sources import RemoteFile, download_folder, sts_files
+
+REPOSITORY_URL = "https://raw.githubusercontent.com/theibsi/data_sets/6da96021bc91faf4c0cb7fd7fa56a4225d2064a8"
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+CHUNK_BYTES = 1 << 20
+TIMEOUT_S = 60
+ATTEMPTS = 3
+
+
+def download_case(data: dict, case: str, root: Path, pause_s: float = 2.0) -> Path:
+    """Bring the files of a case into the download folder; files that are already right are not fetched again.
+
+    data: the task's `data` section (`url`: the base address, default the public repository at a pinned commit;
+    `download_dir`). root: the folder that relative paths start from. pause_s: between attempts at one file.
+    Each file is written under a temporary name, checked, then renamed. Returns the case's folder.
+    Raises ConfigError for an address that is not https (http is allowed for this machine only), DataError for an
+    unknown case, an unreachable or missing file, a wrong size or a wrong checksum.
+    """
+    base = data.get("url") or REPOSITORY_URL
+    _check_url(base, "data.url")
+    files = [file for file in sts_files() if file.case == case]
+    if not files:
+        raise DataError(f"case {case}: not in the list of files to download", hint="see data/sts_files.tsv")
+    folder = download_folder(data, root) / case
+    for number, file in enumerate(files, start=1):
+        target = folder / file.name
+        if is_right(target, file):
+            logger.info("%s %d/%d %s: already there", case, number, len(files), file.name)
+            continue
+        begin = time.monotonic()
+        fetch(f"{base.rstrip('/')}/{file.path}", file, target, pause_s)
+        seconds = time.monotonic() - begin
+        logger.info(
+            "%s %d/%d %s: %.1f MB in %.1f s", case, number, len(files), file.name, file.size_bytes / 1e6, seconds
+        )
+    return folder
+
+
+def is_right(path: Path, file: RemoteFile) -> bool:
+    """Whether a file on disk has the size and sha256 that the list gives."""
+    if not path.is_file() or path.stat().st_size != file.size_bytes:
+        return False
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
+
+
+def fetch(url: str, file: RemoteFile, target: Path, pause_s: float = 2.0) -> None:
+    """Fetch one file; a broken connection is tried again, an answer that is wrong is an error at once."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with atomic_path(target) as temporary:
+                _check(url, file, *_stream(url, temporary, file.size_bytes))
+            return
+        except urllib.error.HTTPError as error:
+            reason = f"HTTP {error.code} {error.reason}"
+            final = error.code < 500 or attempt == ATTEMPTS
+        except (OSError, http.client.HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+            final = attempt == ATTEMPTS
+        if final:
+            raise DataError(
+                f"case {file.case}: cannot download {file.name} from {url}",
+                found=reason,
+                expected=f"a file of {file.size_bytes} bytes",
+                hint=f"check the network and data.url, or put the file at {target} by hand; "
+                "files that are already there are kept",
+            )
+        logger.warning("%s: %s; attempt %d of %d", url, reason, attempt, ATTEMPTS)
+        time.sleep(pause_s)
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, request, stream, code, message, headers, new_url):
+        _check_url(new_url, f"redirect of {request.full_url}")
+        return super().redirect_request(request, stream, code, message, headers, new_url)
+
+
+def _stream(url: str, path: Path, limit_bytes: int) -> tuple[int, str]:
+    """Write the answer to `path`, at most one byte more than the limit; return its size and sha256."""
+    digest, size = hashlib.sha256(), 0
+    opener = urllib.request.build_opener(_SafeRedirects)
+    with opener.open(url, timeout=TIMEOUT_S) as answer, open(path, "wb") as target:
+        while size <= limit_bytes and (block := answer.read(min(CHUNK_BYTES, limit_bytes + 1 - size))):
+            target.write(block)
+            digest.update(block)
+            size += len(block)
+    return size, digest.hexdigest()
+
+
+def _check(url: str, file: RemoteFile, size: int, sha256: str) -> None:
+    hint = "the file was not kept; try again, and if it stays wrong, check data.url (or a proxy that alters files)"
+    if size != file.size_bytes:
+        found = f"more than {file.size_bytes} bytes" if size > file.size_bytes else f"{size} bytes"
+        raise DataError(
+            f"case {file.case}: {file.name} from {url} has the wrong size",
+            found=found,
+            expected=f"{file.size_bytes} bytes",
+            hint=hint,
+        )
+    if sha256 != file.sha256:
+        raise DataError(
+            f"case {file.case}: {file.name} from {url} has the wrong checksum",
+            found=f"sha256 {sha256}",
+            expected=f"sha256 {file.sha256}",
+            hint=hint,
+        )
+
+
+def _check_url(url: str, where: str) -> None:
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and parts.hostname in LOCAL_HOSTS:
+        return
+    raise ConfigError(
+        f"{where}: not a safe address",
+        found=url,
+        expected="an https:// address (http:// only for this machine: localhost)",
+        hint="use the https address of the server",
+    )

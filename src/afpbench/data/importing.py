@@ -1,0 +1,117 @@
+"""From a source to an imported case: opened, checked, in canonical axes, with labels where the source has them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .. import io
+from ..atomic import write_json
+from ..errors import DataError
+from ..io import Volume
+from ..log import logger
+from ..preprocessing import sha256_of
+from .checks import check_hu, check_mask, check_overlap, check_values
+from .hu_labels import hu_labels
+from .sources import case_files, class_ids, phantom_index
+
+CANONICAL = "LPS"
+
+
+def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None:
+    """Make the imported folder of one case.
+
+    data: the task's `data` section. seed: the study's (phantoms are made from it). out: the folder to write.
+    root: the folder that relative paths start from.
+    Writes mr.nii.gz (float32), ct.nii.gz (int16 HU), case.json, and what the source has of labels.nii.gz,
+    mr_labels.nii.gz, displacement.nii.gz, mr_contour.nii.gz, ct_contour.nii.gz.
+    Raises DataError, naming the case, for input that cannot be used.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    if data["source"] == "phantom":
+        volumes, record = _phantom(data, case, seed)
+    else:
+        volumes, record = _files(data, case, Path(root))
+    overlap = _check_pair(case, volumes)
+    for name, volume in volumes.items():
+        io.write(volume, out / f"{name}.nii.gz")
+    header = {"case": case, "source": data["source"], "ct_box_share_of_mr": round(overlap, 4)}
+    images = {name: _describe(volumes[name], out / f"{name}.nii.gz") for name in ("mr", "ct")}
+    write_json(out / "case.json", {**header, **images, "classes": class_ids(data), "record": record})
+    logger.info("case %s: MR %s, CT %s", case, images["mr"]["shape"], images["ct"]["shape"])
+
+
+def canonical(volume: Volume) -> Volume:
+    """The same voxels with the array axes reordered and flipped to the closest LPS identity direction.
+
+    An oblique volume stays oblique: nothing is interpolated.
+    """
+    import SimpleITK as sitk
+
+    return io.from_sitk(sitk.DICOMOrient(io.to_sitk(volume), CANONICAL), volume.source)
+
+
+def _phantom(data: dict, case: str, seed: int) -> tuple[dict[str, Volume], dict]:
+    from ..phantom.generate import generate
+
+    made = generate(data["region"], phantom_index(data, case), seed, tuple(data["spacing_mm"]))
+    volumes = {
+        "mr": made.mr.with_array(made.mr.array.astype(np.float32)),
+        "ct": made.ct.with_array(io.save_hu(made.ct.array)),
+        "labels": made.ct_labels.with_array(made.ct_labels.array.astype(np.uint8)),
+        "mr_labels": made.mr_labels.with_array(made.mr_labels.array.astype(np.uint8)),
+        "displacement": made.displacement.with_array(made.displacement.array.astype(np.float32)),
+    }
+    return volumes, made.record
+
+
+def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
+    files = case_files(data, case, root)
+    read = {role: canonical(io.read(path, _what(case, role))) for role, path in files.items()}
+    for role in ("mr", "ct"):
+        check_values(read[role], _what(case, role))
+    check_hu(read["ct"], _what(case, "ct"))
+    volumes = {
+        "mr": read["mr"].with_array(read["mr"].array.astype(np.float32)),
+        "ct": read["ct"].with_array(io.save_hu(read["ct"].array)),
+    }
+    for role in ("mr_contour", "ct_contour"):
+        if role in read:
+            check_mask(read[role], read[role.removesuffix("_contour")], _what(case, role))
+            volumes[role] = read[role].with_array((read[role].array > 0).astype(np.uint8))
+    labels = data.get("labels")
+    if labels:
+        volumes["labels"] = volumes["ct"].with_array(hu_labels(volumes["ct"], labels["structures"], case))
+    record = {role: {"file": path.name, "sha256": sha256_of(path)} for role, path in files.items()}
+    return volumes, {"files": record, "labels": labels or {}}
+
+
+def _check_pair(case: str, volumes: dict[str, Volume]) -> float:
+    for role in ("mr", "ct"):
+        check_values(volumes[role], _what(case, role))
+    check_hu(volumes["ct"], _what(case, "ct"))
+    overlap = check_overlap(volumes["mr"], volumes["ct"], f"case {case}")
+    if "labels" in volumes and not volumes["labels"].array.any():
+        raise DataError(
+            f"case {case}: the label map is empty",
+            found="no voxel over 0",
+            expected="at least one labelled voxel",
+            hint="check data.labels, or leave the case out",
+        )
+    return overlap
+
+
+def _describe(volume: Volume, path: Path) -> dict:
+    array = volume.array
+    return {
+        "shape": list(volume.geometry.shape),
+        "spacing_mm": list(volume.spacing_mm),
+        "minimum": float(array.min()),
+        "maximum": float(array.max()),
+        "sha256": sha256_of(path),
+    }
+
+
+def _what(case: str, role: str) -> str:
+    names = {"mr": "MR", "ct": "CT", "mr_contour": "contour in the MR", "ct_contour": "contour in the CT"}
+    return f"case {case}: {names[role]}"

@@ -1,0 +1,172 @@
+"""Where cases come from: their ids and their files. Read while the workflow is parsed: standard library only."""
+
+import csv
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from ..errors import ConfigError
+
+REAL_DATA_VARIABLE = "AFPBENCH_REAL_DATA"
+REAL_DATA_DEFAULT = "../shared/real"
+DOWNLOAD_DEFAULT = "resources/sts"
+TOTALSEGMENTATOR_CLASSES = 117
+STS_TABLE = Path(__file__).with_name("sts_files.tsv")
+STS_ROLES = {
+    "mr": "MR_T1_image.nii.gz",
+    "ct": "CT_image.nii.gz",
+    "mr_contour": "MR_T1_mask.nii.gz",
+    "ct_contour": "CT_mask.nii.gz",
+}
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of the public repository: its path there, size in bytes and sha256."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def case(self) -> str:
+        return self.path.split("/")[-2]
+
+    @property
+    def name(self) -> str:
+        return self.path.split("/")[-1]
+
+
+@lru_cache(maxsize=1)
+def sts_files() -> tuple[RemoteFile, ...]:
+    """The files of the soft-tissue-sarcoma patients in the public repository `theibsi/data_sets`."""
+    with open(STS_TABLE, encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        return tuple(RemoteFile(row["path_in_repository"], int(row["bytes"]), row["sha256"]) for row in rows)
+
+
+def list_cases(data: dict, root: Path) -> list[str]:
+    """The case ids of a task, in a fixed order, without `exclude`.
+
+    data: the task's `data` section of the study file. root: the folder that relative paths start from.
+    Raises ConfigError for an unknown source, an unknown or repeated id, or no case left.
+    """
+    available = _available_cases(data, Path(root))
+    wanted = data.get("cases") if isinstance(data.get("cases"), list) else available
+    excluded = data.get("exclude") or []
+    _check_ids("data.cases", wanted, available)
+    _check_ids("data.exclude", excluded, available)
+    cases = [case for case in wanted if case not in set(excluded)]
+    if not cases:
+        raise ConfigError(
+            "data: no case is left",
+            found=f"{len(wanted)} cases listed, {len(excluded)} excluded",
+            expected="at least one case",
+            hint="shorten data.exclude or name more cases in data.cases",
+        )
+    return cases
+
+
+def case_files(data: dict, case: str, root: Path) -> dict[str, Path]:
+    """The input files of a case that lies on disk: role (`mr`, `ct`, `mr_contour`, `ct_contour`) -> path.
+
+    A phantom case has none. The paths need not exist yet: a download rule makes those of `download_folder`.
+    """
+    if data["source"] != "sts":
+        return {}
+    folder = case_folder(data, case, Path(root))
+    return {role: folder / name for role, name in STS_ROLES.items()}
+
+
+def case_folder(data: dict, case: str, root: Path) -> Path:
+    """The folder of an STS case: in `data.root` where that is given, else in the folder of real data
+    (variable AFPBENCH_REAL_DATA) where the case lies there, else in the download folder."""
+    if data.get("root"):
+        return _from(root, data["root"]) / case
+    local = real_data_folder(root) / "sts" / case
+    return local if local.is_dir() else download_folder(data, root) / case
+
+
+def needs_download(data: dict, case: str, root: Path) -> bool:
+    """Whether the files of a case are to be made by the download rule (it looks at no checksum)."""
+    return data["source"] == "sts" and case_folder(data, case, root).parent == download_folder(data, root)
+
+
+def real_data_folder(root: Path) -> Path:
+    """The folder of real inputs: what AFPBENCH_REAL_DATA names, else a sibling folder of the project."""
+    return _from(root, os.environ.get(REAL_DATA_VARIABLE) or REAL_DATA_DEFAULT)
+
+
+def download_folder(data: dict, root: Path) -> Path:
+    """Where downloaded STS cases go (`data.download_dir`); a user without network may fill it by hand."""
+    return _from(root, data.get("download_dir") or DOWNLOAD_DEFAULT)
+
+
+def class_ids(data: dict) -> dict[str, int]:
+    """The label values that a source's cases carry: class name -> id, {} for a source without labels."""
+    if data["source"] == "phantom":
+        from ..phantom.labels import LABELS
+
+        return dict(LABELS)
+    labels = data.get("labels") or {}
+    return {name: number for number, name in enumerate(labels.get("structures") or {}, start=1)}
+
+
+def segmenter_groups(data: dict, segmenter: dict) -> dict[str, list[int]]:
+    """Class name -> label values of the cases, for a segmenter that is trained from the cases' labels.
+
+    Of TotalSegmentator's stand-in these are the classes that occur in the source under TotalSegmentator's ids.
+    A segmenter with weights of its own has none.
+    """
+    ids = class_ids(data)
+    if segmenter["kind"] == "trained":
+        return {group: [ids[name] for name in members] for group, members in segmenter["classes"].items()}
+    if segmenter["kind"] == "totalsegmentator" and segmenter["weights"] == "stand_in" and data["source"] == "phantom":
+        from ..phantom.labels import REGION_CLASSES
+
+        present = [name for name in REGION_CLASSES[data["region"]] if ids[name] <= TOTALSEGMENTATOR_CLASSES]
+        return {name: [ids[name]] for name in sorted(present, key=ids.get)}
+    return {}
+
+
+def phantom_index(data: dict, case: str) -> int:
+    """The number of a phantom case: `thorax_007` -> 7."""
+    return int(case.removeprefix(f"{data['region']}_"))
+
+
+def _available_cases(data: dict, root: Path) -> list[str]:
+    source = data.get("source")
+    if source == "phantom":
+        count = data.get("cases")
+        count = count if isinstance(count, int) else 1000
+        return [f"{data['region']}_{number:03d}" for number in range(count)]
+    if source == "sts":
+        return sorted({file.case for file in sts_files()})
+    raise ConfigError(
+        "data.source: no such source", found=source, expected="phantom or sts", hint="choose one of these two"
+    )
+
+
+def _check_ids(where: str, ids: list, known: list[str]) -> None:
+    repeated = sorted({case for case in ids if ids.count(case) > 1})
+    if repeated:
+        raise ConfigError(
+            f"{where}: an id stands there more than once",
+            found=", ".join(repeated),
+            expected="each id once",
+            hint="remove the repetition",
+        )
+    unknown = [str(case) for case in ids if case not in set(known)]
+    if unknown:
+        shown = known if len(known) <= 40 else [*known[:5], "...", known[-1]]
+        raise ConfigError(
+            f"{where}: not a case of this source",
+            found=", ".join(unknown),
+            expected=", ".join(shown),
+            hint="correct the id or remove it",
+        )
+
+
+def _from(root: Path, path: str | Path) -> Path:
+    return Path(os.path.normpath(Path(root) / Path(path).expanduser()))

@@ -1,0 +1,137 @@
+"""What every feature network is, and how one is loaded from its specification."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from ..errors import ConfigError, ModelError
+from .mapping import InputMapping
+
+KINDS = {
+    "nnunet": (".nnunet", "load_nnunet"),
+    "medicalnet": (".medicalnet", "MedicalNetFeatures"),
+    "torchscript": (".torchscript", "TorchScriptFeatures"),
+}
+
+
+class FeatureNetwork(nn.Module):
+    """A frozen network that turns CT in HU into a list of feature tensors, differentiable in the CT.
+
+    A subclass sets `mapping` (HU on the training grid to the network's input), `layer_names` and `strides` (one z, y, x
+    stride per layer in the network's axes, or None where it is not known, which forbids padding), implements
+    `extract(x)`, and calls `freeze()` last.
+    """
+
+    mapping: InputMapping
+    layer_names: list[str]
+    strides: list[tuple[int, int, int]] | None = None
+
+    def forward(self, ct_hu: torch.Tensor) -> list[torch.Tensor]:
+        """The features of a batch of CT patches.
+
+        ct_hu: (B, 1, z, y, x) in HU on the training grid. Returns one (B, C, z', y', x') tensor per name in
+        `layer_names`, in the network's own axes; what belongs to padding only is cropped away.
+        """
+        if ct_hu.ndim != 5 or ct_hu.shape[1] != 1:
+            raise ModelError(
+                f"{type(self).__name__}: wrong input shape", found=tuple(ct_hu.shape), expected="(batch, 1, z, y, x)"
+            )
+        size = self.mapping.size(ct_hu.shape[2:])
+        return self._crop(self.extract(self.mapping(ct_hu)), size)
+
+    def extract(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """The features of `x`, a batch in the network's own input space (after the mapping)."""
+        raise NotImplementedError
+
+    def regions(self, mask: torch.Tensor, features: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """A mask (B, 1, z, y, x) on the training grid as one weight map in [0, 1] per feature tensor.
+
+        Each weight is the share of the feature voxel's own cell (not of its receptive field) that the mask covers.
+        """
+        mapped = self.mapping.region(mask)
+        if self.strides is None:
+            return [F.adaptive_avg_pool3d(mapped, f.shape[2:]) for f in features]
+        pooled = [F.avg_pool3d(mapped, stride, stride, ceil_mode=True) for stride in self.strides]
+        return self._crop(pooled, self.mapping.size(mask.shape[2:]))
+
+    def freeze(self) -> "FeatureNetwork":
+        """Evaluation mode for good, and no parameter takes a gradient."""
+        self.requires_grad_(False)
+        return self.train(False)
+
+    def train(self, mode: bool = True) -> "FeatureNetwork":
+        """Stays in evaluation mode, also when the loss that holds it is set to training."""
+        return super().train(False)
+
+    def _crop(self, features: list[torch.Tensor], size: Sequence[int]) -> list[torch.Tensor]:
+        if self.strides is None:
+            return features
+        cropped = []
+        for feature, stride in zip(features, self.strides, strict=True):
+            keep = [-(-n // s) for n, s in zip(size, stride, strict=True)]
+            z, y, x = (slice(0, n) for n in keep)
+            cropped.append(feature if list(feature.shape[2:]) == keep else feature[:, :, z, y, x])
+        return cropped
+
+
+def load(
+    spec: dict, spacing_mm: Sequence[float], layers: str | Sequence[str] | None = None, device="cpu"
+) -> FeatureNetwork:
+    """Load a feature network, frozen, onto a device.
+
+    spec: {"kind": "nnunet" | "medicalnet" | "torchscript", ...}; the other keys are the options of that kind (for
+    nnunet: `folder`, `fold`, `checkpoint`, `configuration`). `channels_last: true` stores the weights with channels
+    last, which is faster in bfloat16 and on a GPU, and slower in float32 on a CPU.
+    spacing_mm: the spacing (z, y, x) of the patches that it will be given.
+    layers: `None` for the kind's default, a group's name, or a list of layer names.
+    """
+    options = dict(spec)
+    kind = options.pop("kind", None)
+    channels_last = options.pop("channels_last", False)
+    if kind not in KINDS:
+        raise ConfigError(
+            "feature network: unknown kind",
+            found=repr(kind),
+            expected=", ".join(sorted(KINDS)),
+            hint="segmenters of the kinds trained, distilled and totalsegmentator are used through their nnU-Net folder",
+        )
+    module, name = KINDS[kind]
+    build = getattr(import_module(module, __package__), name)
+    try:
+        network = build(spacing_mm=spacing_mm, layers=layers, **options)
+    except TypeError as error:
+        if "unexpected keyword" not in str(error) and "required" not in str(error):
+            raise
+        raise ConfigError(f"feature network of kind {kind}: wrong options", found=str(error)) from error
+    network = network.to(device)
+    return network.to(memory_format=torch.channels_last_3d) if channels_last else network
+
+
+def choose_layers(
+    layers: str | Sequence[str] | None, groups: dict[str, list[str]], known: Sequence[str], what: str
+) -> list[str]:
+    """The layer names that `layers` means: a group's name, or a list of names.
+
+    groups: the names that stand for several layers; the first is the default. known: every layer name there is.
+    what: the network, for the error message.
+    """
+    if layers is None:
+        layers = next(iter(groups))
+    if isinstance(layers, str):
+        if layers in groups:
+            return groups[layers]
+        layers = [layers]
+    wrong = [name for name in layers if name not in known]
+    if wrong or not layers:
+        near = get_close_matches(wrong[0], [*groups, *known], n=1) if wrong else []
+        raise ConfigError(
+            f"{what}: unknown feature layers",
+            found=", ".join(wrong) or "an empty list",
+            expected=f"{', '.join(groups)}, or a list of {', '.join(known)}",
+            hint=f"did you mean {near[0]}?" if near else "",
+        )
+    return list(layers)

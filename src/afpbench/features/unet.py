@@ -1,0 +1,126 @@
+"""nnU-Net's U-Nets, run block by block, so that features can be taken anywhere and nothing runs after the last."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ..errors import ModelError
+from .base import choose_layers
+
+
+class UNetLayers(nn.Module):
+    """The features of a U-Net of dynamic_network_architectures (PlainConvUNet, ResidualEncoderUNet and their kin).
+
+    Layers are named by where they are: `encoder.2` is the output of the third encoder stage (after its last block's
+    activation), `encoder.2.0` that of its first convolutional block, `encoder.stem` the stem of a residual encoder,
+    `decoder.0` the lowest decoder stage, `logits` the network's output. Groups: `stages` (every encoder and decoder
+    stage; the default), `encoder`, `decoder`, `all` (every convolutional block).
+    Only the blocks up to the last layer used are kept, and run.
+    """
+
+    def __init__(self, network: nn.Module, layers: str | Sequence[str] | None = None, what: str = "U-Net"):
+        super().__init__()
+        _check_architecture(network, what)
+        stem = network.encoder.stem if getattr(network.encoder, "stem", None) is not None else None
+        encoder = [_blocks(stage) for stage in network.encoder.stages]
+        decoder = [_blocks(stage) for stage in network.decoder.stages]
+        groups, order, all_strides = _names(encoder, decoder, stem is not None, network.encoder.strides)
+        self.layer_names = choose_layers(layers, groups, list(order), what)
+        self.strides = [all_strides[".".join(name.split(".")[:2])] for name in self.layer_names]
+        self._wanted = set(self.layer_names)
+        last = max(order[name] for name in self.layer_names)
+        self.stem = stem
+        self.encoder = _kept("encoder", encoder, order, last)
+        self.decoder = _kept("decoder", decoder, order, last)
+        self.transpconvs = nn.ModuleList(network.decoder.transpconvs[: len(self.decoder)])
+        self.head = network.decoder.seg_layers[-1] if "logits" in self._wanted else None
+        self.reduction = all_strides[f"encoder.{max(len(self.encoder) - 1, 0)}"]
+
+    def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """x: the network's input (B, C, z, y, x), divisible by `reduction`. One tensor per name in `layer_names`."""
+        found: dict[str, torch.Tensor] = {}
+        if self.stem is not None:
+            x = self._keep(found, "encoder.stem", self.stem(x))
+        skips = []
+        for index, stage in enumerate(self.encoder):
+            x = self._run(found, f"encoder.{index}", stage, x)
+            skips.append(x)
+        for index, (up, stage) in enumerate(zip(self.transpconvs, self.decoder, strict=True)):
+            x = torch.cat((up(x), skips[-(index + 2)]), 1)
+            x = self._run(found, f"decoder.{index}", stage, x)
+        if self.head is not None:
+            self._keep(found, "logits", self.head(x))
+        return [found[name] for name in self.layer_names]
+
+    def _run(self, found: dict, name: str, stage: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
+        for index, block in enumerate(stage):
+            x = self._keep(found, f"{name}.{index}", block(x))
+        return self._keep(found, name, x)
+
+    def _keep(self, found: dict, name: str, x: torch.Tensor) -> torch.Tensor:
+        if name in self._wanted:
+            found[name] = x
+        return x
+
+
+def _blocks(stage: nn.Module) -> list[nn.Module]:
+    """The convolutional blocks of a stage, in the order in which they run."""
+    inner = getattr(stage, "convs", None) or getattr(stage, "blocks", None)
+    if inner is not None:
+        return list(inner)
+    if isinstance(stage, nn.Sequential):
+        return [block for child in stage for block in _blocks(child)]
+    return [stage]
+
+
+def _names(encoder: list, decoder: list, stem: bool, strides: list) -> tuple[dict, dict[str, int], dict]:
+    """The groups of layer names, every name with its place in the order of running, and each stage's total stride."""
+    order: dict[str, int] = {}
+    totals: dict[str, tuple[int, int, int]] = {}
+    total = (1, 1, 1)
+    place = 0
+    if stem:
+        order["encoder.stem"], totals["encoder.stem"] = 0, total
+    for part, stages in (("encoder", encoder), ("decoder", decoder)):
+        for index, blocks in enumerate(stages):
+            for number, _ in enumerate(blocks):
+                place += 1
+                order[f"{part}.{index}.{number}"] = place
+            order[f"{part}.{index}"] = place
+            if part == "encoder":
+                total = tuple(int(a) * int(b) for a, b in zip(total, strides[index], strict=True))
+                totals[f"encoder.{index}"] = total
+            else:
+                totals[f"decoder.{index}"] = totals[f"encoder.{len(encoder) - 2 - index}"]
+    order["logits"] = place + 1
+    totals["logits"] = totals["encoder.0"]
+    encoder_stages = [f"encoder.{index}" for index in range(len(encoder))]
+    decoder_stages = [f"decoder.{index}" for index in range(len(decoder))]
+    groups = {
+        "stages": encoder_stages + decoder_stages,
+        "encoder": encoder_stages,
+        "decoder": decoder_stages,
+        "all": [name for name in order if name.count(".") == 2 or name == "encoder.stem"],
+    }
+    return groups, order, totals
+
+
+def _kept(part: str, stages: list, order: dict[str, int], last: int) -> nn.ModuleList:
+    """The blocks of the encoder or decoder that run no later than place `last`."""
+    kept = [
+        nn.ModuleList(block for number, block in enumerate(blocks) if order[f"{part}.{index}.{number}"] <= last)
+        for index, blocks in enumerate(stages)
+    ]
+    return nn.ModuleList(stage for stage in kept if len(stage))
+
+
+def _check_architecture(network: nn.Module, what: str) -> None:
+    parts = [("encoder", "stages"), ("encoder", "strides"), ("decoder", "stages"), ("decoder", "transpconvs")]
+    if not all(hasattr(getattr(network, part, None), name) for part, name in parts):
+        raise ModelError(
+            f"{what}: features cannot be taken from this architecture",
+            found=type(network).__name__,
+            expected="a U-Net with encoder and decoder stages (PlainConvUNet, ResidualEncoderUNet)",
+            hint="export the network as a TorchScript module that returns its features, and use kind: torchscript",
+        )

@@ -1,0 +1,109 @@
+"""The one place that decides device, precision and threads. Nothing else says "cuda"."""
+
+import contextlib
+import os
+import platform
+import resource
+
+
+def device(requested: str = "auto"):
+    """Return the torch.device for `auto`, `cpu` or `cuda`."""
+    import torch
+
+    from .errors import ConfigError
+
+    if requested == "auto":
+        requested = "cuda" if torch.cuda.is_available() else "cpu"
+    if requested == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "runtime.device: a CUDA device was asked for",
+            found="no CUDA device that this PyTorch can use",
+            expected="a GPU and a CUDA build of PyTorch",
+            hint="set runtime.device to 'auto' or 'cpu', or install a CUDA build of PyTorch",
+        )
+    return torch.device(requested)
+
+
+def autocast_dtype(requested: str, device_type: str):
+    """Return the torch dtype for automatic mixed precision, or None for plain float32.
+
+    `auto` takes float16 on a GPU (as nnU-Net does), bfloat16 on a CPU that has instructions for it, else float32.
+    """
+    import torch
+
+    if requested == "auto":
+        if device_type == "cuda":
+            return torch.float16
+        flags = _cpu_flags()
+        return torch.bfloat16 if {"avx512_bf16", "amx_bf16"} & flags else None
+    return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[requested]
+
+
+@contextlib.contextmanager
+def autocast(device_type: str, dtype):
+    """torch.autocast for `dtype`, or nothing where it is None."""
+    import torch
+
+    if dtype is None:
+        yield
+    else:
+        with torch.autocast(device_type, dtype=dtype):
+            yield
+
+
+def set_threads(threads: int) -> None:
+    """Hold torch and the OpenMP/BLAS libraries of this process to `threads` threads."""
+    import torch
+
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(threads)
+    torch.set_num_threads(threads)
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory of this process so far, in MB (1e6 bytes)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+
+
+def peak_training_memory_mb() -> float:
+    """Peak memory of the GPU where one is used, else of this process, in MB (1e6 bytes)."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated() > 0:
+        return torch.cuda.max_memory_allocated() / 1e6
+    return peak_memory_mb()
+
+
+def describe() -> dict:
+    """The machine in words, for records: processor, cores, Python, torch and GPU where there is one."""
+    import torch
+
+    return {
+        "processor": _cpu_model(),
+        "cores": os.cpu_count(),
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+
+
+def _cpuinfo() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _cpu_flags() -> set[str]:
+    for line in _cpuinfo().splitlines():
+        if line.startswith("flags"):
+            return set(line.split(":", 1)[1].split())
+    return set()
+
+
+def _cpu_model() -> str:
+    for line in _cpuinfo().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

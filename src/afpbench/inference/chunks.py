@@ -1,0 +1,44 @@
+"""A chunk of cases through one loaded network, with a record: what was made, and what failed."""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ..atomic import read_json, write_json
+from ..data.failures import failure_of, policy
+from ..log import logger, progress
+
+Make = Callable[[str, Path, Path], dict]
+
+
+def run_chunk(prepared: dict[str, Path], record: Path, make: Make) -> None:
+    """Call `make(case, prepared folder, output file)` for each case and write the record of all.
+
+    prepared: case id -> prepared folder. record: `<folder>/records/<chunk>.json`; the images go to
+    `<folder>/<case>.nii.gz`. A case that failed before, or fails here while failed cases are excluded, is
+    recorded with its reason; otherwise its error stops the job.
+    """
+    entries = []
+    for case, folder in progress(prepared.items(), len(prepared), "case"):
+        out = record.parents[1] / f"{case}.nii.gz"
+        before = failure_of(folder)
+        if before is not None:
+            entries.append({"case": case, "status": f"failed: {before['stage']}: {before['error']}"})
+            continue
+        try:
+            entries.append(make(case, folder, out))
+        except Exception as error:
+            if policy() == "stop":
+                raise
+            logger.exception("case %s failed and is excluded", case)
+            entries.append({"case": case, "status": f"failed: {error}"})
+    write_json(record, {"cases": entries})
+
+
+def failures(records: Iterable[str | Path]) -> dict[str, str]:
+    """Case -> reason, of the cases that any of the records calls failed."""
+    found = {}
+    for record in records:
+        for entry in read_json(record)["cases"]:
+            if entry["status"] != "ok":
+                found.setdefault(entry["case"], entry["status"].removeprefix("failed: "))
+    return found

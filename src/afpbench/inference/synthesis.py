@@ -1,0 +1,110 @@
+"""From the MR of a test case and a trained variant to a synthetic CT in HU on the case's own grid."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .. import hardware, io, normalization
+from ..atomic import read_json
+from ..errors import DataError
+from . import fusion
+
+
+class Generator:
+    """A trained variant, loaded once: MR array in, HU array out.
+
+    folder: the variant's model folder. options: {overlap, fusion}. device, precision, threads: see `hardware`.
+    """
+
+    def __init__(self, folder: Path, options: dict, device: str, precision: str, threads: int):
+        hardware.set_threads(threads)
+        self.device = hardware.device(device)
+        self.dtype = hardware.autocast_dtype(precision, self.device.type)
+        self.options = options
+        settings = read_json(folder / "plans.json")["afpbench"]
+        self.ct_statistics = settings["ct_statistics"]
+        self.network, self.patch = _network(folder)
+        self.network.to(self.device).eval()
+        if self.device.type == "cpu":
+            self.network.to(memory_format=torch.channels_last_3d)
+        self.patches = 0
+
+    def __call__(self, mr: np.ndarray) -> np.ndarray:
+        """Synthetic CT (float32 HU, z, y, x) of one MR volume (any scale, z, y, x)."""
+        image = normalization.normalize_mr(mr).astype(np.float32)
+        padded, crop = _pad(image, self.patch)
+        self.patches = 0
+        fused = fusion.fuse(
+            lambda start: self._predict(padded, start),
+            padded.shape,
+            self.patch,
+            self.options["overlap"],
+            self.options["fusion"],
+        )
+        return normalization.denormalize_ct(fused[crop], self.ct_statistics)
+
+    def _predict(self, image: np.ndarray, start: tuple[int, int, int]) -> np.ndarray:
+        window = tuple(slice(s, s + p) for s, p in zip(start, self.patch, strict=True))
+        batch = torch.from_numpy(np.ascontiguousarray(image[window]))[None, None].to(self.device)
+        with torch.inference_mode(), hardware.autocast(self.device.type, self.dtype):
+            output = self.network(batch)
+        self.patches += 1
+        return output[0, 0].float().cpu().numpy()
+
+
+def synthesize_case(generator: Generator, prepared: Path, out: Path, case: str) -> dict:
+    """Write the synthetic CT of one prepared case; return its record (time, memory, patches, device)."""
+    begin = time.monotonic()
+    mr = io.read(prepared / "mr.nii.gz", f"case {case}: MR")
+    values = generator(mr.array)
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"case {case}: the synthetic CT has values that are not finite",
+            found=f"{int((~np.isfinite(values)).sum())} of {values.size} voxels",
+            expected="finite HU everywhere",
+            hint="the training diverged: look at curves.csv of the variant",
+        )
+    io.write(mr.with_array(io.save_hu(values)), out)
+    return {
+        "case": case,
+        "status": "ok",
+        "seconds": time.monotonic() - begin,
+        "peak_memory_mb": hardware.peak_training_memory_mb(),
+        "patches": generator.patches,
+        "shape": list(mr.array.shape),
+        "device": str(generator.device),
+        "fusion": generator.options["fusion"],
+    }
+
+
+def _network(folder: Path):
+    """The trained network (strict weights) and its patch size."""
+    from ..training.environment import use_nnunet
+
+    use_nnunet()
+    from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+    from ..features.nnunet import load_weights, read_model_folder
+
+    model = read_model_folder(folder)
+    configuration = model.configuration
+    network = get_network_from_plans(
+        configuration.network_arch_class_name,
+        configuration.network_arch_init_kwargs,
+        configuration.network_arch_init_kwargs_req_import,
+        1,
+        1,
+        allow_init=False,
+        deep_supervision=False,
+    )
+    return load_weights(network, model), tuple(configuration.patch_size)
+
+
+def _pad(image: np.ndarray, patch: tuple[int, int, int]) -> tuple[np.ndarray, tuple[slice, ...]]:
+    """Pad a volume smaller than a patch with its background, the darkest value, equally on both sides."""
+    missing = [max(0, p - s) for s, p in zip(image.shape, patch, strict=True)]
+    before = [m // 2 for m in missing]
+    padded = np.pad(image, [(b, m - b) for b, m in zip(before, missing, strict=True)], constant_values=image.min())
+    return padded, tuple(slice(b, b + s) for b, s in zip(before, image.shape, strict=True))

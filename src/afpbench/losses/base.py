@@ -1,0 +1,90 @@
+"""What a loss term is, and what it is given."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from ..errors import ConfigError
+from ..features import FeatureNetwork, load
+from ..normalization import denormalize_ct
+from .schemas import SCHEMAS, defaults
+
+
+@dataclass(frozen=True)
+class LossContext:
+    """What terms need to know of the task.
+
+    ct_stats: the `ct` part of normalization.json. spacing_mm: of the training patches (z, y, x).
+    networks: specifications of the feature networks by name. device: where the networks live.
+    """
+
+    ct_stats: Mapping[str, float]
+    spacing_mm: Sequence[float]
+    networks: Mapping[str, dict] = field(default_factory=dict)
+    device: torch.device | str = "cpu"
+
+    def load_network(self, name: str, layers: str | Sequence[str] | None = None) -> FeatureNetwork:
+        """The feature network `name`, frozen, with the layers asked for."""
+        if name not in self.networks:
+            near = get_close_matches(name, self.networks, n=1)
+            raise ConfigError(
+                "loss: unknown feature network",
+                found=name,
+                expected=", ".join(sorted(self.networks)) or "none is defined in this task",
+                hint=f"did you mean {near[0]}?" if near else "define it under segmenters",
+            )
+        return load(self.networks[name], self.spacing_mm, layers, self.device)
+
+
+class LossTerm(nn.Module):
+    """One term of a loss. A subclass names its schema in `TERM` and implements `forward`."""
+
+    TERM: ClassVar[str]
+    SCHEMA: ClassVar[dict]
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "TERM" in cls.__dict__:
+            cls.SCHEMA = SCHEMAS[cls.TERM]
+
+    def __init__(self, options: Mapping, context: LossContext):
+        """options: the term's entry in the study file, without `term` and `weight`; missing ones get their default."""
+        super().__init__()
+        given = {key: value for key, value in options.items() if key not in ("term", "weight")}
+        known = [key for key in self.SCHEMA["properties"] if key not in ("term", "weight")]
+        unknown = [key for key in given if key not in known]
+        missing = [key for key in self.SCHEMA["required"] if key != "term" and key not in given]
+        if unknown or missing:
+            raise ConfigError(
+                f"loss term {self.TERM}: {'unknown' if unknown else 'missing'} option",
+                found=", ".join(unknown) if unknown else f"no {', '.join(missing)}",
+                expected=", ".join(known) or "no options but weight",
+            )
+        self.options = {**defaults(self.TERM), **given}
+        self.context = context
+
+    def forward(self, synthetic: torch.Tensor, real: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+        """The term's value, a float32 scalar.
+
+        synthetic, real: normalised CT (B, 1, z, y, x). mask: (B, 1, z, y, x), nonzero inside; only terms with the
+        option `region` look at it. The gradient flows into `synthetic` only.
+        """
+        raise NotImplementedError
+
+    def to_hu(self, normalized: torch.Tensor) -> torch.Tensor:
+        """Normalised CT in HU, in float32."""
+        return denormalize_ct(normalized.float(), self.context.ct_stats)
+
+
+def named_weights(networks: Sequence[str | Mapping]) -> dict[str, float]:
+    """The option `networks` as {name: share}; the shares sum to 1."""
+    weights: dict[str, float] = {}
+    for entry in networks:
+        name, weight = (entry, 1.0) if isinstance(entry, str) else (entry["name"], float(entry.get("weight", 1.0)))
+        weights[name] = weights.get(name, 0.0) + weight
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}

@@ -1,0 +1,101 @@
+"""The registry of loss terms, their weighted sum, and the check that each of them moves the synthetic CT."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+import torch
+from torch import nn
+
+from ..errors import ConfigError, TrainingError
+from .afp import AfpLoss
+from .base import LossContext, LossTerm
+from .hu_anchor import HuAnchorLoss
+from .l1 import L1Loss
+from .mse import MseLoss
+from .perceptual import PerceptualLoss
+from .segmentation import SegmentationLoss
+
+TERMS: dict[str, type[LossTerm]] = {
+    term.TERM: term for term in (L1Loss, MseLoss, AfpLoss, PerceptualLoss, HuAnchorLoss, SegmentationLoss)
+}
+
+
+class CompositeLoss(nn.Module):
+    """The weighted sum of loss terms. A term's name is its kind; a second of the same kind is `afp_2`, and so on."""
+
+    def __init__(self, terms: Mapping[str, LossTerm], weights: Mapping[str, float]):
+        super().__init__()
+        self.terms = nn.ModuleDict(terms)
+        self.weights = {name: float(weights[name]) for name in terms}
+
+    def forward(
+        self, synthetic: torch.Tensor, real: torch.Tensor, mask: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """The total, float32 and differentiable in `synthetic`, and each term's own value (unweighted, detached).
+
+        synthetic, real: normalised CT (B, 1, z, y, x); mask: the same shape, for terms limited to a region.
+        """
+        values = {name: term(synthetic, real, mask) for name, term in self.terms.items()}
+        total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
+        return total, {name: value.detach() for name, value in values.items()}
+
+
+def build_loss(terms: Sequence[Mapping], context: LossContext) -> CompositeLoss:
+    """The loss of a variant: one entry per term, {"term": name, "weight": 1, ...the term's options}.
+
+    Loads the feature networks. Raises ConfigError for an unknown term or option, ModelError for a network that does
+    not load.
+    """
+    if not terms:
+        raise ConfigError("loss: no terms", expected="a list with at least one of " + ", ".join(TERMS))
+    built: dict[str, LossTerm] = {}
+    weights: dict[str, float] = {}
+    for entry in terms:
+        kind = entry.get("term")
+        if kind not in TERMS:
+            near = get_close_matches(str(kind), TERMS, n=1)
+            raise ConfigError(
+                "loss: unknown term",
+                found=repr(kind),
+                expected=", ".join(TERMS),
+                hint=f"did you mean {near[0]}?" if near else "",
+            )
+        count = sum(name == kind or name.startswith(f"{kind}_") for name in built) + 1
+        name = kind if count == 1 else f"{kind}_{count}"
+        built[name] = TERMS[kind](entry, context)
+        weights[name] = entry.get("weight", 1.0)
+    return CompositeLoss(built, weights)
+
+
+def check_gradient(
+    loss: CompositeLoss, synthetic: torch.Tensor, real: torch.Tensor, mask: torch.Tensor | None = None
+) -> dict[str, float]:
+    """Each term's mean absolute gradient with respect to the synthetic CT, per unit of its weight.
+
+    Call it once with the first patches of a training. Raises TrainingError for a term without gradient (the training
+    would silently go on without it), or with one that is not finite.
+    """
+    found: dict[str, float] = {}
+    for name, term in loss.terms.items():
+        probe = synthetic.detach().clone().requires_grad_()
+        with torch.enable_grad():
+            value = term(probe, real, mask)
+            gradient = None
+            if value.requires_grad:
+                (gradient,) = torch.autograd.grad(value, probe, allow_unused=True)
+        if gradient is not None and not torch.isfinite(gradient).all():
+            raise TrainingError(
+                f"loss term {name}: its gradient is not finite",
+                found=f"value {float(value):.4g}",
+                hint="a feature network may have overflowed: try runtime.precision: float32",
+            )
+        if gradient is None or not gradient.any():
+            raise TrainingError(
+                f"loss term {name}: its gradient with respect to the synthetic CT is exactly zero",
+                found=f"value {float(value):.4g}",
+                expected="a gradient that is not zero everywhere",
+                hint="the synthetic CT may lie wholly outside the HU range of the feature network, the region may be "
+                "empty, or the network's weights may be zero",
+            )
+        found[name] = gradient.abs().double().mean().item()
+    return found

@@ -1,0 +1,1 @@
+"""What is measured: image metrics, structure metrics, and the long table that holds them."""

@@ -1,0 +1,49 @@
+"""How good the segmenters are on the real CT, where the true labels are known: the limit of what Dice can say."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import io
+from ..atomic import write_text
+from ..data.failures import failure_of
+from .surface import structure_metrics
+
+METRICS = ("dice", "nsd", "hd95")
+
+
+def write_accuracy(
+    root: Path,
+    task: str,
+    cases: Sequence[str],
+    structures: Mapping[str, Mapping],
+    truth: Mapping[str, Sequence[int]],
+    out: Path,
+) -> None:
+    """Write Dice, NSD and HD95 of each segmenter on the real CT against the cases' own labels.
+
+    root: the task's folder. structures: name -> {segmenter, labels, tolerance_mm}. truth: name -> values in the cases'
+    labels. Columns: task, case, segmenter, structure, metric, value, status; inside the region of evaluation.
+    """
+    lines = []
+    for case in cases:
+        folder = root / "cases" / case / "prepared"
+        if failure_of(folder) is not None:
+            continue
+        mask = io.read(folder / "mask.nii.gz", f"case {case}: mask").array > 0
+        labels = io.read(folder / "labels.nii.gz", f"case {case}: labels")
+        for name, spec in structures.items():
+            path = root / "segmentations" / spec["segmenter"] / "ct" / f"{case}.nii.gz"
+            found = io.read(path, f"case {case}: segmentation").array
+            values = structure_metrics(
+                np.isin(labels.array, truth[name]) & mask,
+                np.isin(found, spec["labels"]) & mask,
+                labels.spacing_mm,
+                spec["tolerance_mm"],
+            )
+            for metric in METRICS:
+                lines.append([task, case, spec["segmenter"], name, metric, values[metric], values["status"]])
+    columns = ["task", "case", "segmenter", "structure", "metric", "value", "status"]
+    write_text(out, pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n"))

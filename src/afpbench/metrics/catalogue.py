@@ -1,0 +1,53 @@
+"""Every metric's name, direction and format. Standard library only."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as tables and statistics see it.
+
+    better: `higher`, `lower`, or `zero` (a signed error: the smaller its absolute value, the better).
+    decimals: digits after the point in tables for people. unit: "" for a ratio.
+    """
+
+    key: str
+    label: str
+    better: str
+    decimals: int
+    unit: str = ""
+
+    @property
+    def arrow(self) -> str:
+        """↑, ↓ or →0: where the better values lie."""
+        return {"higher": "↑", "lower": "↓", "zero": "→0"}[self.better]
+
+    def score(self, value):
+        """A number (or array) that is higher where the metric is better."""
+        return {"higher": value, "lower": -value, "zero": -abs(value)}[self.better]
+
+    def compared(self, value):
+        """The value that the statistics compare: itself, and for a signed error its absolute value."""
+        return abs(value) if self.better == "zero" else value
+
+
+IMAGE_METRICS = ("mae", "me", "rmse", "psnr", "ssim")
+STRUCTURE_METRICS = ("dice", "nsd", "hd95", "assd", "asd_real_to_synthetic", "asd_synthetic_to_real", "me")
+REGIONS = ("body", "volume")
+
+METRICS = {
+    metric.key: metric
+    for metric in (
+        Metric("mae", "MAE", "lower", 2, "HU"),
+        Metric("me", "ME", "zero", 2, "HU"),
+        Metric("rmse", "RMSE", "lower", 2, "HU"),
+        Metric("psnr", "PSNR", "higher", 2, "dB"),
+        Metric("ssim", "SSIM", "higher", 3),
+        Metric("dice", "Dice", "higher", 3),
+        Metric("nsd", "NSD", "higher", 3),
+        Metric("hd95", "HD95", "lower", 2, "mm"),
+        Metric("assd", "ASSD", "lower", 2, "mm"),
+        Metric("asd_real_to_synthetic", "ASD real to synthetic", "lower", 2, "mm"),
+        Metric("asd_synthetic_to_real", "ASD synthetic to real", "lower", 2, "mm"),
+    )
+}

@@ -1,0 +1,237 @@
+"""From images and label maps to lines of the long table: one pair, or one row (variant or control) of a task."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import io
+from ..errors import ConfigError, DataError
+from ..log import progress
+from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS
+from .image import CLIP_HU, image_metrics, structure_error_hu
+from .longtable import COLUMNS, failed_status, line, write_long
+from .surface import bounding_box, structure_metrics
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A named group of labels of one segmenter, and the tolerance of its NSD."""
+
+    name: str
+    segmenter: str
+    labels: tuple[int, ...]
+    tolerance_mm: float
+    exclude: tuple[int, ...] = ()
+
+    def mask(self, labels: np.ndarray) -> np.ndarray:
+        """Where a label map (z, y, x) shows the structure; no labels given: every label but 0 and the excluded."""
+        inside = np.isin(labels, self.labels) if self.labels else labels != 0
+        return inside & ~np.isin(labels, self.exclude) if self.exclude else inside
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The images of one case. segmentations: segmenter -> (of the real CT, of the synthetic CT)."""
+
+    case: str
+    real: io.Volume | None
+    synthetic: io.Volume | None
+    mask: io.Volume | None
+    segmentations: Mapping[str, tuple[io.Volume, io.Volume]]
+
+
+def parse_structures(spec: Mapping[str, Mapping], tolerance_mm: float | None = None) -> list[Structure]:
+    """Structures of {name: {"segmenter", "labels": [ints], "exclude": [ints], "tolerance_mm"}}.
+
+    tolerance_mm: for structures that give none. Raises ConfigError that names the structure.
+    """
+    structures = []
+    for name, entry in spec.items():
+        labels, exclude = tuple(entry.get("labels", ())), tuple(entry.get("exclude", ()))
+        if not all(isinstance(label, int) and label > 0 for label in labels + exclude):
+            raise ConfigError(
+                f"structure {name}: labels", found=list(labels + exclude), expected="whole numbers above 0"
+            )
+        if labels and not set(labels) - set(exclude):
+            raise ConfigError(
+                f"structure {name}: every label is excluded", found=list(exclude), expected="one that stays"
+            )
+        tolerance = entry.get("tolerance_mm", tolerance_mm)
+        if tolerance is None:
+            raise ConfigError(
+                f"structure {name}: no tolerance for NSD",
+                expected="tolerance_mm, here or for all structures",
+                hint="the paper takes twice the voxel size",
+            )
+        structures.append(Structure(name, str(entry.get("segmenter", "")), labels, float(tolerance), exclude))
+    return structures
+
+
+def evaluate_pair(
+    pair: Pair,
+    task: str,
+    row: str,
+    structures: Sequence[Structure],
+    inside_mask: bool = True,
+    clip_hu: tuple[float, float] = CLIP_HU,
+) -> list[dict]:
+    """The lines of one case.
+
+    inside_mask: segmentations count only inside the mask (the region that both modalities cover); without a mask the
+    whole volume counts. Raises DataError, with the case, where two grids differ.
+    """
+    check_grids(pair)
+    lines = []
+    if pair.real is not None:
+        regions = image_metrics(
+            pair.real.array,
+            pair.synthetic.array,
+            None if pair.mask is None else pair.mask.array,
+            clip_hu,
+            f"case {pair.case}, row {row}",
+        )
+        for region, values in regions.items():
+            lines += [line(task, row, pair.case, "", region, metric, values[metric], _image_status(values[metric]))
+                      for metric in IMAGE_METRICS]  # fmt: skip
+    within = pair.mask.array != 0 if inside_mask and pair.mask is not None else None
+    for structure in structures:
+        lines += _structure_lines(pair, task, row, structure, within, clip_hu)
+    return lines
+
+
+def evaluate_row(
+    root: str | Path,
+    task: str,
+    row: str,
+    cases: Sequence[str],
+    structures: Mapping[str, Mapping],
+    *,
+    tolerance_mm: float | None = None,
+    failed: Mapping[str, str] | None = None,
+    inside_mask: bool = True,
+    clip_hu: tuple[float, float] = CLIP_HU,
+    threads: int = 1,
+    out: str | Path | None = None,
+) -> pd.DataFrame:
+    """The long table of one row (variant or control) of a task, for all its cases in the order given.
+
+    root: the task's folder, with cases/, synthetic/ and segmentations/. structures: as parse_structures takes them.
+    failed: case -> reason, for cases that have no images because they failed: their lines carry
+    `failed: <reason>`; the cases whose folder holds failed.json are found besides. threads: cases at once.
+    out: where to write the table. Raises DataError that names the case and the file.
+    """
+    root, wanted = Path(root), parse_structures(structures, tolerance_mm)
+    reasons = failed_cases(root, cases) | dict(failed or {})
+    work = partial(_evaluate_case, root, task, row, wanted, reasons, inside_mask, clip_hu)
+    with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
+        per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
+    long = pd.DataFrame([entry for lines in per_case for entry in lines], columns=list(COLUMNS))
+    if out is not None:
+        write_long(long, out)
+    return long
+
+
+def failed_cases(root: str | Path, cases: Sequence[str]) -> dict[str, str]:
+    """case -> reason, of the cases whose prepared folder holds failed.json instead of images."""
+    reasons = {}
+    for case in cases:
+        path = Path(root) / "cases" / case / "prepared" / "failed.json"
+        if path.is_file():
+            record = json.loads(path.read_text(encoding="utf-8"))
+            reasons[case] = f"{record.get('stage', 'unknown stage')}: {record.get('error', 'no reason was recorded')}"
+    return reasons
+
+
+def check_grids(pair: Pair) -> None:
+    """Raise DataError unless all images of the pair lie on one grid."""
+    images = {"real CT": pair.real, "synthetic CT": pair.synthetic, "mask": pair.mask}
+    for segmenter, (real, synthetic) in pair.segmentations.items():
+        name = f" ({segmenter})"
+        images |= {f"real segmentation{name}": real, f"synthetic segmentation{name}": synthetic}
+    present = {name: image for name, image in images.items() if image is not None}
+    first, reference = next(iter(present.items()))
+    for name, image in present.items():
+        if not image.geometry.matches(reference.geometry):
+            raise DataError(
+                f"case {pair.case}: the {name} is not on the {first}'s grid ({image.source})",
+                found=_describe(image.geometry),
+                expected=_describe(reference.geometry),
+                hint="resample it onto that grid (nearest neighbour for label maps)",
+            )
+
+
+def _evaluate_case(root, task, row, structures, reasons, inside_mask, clip_hu, case: str) -> list[dict]:
+    if case in reasons:
+        return _failed_lines(task, row, case, structures, failed_status(reasons[case]))
+    prepared = root / "cases" / case / "prepared"
+    what = f"case {case}, row {row}"
+    segmentations = {}
+    for name in dict.fromkeys(structure.segmenter for structure in structures):
+        folder = root / "segmentations" / name
+        segmentations[name] = (
+            io.read(folder / "ct" / f"{case}.nii.gz", f"{what}: segmentation of the real CT by {name}"),
+            io.read(folder / row / f"{case}.nii.gz", f"{what}: segmentation of the synthetic CT by {name}"),
+        )
+    pair = Pair(
+        case,
+        io.read(prepared / "ct.nii.gz", f"{what}: real CT"),
+        io.read(root / "synthetic" / row / f"{case}.nii.gz", f"{what}: synthetic CT"),
+        io.read(prepared / "mask.nii.gz", f"{what}: mask"),
+        segmentations,
+    )
+    return evaluate_pair(pair, task, row, structures, inside_mask, clip_hu)
+
+
+def _structure_lines(pair: Pair, task, row, structure: Structure, within, clip_hu) -> list[dict]:
+    real_labels, synthetic_labels = (volume.array for volume in pair.segmentations[structure.segmenter])
+    real, synthetic = structure.mask(real_labels), structure.mask(synthetic_labels)
+    if within is not None:
+        real, synthetic = real & within, synthetic & within
+    either = real | synthetic
+    box = bounding_box(either) if either.any() else (slice(None),) * 3
+    values = structure_metrics(
+        real[box],
+        synthetic[box],
+        pair.segmentations[structure.segmenter][0].spacing_mm,
+        structure.tolerance_mm,
+        f"case {pair.case}, row {row}, structure {structure.name}",
+    )
+    status = values.pop("status")
+    statuses = dict.fromkeys(values, status)
+    if pair.real is not None:
+        values["me"] = structure_error_hu(pair.real.array[box], pair.synthetic.array[box], real[box], clip_hu)
+        statuses["me"] = "ok" if status == "synthetic_empty" else status
+    return [line(task, row, pair.case, structure.segmenter, structure.name, metric, values[metric], statuses[metric])
+            for metric in STRUCTURE_METRICS if metric in values]  # fmt: skip
+
+
+def _failed_lines(task, row, case, structures, status) -> list[dict]:
+    lines = [
+        line(task, row, case, "", region, metric, math.nan, status) for region in REGIONS for metric in IMAGE_METRICS
+    ]
+    for structure in structures:
+        lines += [line(task, row, case, structure.segmenter, structure.name, metric, math.nan, status)
+                  for metric in STRUCTURE_METRICS]  # fmt: skip
+    return lines
+
+
+def _image_status(value: float) -> str:
+    """A mask that lies wholly in the border that SSIM leaves out has no SSIM: nothing real to compare."""
+    return "real_empty" if math.isnan(value) else "ok"
+
+
+def _describe(geometry: io.Geometry) -> str:
+    def numbers(values) -> str:
+        return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
+
+    return (
+        f"shape {geometry.shape}, spacing {numbers(geometry.spacing_mm)} mm (z, y, x), "
+        f"origin {numbers(geometry.origin_mm)} mm, direction {numbers(geometry.direction)}"
+    )

@@ -1,0 +1,119 @@
+"""One phantom case from (seed, region, index)."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..io import Geometry, Volume
+from . import pelvis, render, thorax
+from .canvas import Canvas
+from .deformation import displacement_on, draw_deformation
+from .fields import random_field
+from .labels import LABELS
+from .sampling import block_vote
+from .tissues import case_look
+
+REGIONS = {"thorax": thorax.draw, "pelvis": pelvis.draw}
+EXTENT_MM = (216.0, 216.0, 288.0)  # the CT's field of view, z, y, x
+MARGIN_MM = 30.0  # anatomy drawn beyond it in z, for the MR
+SPACING_RANGE_MM = (1.0, 6.0)
+
+
+@dataclass(frozen=True)
+class PhantomCase:
+    """ct: int16 HU; ct_labels: uint8 on its grid; mr: float32; mr_labels: uint8, the labels in MR position on the MR
+    grid; displacement: float32 (z, y, x, 3) on the MR grid, x, y, z in LPS mm; record: JSON-able."""
+
+    ct: Volume
+    mr: Volume
+    ct_labels: Volume
+    mr_labels: Volume
+    displacement: Volume
+    record: dict
+
+
+def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[float] = 3.0) -> PhantomCase:
+    """Make a case; the same arguments give the same bytes.
+
+    region: "thorax" or "pelvis". index: the case's number. spacing_mm: the CT's voxel size, one figure or z, y, x,
+    1 to 6 mm (the anatomy is laid out for 3; the field of view of 216 x 216 x 288 mm is kept).
+    Displacement: for a point p in MR space the CT shows the same tissue at p + displacement(p).
+    Raises ConfigError for an unknown region, a negative index or seed, or a spacing out of range.
+    """
+    spacing = _checked(region, index, seed, spacing_mm)
+    root = np.random.SeedSequence([seed, zlib.crc32(region.encode()), index])
+    anatomy, look_rng, ct_rng, mr_rng, motion = (np.random.default_rng(child) for child in root.spawn(5))
+    canvas, ct_grid, window = _canvas(spacing, anatomy)
+    record = {"region": region, "index": index, "seed": seed, "spacing_mm": list(spacing)}
+    record |= REGIONS[region](canvas, anatomy)
+    look = case_look(look_rng, region)
+    texture = render.draw_texture(look_rng, tuple(size // 2 for size in canvas.shape))
+    kernel = {
+        "noise_hu": round(ct_rng.uniform(9, 15), 3),
+        "sharpening": round(ct_rng.uniform(0.35, 0.6), 3),
+        "dependent_hu": round(ct_rng.uniform(12, 30), 3),
+    }
+    hu = render.render_ct(canvas, texture, look, ct_rng, kernel)
+    labels = block_vote(canvas.labels, 2)
+    deformation, motion_record = draw_deformation(motion, region, record)
+    mr_geometry = render.mr_grid(motion, ct_grid)
+    deformation, displacement, figures = displacement_on(
+        deformation, render.grid_axes(mr_geometry), mr_geometry.spacing_mm
+    )
+    indices = render.sample_indices(canvas, deformation, mr_geometry)
+    mr, mr_record = render.render_mr(canvas, texture, look, mr_rng, indices, mr_geometry)
+    record |= {"ct": kernel, "mr": mr_record, "deformation": motion_record | figures}
+    record["labels"] = _voxel_counts(labels[window])
+    return PhantomCase(
+        ct=Volume(hu[window], ct_grid),
+        mr=Volume(mr, mr_geometry),
+        ct_labels=Volume(labels[window], ct_grid),
+        mr_labels=render.mr_labels(canvas, indices, mr_geometry),
+        displacement=Volume(displacement, mr_geometry),
+        record=record,
+    )
+
+
+def _checked(region: str, index: int, seed: int, spacing_mm) -> tuple[float, float, float]:
+    """The spacing as three floats, after all arguments were checked."""
+    if region not in REGIONS:
+        raise ConfigError(
+            "phantom: no such region", found=repr(region), expected=" or ".join(REGIONS), hint="correct `data: region`"
+        )
+    if index < 0 or seed < 0:
+        raise ConfigError(
+            f"phantom {region}: case number and seed must not be negative", found=f"index {index}, seed {seed}"
+        )
+    spacing = tuple(float(value) for value in np.broadcast_to(np.asarray(spacing_mm, float), (3,)))
+    low, high = SPACING_RANGE_MM
+    if not all(low <= value <= high for value in spacing):
+        raise ConfigError(
+            f"phantom {region}: voxel size out of range",
+            found=f"{spacing_mm} mm",
+            expected=f"{low} to {high} mm",
+            hint="the anatomy is laid out for 3 mm; set `data: spacing_mm: [3.0, 3.0, 3.0]`",
+        )
+    return spacing
+
+
+def _canvas(spacing: tuple, rng: np.random.Generator) -> tuple[Canvas, Geometry, tuple[slice, ...]]:
+    """The canvas at half the CT's spacing, the CT's grid, and where that lies in the canvas (in CT voxels)."""
+    shape = np.array([round(extent / step) for extent, step in zip(EXTENT_MM, spacing, strict=True)])
+    margin = np.array([round(MARGIN_MM / spacing[0]), 0, 0])
+    step = np.array(spacing)
+    origin = -(shape - 1) * step / 2
+    fine_origin = -((shape + 2 * margin) * step) / 2 + step / 4
+    grid = Geometry(tuple(int(n) for n in shape), spacing, tuple(float(value) for value in origin[::-1]))
+    warp = random_field(rng, 4.0, (110, 260))
+    canvas = Canvas(tuple(int(n) for n in 2 * (shape + 2 * margin)), step / 2, fine_origin[::-1], warp)
+    window = tuple(slice(int(m), int(m + n)) for m, n in zip(margin, shape, strict=True))
+    return canvas, grid, window
+
+
+def _voxel_counts(labels: np.ndarray) -> dict[str, int]:
+    """Voxels of every structure that the CT's label map holds."""
+    counts = np.bincount(labels.ravel(), minlength=256)
+    return {name: int(counts[value]) for name, value in LABELS.items() if counts[value]}

@@ -1,0 +1,411 @@
+"""The thorax: from the body wall inwards. Model coordinates in mm, LPS (patient's left is +x, back +y, head +z)."""
+
+import numpy as np
+
+from . import airways
+from .canvas import Canvas, rotation, sigmoid, spline
+from .labels import LABELS
+from .spine import draw_autochthon, draw_cord, draw_discs, draw_vertebra, fill_marrow
+from .tissues import TISSUE
+
+LOBES = [
+    "lung_upper_lobe_left",
+    "lung_lower_lobe_left",
+    "lung_upper_lobe_right",
+    "lung_middle_lobe_right",
+    "lung_lower_lobe_right",
+]
+
+
+def draw_parameters(rng: np.random.Generator) -> dict:
+    """A case's build, lengths in mm."""
+    size = rng.uniform(0.94, 1.03)
+    return {
+        "size": size,
+        "chest_half_width": 97 * size * rng.uniform(0.97, 1.03),
+        "chest_half_depth": 67 * size * rng.uniform(0.94, 1.06),
+        "fat": rng.uniform(5, 11),
+        "muscle": rng.uniform(0.85, 1.15),
+        "vertebra_step": 20.5 * size * rng.uniform(0.98, 1.02),
+        "kyphosis": rng.uniform(4, 13),
+        "scoliosis": rng.uniform(-4, 4),
+        "spine_phase": rng.uniform(-30, 30),
+        "first_vertebra": 100 + rng.uniform(-4, 4),
+        "dome_right": -52 + rng.uniform(-8, 8),
+        "dome_left_lower": rng.uniform(6, 14),
+        "heart_size": rng.uniform(0.9, 1.08),
+        "heart_shift": rng.uniform(-4, 4),
+        "rib_slope": rng.uniform(46, 60),
+        "rib_radius": rng.uniform(3.7, 4.4),
+        "fissure_slope": rng.uniform(0.85, 1.15, 2),
+        "fissure_height": rng.uniform(-8, 6, 2),
+        "horizontal_fissure": rng.uniform(-2, 10),
+        "carina": np.array([rng.uniform(-4, 3), rng.uniform(12, 18), rng.uniform(18, 28)]),
+        "trachea_radius": rng.uniform(7.4, 8.6),
+        "stomach_gas": rng.uniform(0.1, 0.6),
+    }
+
+
+class Thorax:
+    """Draws one thorax; `levels` are shared level functions, evaluated once."""
+
+    def __init__(self, canvas: Canvas, p: dict, rng: np.random.Generator):
+        self.canvas, self.p, self.rng = canvas, p, rng
+        self.centre_y = np.float32(-1)
+        x, y, z = canvas.X, canvas.Y, canvas.Z
+        self.rho, self.depth = self._cage_levels(x, y, z)
+        half = p["chest_half_width"] * 1.02, p["chest_half_depth"] * 1.02 + 1
+        self.inner = canvas.box((-half[0], -half[1], -200), (half[0], half[1], 200))  # holds the cage's inside
+
+    def cage_half_axes(self, z):
+        """Half width and depth (mm) of the cage's inner surface at height z; it narrows towards the neck."""
+        u = np.clip((100 - z) / 130, 0, 1)
+        dome = (1 - (1 - u) ** 2.3) ** 0.6
+        width = self.p["chest_half_width"] * (0.47 + 0.53 * dome)
+        depth = self.p["chest_half_depth"] * (0.58 + 0.42 * dome)
+        return width, depth
+
+    def _cage_levels(self, x, y, z):
+        """The cage's radius (1 on its inner surface) and the radial distance outside it (mm)."""
+        width, depth = self.cage_half_axes(z)
+        dy = y - self.centre_y
+        rho = ((np.abs(x) / width) ** 2.3 + (np.abs(dy) / depth) ** 2.3) ** np.float32(1 / 2.3)
+        radius = np.sqrt(x**2 + dy**2)
+        return rho, radius * (1 - 1 / np.maximum(rho, 0.02))
+
+    def spine_centre(self, z):
+        """x, y of the vertebral body's centre at height z."""
+        p = self.p
+        y = 47 * p["size"] + p["kyphosis"] * (np.cos((z + p["spine_phase"] * 0.3) / 85) - 0.75)
+        return np.array([p["scoliosis"] * np.sin((z + p["spine_phase"]) / 70), y])
+
+    def body_wall(self) -> None:
+        """Skin, subcutaneous fat, muscles with fat between them, and the fat that later organs are painted into."""
+        c, p = self.canvas, self.p
+        z = c.Z
+        width = (
+            p["chest_half_width"]
+            + 25 * p["muscle"]
+            + p["fat"]
+            - 9 * sigmoid((z - 88) / 9)
+            - 3 * sigmoid(-(z + 70) / 12)
+        )
+        front = p["chest_half_depth"] + 13 + p["fat"] - 10 * sigmoid((z - 70) / 14)
+        back = 88 * p["size"] + p["fat"]
+        across = np.abs(c.X) / width
+        along = np.where(c.Y < 0, -c.Y / front, c.Y / back)
+        rho = (across**2.5 + along**2.5) ** np.float32(0.4)
+        inside_mm = np.sqrt(c.X**2 + c.Y**2) * (1 / np.maximum(rho, 0.05) - 1)
+        c.fill(inside_mm > 0, "skin", "skin")
+        c.fill(inside_mm > 2.2, "subcutaneous_fat", "fat")
+        bulge = 1 + 0.45 * (c.Y / 90) ** 2 + 0.25 * np.cos(c.X / 23)
+        c.fill(inside_mm > 2.2 + p["fat"] * bulge, "other_muscle", "muscle")
+        # planes of fat between the chest wall's muscle layers
+        layers = np.sin((self.depth + 6 * np.sin(z / 37) + 5 * np.cos(c.X / 31)) * 0.42)
+        between = (c.labels == LABELS["other_muscle"]) & (self.depth > 9) & (layers > 0.86)
+        c.fill(between, "inner_fat", "inner_fat")
+        armpit = ((np.abs(c.X) - 88) / 16) ** 2 + ((c.Y - 2) / 26) ** 2 + ((z - 86) / 34) ** 2 < 1
+        c.fill(armpit & (self.depth > 8) & (c.labels == LABELS["other_muscle"]), "inner_fat", "inner_fat")
+        c.fill((self.depth < -1.5) & (z < 101), "inner_fat", "inner_fat")
+        neck = ((c.X) / 30) ** 2 + ((c.Y - 12) / 30) ** 2 < 1
+        c.fill(neck & (z > 90), "inner_fat", "inner_fat")
+
+    def diaphragm(self) -> np.ndarray:
+        """Height (mm) of the diaphragm over every voxel of the inner box."""
+        p, rho = self.p, self.rho[self.inner]
+        x, y, _ = self.canvas.coordinates(self.inner)
+        right = sigmoid(-(x - 4) / 11)
+        top = p["dome_right"] - p["dome_left_lower"] * (1 - right)
+        dip = 9 * np.exp(-(((x - 4) / 22) ** 2))
+        return top - dip - 46 * np.minimum(rho, 1.1) ** 3 - 10 * (y / 67) * rho
+
+    def abdomen(self, dome: np.ndarray) -> None:
+        """Liver, stomach with gas, spleen and the diaphragm above them."""
+        c, p = self.canvas, self.p
+        x, y, z = c.coordinates(self.inner)
+        below, depth = dome - z, self.depth[self.inner]
+        inside = depth < -2
+        c.paint(self.inner, inside & (below > 0), "other_muscle", "muscle")
+        cavity = np.zeros(c.shape, bool)
+        hollow = cavity[self.inner]
+        np.logical_and(inside, below > 3, out=hollow)
+        c.paint(self.inner, hollow, "inner_fat", "inner_fat")
+        edge = 24 + 0.25 * (y + 20) - 0.35 * np.maximum(-z - 62, 0) + 5 * np.sin(z / 17)
+        liver = hollow & (depth < -3) & (x < edge) & (((x + 8) / 24) ** 2 + ((y - 46) / 26) ** 2 > 1)
+        c.paint(self.inner, liver, "liver", "liver")
+        box, level = c.ellipsoid((56, -4, -104), (32, 42, 36), rotation(12, -10, 0))
+        stomach = cavity[box] & (level < 1)
+        c.paint(box, stomach, "stomach", "gut_wall")
+        gas = c.coordinates(box)[1] < -46 + 84 * p["stomach_gas"]
+        inner = stomach & (level < 0.84)
+        c.paint(box, inner, "stomach", "gut_content")
+        c.paint(box, inner & gas, "stomach", "gut_gas")
+        box, level = c.ellipsoid((72, 40, -102), (20, 28, 30), rotation(0, 0, -25))
+        c.paint(box, cavity[box] & (level < 1) & (self.depth[box] < -3), "spleen", "spleen")
+        for _ in range(9):  # vessels of the liver
+            start = np.array([-20, 20, -90]) + self.rng.normal(0, 5, 3)
+            end = np.array([-50, -5, -75]) + self.rng.normal(0, 26, 3)
+            c.tube(
+                spline([start, (start + end) / 2 + self.rng.normal(0, 5, 3), end], 6),
+                2.2,
+                "liver",
+                "blood",
+                over=["liver"],
+            )
+
+    def lungs(self, dome: np.ndarray) -> None:
+        """Five lobes between cage, diaphragm and mediastinum, with the fissures between them."""
+        c, p = self.canvas, self.p
+        x, y, z = c.coordinates(self.inner)
+        apex = 97 - ((np.abs(x) - 37) ** 2 + (y - 14) ** 2) / 62
+        lung = (self.depth[self.inner] < -3) & (z > dome + 1) & (z < apex)
+        half = 17 + 8 * np.exp(-(((y - 20) / 28) ** 2)) - 13 * sigmoid(-(y + 44) / 6) - 5 * sigmoid((z - 60) / 10)
+        lung &= np.abs(x - 2 + 3 * sigmoid(-(y + 40) / 8)) > half
+        outside_heart = np.ones(c.shape, bool)
+        box, level = c.ellipsoid(*self.heart_shape(4.5))
+        outside_heart[box] = level > 1
+        lung &= outside_heart[self.inner]
+        column = self.spine_centre(z)
+        near_spine = ((x - column[0]) / 25) ** 2 + ((y - column[1] - 2) / 21) ** 2
+        lung &= near_spine > 1
+        lung &= ((x - 20) / 15) ** 2 + ((y - 30) / 15) ** 2 > 1  # the descending aorta's bed
+        bend = 5 * np.sin(x / 26) + 4 * np.cos(y / 31)
+        left = x > 0
+        slope, height = (
+            np.where(left, np.float32(p[name][0]), np.float32(p[name][1])) for name in ("fissure_slope", "fissure_height")
+        )
+        oblique = z - (slope * y + height - 4 + bend)
+        horizontal = z - (p["horizontal_fissure"] + 4 * np.sin(y / 24) + 0.08 * x)
+        c.paint(self.inner, lung & left & (oblique > 0), LOBES[0], "lung")
+        c.paint(self.inner, lung & left & (oblique <= 0), LOBES[1], "lung")
+        c.paint(self.inner, lung & ~left & (oblique > 0) & (horizontal > 0), LOBES[2], "lung")
+        c.paint(self.inner, lung & ~left & (oblique > 0) & (horizontal <= 0), LOBES[3], "lung")
+        c.paint(self.inner, lung & ~left & (oblique <= 0), LOBES[4], "lung")
+        fissure = np.abs(oblique) < 1.1
+        fissure |= ~left & (oblique > 0) & (np.abs(horizontal) < 0.9)
+        c.tissue[self.inner][fissure & lung] = TISSUE["fissure"]
+
+    def heart_shape(self, rim_mm: float = 0.0):
+        """Centre, radii and axes of the heart, widened by a rim."""
+        p = self.p
+        size = p["heart_size"] * p["size"]
+        centre = np.array([15 + p["heart_shift"], -23, -33])
+        radii = np.array([50 * size, 36 * size, 40 * size]) + rim_mm
+        return centre, radii, rotation(0, 28, -32).T
+
+    def mediastinum(self) -> None:
+        """Heart with chambers, great vessels, oesophagus."""
+        c, p = self.canvas, self.p
+        centre, radii, turn = self.heart_shape()
+        box, level = c.ellipsoid(centre, radii, turn)
+        c.paint(box, level < 1, "heart", "myocardium")
+        for shift, share, wall in (
+            ((16, -2, -5), (0.58, 0.55, 0.55), 0),
+            ((-14, -8, 2), (0.5, 0.5, 0.55), 0),
+            ((-20, 8, 14), (0.42, 0.48, 0.45), 0),
+            ((6, 18, 14), (0.5, 0.4, 0.42), 0),
+        ):
+            box, level = c.ellipsoid(centre + np.array(shift), radii * np.array(share), turn)
+            c.paint(box, level < 1, "heart", "blood", over=["heart"])
+        top = p["carina"][2] + 26
+        root = centre + np.array([-8, 2, 26])
+        arch = spline([root, [-14, -6, top - 14], [-4, 2, top], [13, 18, top - 2], [21, 29, top - 20]], 16)
+        down = [[21, 31, z] for z in np.linspace(top - 22, -60, 10)] + [[12, 29, -90], [7, 27, -150]]
+        c.tube(arch, 11 * p["size"], "aorta", "blood")
+        c.tube(down, 9.5 * p["size"], "aorta", "blood")
+        c.tube([[-23, -2, 84], [-24, -2, 40], [-24, -2, -8]], 8 * p["size"], "superior_vena_cava", "blood")
+        c.tube([[-20, 12, -45], [-20, 16, -75], [-18, 22, -150]], 10 * p["size"], "inferior_vena_cava", "blood")
+        carina = p["carina"]
+        trunk = spline([centre + np.array([8, -10, 26]), [14, -2, carina[2] - 4], [16, 8, carina[2] - 9]], 8)
+        c.tube(trunk, 10, "pulmonary_vessel", "blood", over=["inner_fat", "heart"])
+        c.tube(
+            [[15, 4, carina[2] - 9], [-12, 2, carina[2] - 15], [-30, 8, carina[2] - 16]],
+            8.5,
+            "pulmonary_vessel",
+            "blood",
+            over=["inner_fat", *LOBES],
+        )
+        c.tube(
+            [[16, 8, carina[2] - 9], [36, 18, carina[2] - 8]],
+            8.5,
+            "pulmonary_vessel",
+            "blood",
+            over=["inner_fat", *LOBES],
+        )
+        heights = np.linspace(-150, 150, 26)
+        gullet = np.array([[5 + 5 * np.sin(z / 60), self.spine_centre(z)[1] - 22, z] for z in heights])
+        c.tube(gullet, 6.5, "esophagus", "muscle", over=["inner_fat", "other_muscle"])
+        c.tube(gullet, 1.6, "esophagus", "gut_gas", over=["esophagus"])
+        for x, y, r in ((-13, 0, 5), (14, 4, 4.5), (-18, -6, 5.5), (20, -2, 5)):  # branches of the arch, veins
+            c.tube(
+                [[x, y, top - 4], [x * 1.5, y + 2, 150]], r, "other_muscle", "blood", over=["inner_fat", "other_muscle"]
+            )
+
+    def rib_path(self, level: int, sign: int) -> np.ndarray:
+        """Points (n, 3) along a rib, from its vertebra round to the front."""
+        p = self.p
+        z0 = p["first_vertebra"] - (level - 1) * p["vertebra_step"] + 4
+        reach = {1: 0.80, 2: 0.80, 11: 0.50, 12: 0.36}.get(level, 0.80 - 0.012 * max(level - 6, 0))
+        angle = np.linspace(0.11, reach, 26) * np.pi
+        drop = p["rib_slope"] * {1: 0.45, 2: 0.7, 3: 0.85}.get(level, 1.0)
+        z = z0 - drop * (1 - np.cos(angle)) / 1.75 + 5 * np.exp(-((angle / 0.5) ** 2))
+        width, depth = self.cage_half_axes(z)
+        rim = p["rib_radius"] + 0.8
+        sine, cosine = np.sin(angle), np.cos(angle)
+        rho = (np.abs(sine) ** 2.3 + np.abs(cosine) ** 2.3) ** (1 / 2.3)
+        x = sign * (width + rim) * sine / rho + self.spine_centre(z0)[0] * np.exp(-angle)
+        y = self.centre_y + (depth + rim) * cosine / rho
+        head = np.array([[self.spine_centre(z0)[0] + sign * 17, self.spine_centre(z0)[1] + 9, z0 + 3]])
+        return np.vstack([head, np.column_stack([x, y, z])])
+
+    def ribs(self) -> None:
+        """Twelve ribs a side, with cartilages from the first ten to the sternum."""
+        c, p = self.canvas, self.p
+        top, bottom = 72.0, -38.0
+        for side, sign in (("left", 1), ("right", -1)):
+            for level in range(1, 13):
+                path = self.rib_path(level, sign)
+                if level <= 10:
+                    end = path[-1]
+                    front = -p["chest_half_depth"] - 7
+                    goal_z = np.clip(end[2] + (6 if level > 4 else 0), bottom - 8, top - 4)
+                    goal = np.array([sign * 10, front, goal_z])
+                    c.tube(
+                        spline([end, (end + goal) / 2 + [sign * 5, -5, -4], goal], 8),
+                        4.2,
+                        "costal_cartilages",
+                        "cartilage",
+                        1.2,
+                    )
+                c.tube(path, p["rib_radius"], f"rib_{side}_{level}", "cortical_bone", 1.35)
+        y = -p["chest_half_depth"] - 6.5
+        for low, high, half in ((bottom, 45, 11), (45, top, 18)):
+            box = c.box((-half - 2, y - 8, low), (half + 2, y + 20, high))
+            x, yy, z = c.coordinates(box)
+            lean = 0.06 * (z - bottom) - 4
+            width = half - 3.5 * np.cos((z - low) / (high - low) * 2 * np.pi)
+            shape = (np.abs(x) < width) & (np.abs(yy - y - lean) < 5) & (z > low) & (z < high - 1)
+            c.paint(box, shape, "sternum", "cortical_bone")
+
+    def shoulder(self) -> None:
+        """Scapulae with their spines, clavicles."""
+        c = self.canvas
+        shift = self.rng.uniform(-5, 5)
+        for side, sign in (("left", 1), ("right", -1)):
+            box = c.box((min(sign * 40, sign * 122), 20, -30), (max(sign * 40, sign * 122), 95, 100))
+            x, y, z = c.coordinates(box)
+            x, z = sign * x, z + shift
+            inner, outer = 58 + 0.10 * (z - 20), 62 + 0.42 * (z + 24)
+            blade = (x > inner) & (x < np.minimum(outer, 116)) & (z > -22) & (z < 84)
+            middle = 17.5 + 1.5 * np.sin(z / 16)
+            thick = 2.6 + 2.2 * (np.abs(x - inner) < 4) + 2.6 * (np.abs(outer - x) < 6)
+            blade &= np.abs(self.depth[box] - middle) < thick
+            c.paint(box, blade, f"scapula_{side}", "cortical_bone")
+            ridge = np.array([[sign * 64, 74, 52], [sign * 88, 62, 62], [sign * 110, 34, 78]]) - [0, 0, shift]
+            c.tube(spline(ridge, 8), 4.2, f"scapula_{side}", "cortical_bone")
+            front = -self.p["chest_half_depth"]
+            collar = [
+                [sign * 19, front + 10, 74],
+                [sign * 50, front + 12, 86],
+                [sign * 88, front + 42, 96],
+                [sign * 112, 16, 98],
+            ]
+            c.tube(spline(collar, 14), 5.6, f"clavicula_{side}", "cortical_bone")
+
+    def spine(self) -> None:
+        """Back muscles, discs, vertebrae, cord."""
+        c, p = self.canvas, self.p
+        heights = np.arange(-150, 151, 6.0)
+        half_width, half_depth = 15.5 * p["size"], 12 * p["size"]
+        draw_autochthon(c, self.spine_centre, heights, (20, 29), (19, 13))
+        draw_discs(c, self.spine_centre, heights, half_width, half_depth)
+        names = ["C6", "C7"] + [f"T{level}" for level in range(1, 13)] + ["L1"]
+        for index, name in enumerate(names):
+            z = p["first_vertebra"] - (index - 2) * p["vertebra_step"]
+            size = {
+                "half_width": half_width * (0.86 + 0.02 * index),
+                "half_depth": half_depth * (0.86 + 0.02 * index),
+                "height": p["vertebra_step"] - 4.6,
+                "canal": 8.0,
+                "transverse": 27,
+                "spinous": 20,
+                "drop": 12,
+            }
+            draw_vertebra(c, np.array([*self.spine_centre(z), z]), size, f"vertebrae_{name}")
+        draw_cord(c, self.spine_centre, heights, half_depth + 8, 6.6)
+
+    def tree(self) -> dict:
+        """Airways and vessels in the lobes; returns the tree's figures."""
+        c, p, rng = self.canvas, self.p, self.rng
+        carina = p["carina"]
+        clouds = {lobe: lobe_points(c, rng, lobe) for lobe in LOBES}
+        start = np.array([[2.0, 6.0, 160.0], carina])
+        neck, carina = c.to_real(start)
+        trachea = airways.Branch(np.array([neck, (neck + carina) / 2 + [0, 2, 0], carina]), p["trachea_radius"], 0)
+        trachea.wall_mm = airways.wall_thickness(trachea.radius_mm)
+        trunks = main_bronchi(rng, trachea, clouds)
+        allowed = [*LOBES, "inner_fat"]
+        for lobe, trunk in trunks.items():
+            airways.grow(rng, trunk, clouds[lobe], lobe, airways.obstacles(c, allowed))
+        lesions = airways.add_lesions(rng, trunks)
+        for lobe, trunk in trunks.items():
+            airways.draw_veins(c, rng, trunk.points[0] + np.array([0, -8, -14]), clouds[lobe], lobe, allowed)
+            airways.draw_arteries(c, rng, trunk, allowed)
+        airways.draw_airways(c, trachea)
+        return airways.summarize(trachea, lesions)
+
+
+def lobe_points(canvas: Canvas, rng: np.random.Generator, lobe: str, count: int = 2500) -> np.ndarray:
+    """Random real points (n, 3) in x, y, z that fill a lobe."""
+    thin = canvas.labels[::2, ::2, ::2] == LABELS[lobe]
+    found = np.argwhere(thin)
+    chosen = found[rng.integers(len(found), size=count)] * 2.0
+    spacing = np.asarray(canvas.spacing_mm)[::-1]
+    return chosen[:, ::-1] * spacing + np.asarray(canvas.origin_mm)
+
+
+def main_bronchi(rng, trachea: airways.Branch, clouds: dict) -> dict[str, airways.Branch]:
+    """The main bronchi and the bronchus of each lobe, joined to the trachea; returns the lobar bronchi."""
+    carina, r = trachea.points[-1], trachea.radius_mm
+
+    def jitter(*step):
+        return np.asarray(step, float) + rng.normal(0, 1.5, 3)
+
+    right = airways.make_branch(rng, carina, carina + jitter(-21, 2, -16), 0.80 * r, 1, bend=0.05)
+    left = airways.make_branch(rng, carina, carina + jitter(33, 11, -19), 0.74 * r, 1, bend=0.05)
+    lower = airways.make_branch(rng, right.points[-1], right.points[-1] + jitter(-8, 2, -18), 0.66 * r, 2, bend=0.05)
+    trachea.children = [right, left]
+    right.children = [lower]
+    plan = {
+        "lung_upper_lobe_right": (right, 0.58, 18),
+        "lung_middle_lobe_right": (lower, 0.46, 18),
+        "lung_lower_lobe_right": (lower, 0.56, 16),
+        "lung_upper_lobe_left": (left, 0.56, 16),
+        "lung_lower_lobe_left": (left, 0.58, 18),
+    }
+    trunks = {}
+    for lobe, (parent, share, length) in plan.items():
+        goal = clouds[lobe].mean(axis=0) + np.array([0, 16 if "lower" in lobe else 0, 0])
+        heading = goal - parent.points[-1]
+        end = parent.points[-1] + heading / np.linalg.norm(heading) * length
+        trunks[lobe] = airways.make_branch(rng, parent.points[-1], end, share * r, parent.generation + 1, lobe, 0.05)
+        parent.children.append(trunks[lobe])
+    return trunks
+
+
+def draw(canvas: Canvas, rng: np.random.Generator) -> dict:
+    """Paint a thorax; returns its build and its airway tree in figures."""
+    p = draw_parameters(rng)
+    thorax = Thorax(canvas, p, rng)
+    thorax.body_wall()
+    dome = thorax.diaphragm()
+    thorax.abdomen(dome)
+    thorax.lungs(dome)
+    thorax.mediastinum()
+    thorax.shoulder()
+    thorax.ribs()
+    thorax.spine()
+    tree = thorax.tree()
+    fill_marrow(canvas, {})
+    build = {name: np.round(value, 3).tolist() for name, value in p.items()}
+    return {"build": build, "airways": tree}

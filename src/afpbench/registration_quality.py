@@ -1,0 +1,146 @@
+"""How good a registration is: mutual information, topology, overlap of contours, error against a known deformation."""
+
+from pathlib import Path
+
+import numpy as np
+
+from . import io
+from .io import Geometry, Volume
+
+BINS = 64
+COLUMNS = (
+    "case",
+    "method",
+    "status",
+    "seconds",
+    "attempts",
+    "final_metric",
+    "mutual_information_before",
+    "mutual_information_after",
+    "jacobian_min",
+    "folded_share",
+    "displacement_mean_mm",
+    "displacement_max_mm",
+    "contour_dice_before",
+    "contour_dice_after",
+    "error_before_mean_mm",
+    "error_after_mean_mm",
+    "error_before_p95_mm",
+    "error_after_p95_mm",
+)
+
+
+def assess(mr: Volume, ct: Volume, warped: dict, field: np.ndarray, truth: np.ndarray | None) -> dict:
+    """The part of registration.json that comes from the images and the field.
+
+    warped: "ct" (HU on the MR's grid), "covered", "body" (boolean). field, truth: (z, y, x, 3), LPS mm.
+    Mutual information is in nats, inside the body where both the CT before and the CT after have data. Errors are
+    |field - truth| inside the body, where the CT has data; "before" is the error of doing nothing, |truth|.
+    """
+    from .registration import warp
+
+    grid = mr.geometry
+    zero = np.zeros_like(field)
+    before = warp(ct, grid, zero, "nearest", np.iinfo(np.int16).min)
+    region = warped["body"] & warped["covered"]
+    both = region & (before > np.iinfo(np.int16).min)
+    determinant = jacobian_determinant(field, grid)
+    length = np.linalg.norm(field, axis=-1)
+    inside = region if region.any() else np.ones_like(region)
+    record = {
+        "mutual_information_before": mutual_information(mr.array[both], before[both]),
+        "mutual_information_after": mutual_information(mr.array[both], warped["ct"][both]),
+        "jacobian_min": float(determinant.min()),
+        "folded_share": float((determinant <= 0).mean()),
+        "displacement_mean_mm": float(length[inside].mean()),
+        "displacement_max_mm": float(length[inside].max()),
+        "covered_share": float(warped["covered"].mean()),
+    }
+    if truth is not None:
+        record |= error_mm("error_before", truth[inside])
+        record |= error_mm("error_after", (field - truth)[inside])
+    return record
+
+
+def error_mm(name: str, vectors: np.ndarray) -> dict:
+    """Mean and 95th percentile of the lengths of vectors (n, 3), in mm."""
+    length = np.linalg.norm(vectors.astype(np.float64), axis=-1)
+    return {f"{name}_mean_mm": float(length.mean()), f"{name}_p95_mm": float(np.percentile(length, 95))}
+
+
+def mutual_information(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Mutual information in nats of two lists of values, from a joint histogram of 64 x 64 bins of equal counts.
+
+    Bins of equal counts (quantiles) make it the same under any rising change of either intensity. None without values.
+    """
+    if first.size < BINS:
+        return None
+    codes = [np.searchsorted(np.unique(np.quantile(v, np.linspace(0, 1, BINS + 1)[1:-1])), v) for v in (first, second)]
+    joint = np.bincount(codes[0] * BINS + codes[1], minlength=BINS * BINS).reshape(BINS, BINS) / first.size
+    product = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
+    filled = joint > 0
+    return float((joint[filled] * np.log(joint[filled] / product[filled])).sum())
+
+
+def jacobian_determinant(field: np.ndarray, grid: Geometry) -> np.ndarray:
+    """det(dT/dp) of T(p) = p + field(p) at every voxel, by central differences (one-sided at the border).
+
+    field: (z, y, x, 3), components x, y, z in LPS mm. 1 means no change of volume, 0 or less that space folds.
+    """
+    along_index = np.empty((*grid.shape, 3, 3), np.float32)  # [..., component, index axis x, y, z]
+    for component in range(3):
+        gradients = np.gradient(field[..., component], *grid.spacing_mm)
+        for axis in range(3):
+            along_index[..., component, axis] = gradients[2 - axis]
+    direction = np.array(grid.direction, dtype=np.float32).reshape(3, 3)
+    return np.linalg.det(np.eye(3, dtype=np.float32) + along_index @ direction.T)
+
+
+def contour_overlap(imported: Path, resampled: Path, registered: Path) -> dict:
+    """Dice of the contour drawn in the MR and that drawn in the CT, on the case's grid, before and after; {} without."""
+    from .registration import warp
+
+    fixed, moving = resampled / "mr_contour.nii.gz", imported / "ct_contour.nii.gz"
+    if not (fixed.is_file() and moving.is_file()):
+        return {}
+    mr_mask = io.read(fixed)
+    zero = np.zeros((*mr_mask.geometry.shape, 3), np.float32)
+    before = warp(io.read(moving), mr_mask.geometry, zero, "nearest", 0)
+    after = io.read(registered / "ct_contour.nii.gz").array
+    return {
+        "contour_dice_before": dice(mr_mask.array > 0, before > 0),
+        "contour_dice_after": dice(mr_mask.array > 0, after > 0),
+    }
+
+
+def dice(first: np.ndarray, second: np.ndarray) -> float | None:
+    """2 |A and B| / (|A| + |B|); None for two empty masks."""
+    total = int(first.sum()) + int(second.sum())
+    return 2 * int((first & second).sum()) / total if total else None
+
+
+def summary_row(record: dict) -> dict:
+    """One row of registration.csv from a registration.json, or from the failed.json of a case that failed."""
+    if "error" in record:
+        return {"case": record["case"], "status": f"failed in {record['stage']}: {' '.join(record['error'].split())}"}
+    row = {name: record.get(name) for name in COLUMNS}
+    used = [attempt for attempt in record["attempts"] if attempt["used"]]
+    row["attempts"] = len(record["attempts"])
+    row["final_metric"] = list(used[0]["final_metrics"].values())[-1] if used and used[0]["final_metrics"] else None
+    row["status"] = "folds" if record["folded_share"] > 0 else "ok"
+    return {name: "" if value is None else value for name, value in row.items()}
+
+
+def in_words(record: dict) -> str:
+    """One line for the log."""
+    parts = [f"{record['method']}, {record['seconds']:.1f} s", f"Jacobian at least {record['jacobian_min']:.2f}"]
+    pairs = (
+        ("mutual_information", "", "mutual information", ""),
+        ("error", "_mean_mm", "mean error", " mm"),
+        ("contour_dice", "", "contour Dice", ""),
+    )
+    for name, suffix, word, unit in pairs:
+        before, after = record.get(f"{name}_before{suffix}"), record.get(f"{name}_after{suffix}")
+        if before is not None and after is not None:
+            parts.append(f"{word} {before:.3f} -> {after:.3f}{unit}")
+    return ", ".join(parts)

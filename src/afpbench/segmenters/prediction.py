@@ -1,0 +1,176 @@
+"""Segment CT volumes with a frozen segmenter; the network is loaded once for all cases of a job."""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from .. import hardware, io
+from ..errors import ModelError
+from ..training import environment
+from .layout import LAYOUT, model_folder
+
+Segment = Callable[[io.Volume], np.ndarray]
+
+
+def open_segmenter(kind: str, folder: Path, options: dict, device: str, threads: int) -> Segment:
+    """Return a function that maps a CT volume (HU) to a label map (z, y, x) on the same grid.
+
+    kind: "totalsegmentator" (folder: its weights folder; options: {task}) or "nnunet" / "trained" (folder: a model
+    folder; options: {folds}).
+    """
+    environment.use_nnunet()
+    hardware.set_threads(threads)
+    chosen = hardware.device(device)
+    if kind == "totalsegmentator":
+        return _totalsegmentator(folder, options["task"], chosen, threads)
+    return _nnunet(folder, options.get("folds"), chosen)
+
+
+def _check(folder: Path) -> None:
+    """Refuse a folder that is not a model folder, and a checkpoint that holds more than tensors and plain types."""
+    found = sorted(folder.glob("fold_*/checkpoint_final.pth"))
+    missing = [name for name in ("plans.json", "dataset.json") if not (folder / name).is_file()]
+    if missing or not found:
+        raise ModelError(
+            f"{folder} is not an nnU-Net v2 model folder",
+            found=f"no {', '.join(missing + ([] if found else ['fold_*/checkpoint_final.pth']))}",
+            expected="plans.json, dataset.json and fold_*/checkpoint_final.pth",
+            hint="give the folder named Trainer__Plans__configuration, not the one above it",
+        )
+    from ..features.nnunet import load_checkpoint
+
+    for path in found:
+        load_checkpoint(path)
+
+
+def _predictor(predictor_class, device):
+    return predictor_class(
+        tile_step_size=0.5,
+        use_gaussian=True,
+        use_mirroring=True,
+        perform_everything_on_device=device.type == "cuda",
+        device=device,
+        allow_tqdm=False,
+    )
+
+
+def _nnunet(folder: Path, folds, device) -> Segment:
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    _check(folder)
+    predictor = _predictor(nnUNetPredictor, device)
+    predictor.initialize_from_trained_model_folder(str(folder), use_folds=tuple(folds) if folds else None)
+
+    def segment(ct: io.Volume) -> np.ndarray:
+        properties = _sitk_properties(ct)
+        image = ct.array[None].astype(np.float32)
+        return predictor.predict_single_npy_array(image, properties, None, None, False).astype(np.uint8)
+
+    return segment
+
+
+def _sitk_properties(volume: io.Volume) -> dict:
+    """What nnU-Net's SimpleITK reader says of an image."""
+    geometry = volume.geometry
+    return {
+        "sitk_stuff": {
+            "spacing": tuple(reversed(geometry.spacing_mm)),
+            "origin": geometry.origin_mm,
+            "direction": geometry.direction,
+        },
+        "spacing": list(geometry.spacing_mm),
+    }
+
+
+def _totalsegmentator(weights: Path, task: str, device, threads: int) -> Segment:
+    if task in LAYOUT:
+        _check(model_folder(weights, task))
+
+    def segment(ct: io.Volume) -> np.ndarray:
+        with tempfile.TemporaryDirectory(prefix="afpbench-totalsegmentator-") as temporary:
+            source, target = Path(temporary) / "ct.nii.gz", Path(temporary) / "segmentation.nii.gz"
+            io.write(ct.with_array(io.save_hu(ct.array)), source)
+            with _home_without_statistics(weights, Path(temporary)), _in_this_process(threads):
+                from totalsegmentator.python_api import totalsegmentator
+
+                totalsegmentator(
+                    source,
+                    target,
+                    ml=True,
+                    fast=task == "fast",
+                    fastest=task == "fastest",
+                    device="gpu" if device.type == "cuda" else "cpu",
+                    nr_thr_resamp=1,
+                    nr_thr_saving=1,
+                )
+            result = io.read(target, "TotalSegmentator's output")
+        return _on_grid(result, ct.geometry)
+
+    return segment
+
+
+def _on_grid(result: io.Volume, geometry: io.Geometry) -> np.ndarray:
+    """TotalSegmentator keeps the grid; NIfTI's float32 header only rounds it."""
+    if result.array.shape != geometry.shape:
+        raise ModelError("TotalSegmentator changed the grid", found=result.array.shape, expected=geometry.shape)
+    return result.array.astype(np.uint8)
+
+
+@contextlib.contextmanager
+def _home_without_statistics(weights: Path, temporary: Path) -> Iterator[None]:
+    """TotalSegmentator's own folder for the time of a call: the given weights, and no usage statistics sent."""
+    home = temporary / "home"
+    home.mkdir(exist_ok=True)
+    config = {"totalseg_id": "afpbench", "send_usage_stats": False, "prediction_counter": 0}
+    (home / "config.json").write_text(json.dumps(config))
+    before = {name: os.environ.get(name) for name in ("TOTALSEG_HOME_DIR", "TOTALSEG_WEIGHTS_PATH")}
+    os.environ["TOTALSEG_HOME_DIR"], os.environ["TOTALSEG_WEIGHTS_PATH"] = str(home), str(weights.resolve())
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+_loaded: dict[tuple, dict] = {}
+
+
+@contextlib.contextmanager
+def _in_this_process(threads: int) -> Iterator[None]:
+    """Let TotalSegmentator predict in this process, with each model loaded once.
+
+    By default nnU-Net starts two worker processes for each image, which costs several times the work itself on
+    small volumes. Its `predict_from_files_sequential` does the same work without them.
+    """
+    import torch
+    import totalsegmentator.nnunet as package
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    class Predictor(nnUNetPredictor):
+        def initialize_from_trained_model_folder(self, folder, use_folds, checkpoint_name="checkpoint_final.pth"):
+            torch.set_num_threads(threads)
+            key = (folder, str(use_folds), checkpoint_name)
+            if key not in _loaded:
+                super().initialize_from_trained_model_folder(folder, use_folds, checkpoint_name)
+                names = ("plans_manager", "configuration_manager", "list_of_parameters", "network", "dataset_json")
+                names += ("trainer_name", "allowed_mirroring_axes", "label_manager")
+                _loaded[key] = {name: getattr(self, name) for name in names}
+            self.__dict__.update(_loaded[key])
+
+        def predict_from_files(self, source, target, save_probabilities=False, overwrite=True, *args, **kwargs):
+            return self.predict_from_files_sequential(source, target, save_probabilities, overwrite)
+
+    original = package.nnUNetPredictor
+    package.nnUNetPredictor = Predictor
+    try:
+        yield
+    finally:
+        package.nnUNetPredictor = original

@@ -1,0 +1,288 @@
+"""The numbers of a table, from the long table, the statistics and a spec of the study file."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from ..errors import ConfigError
+from ..metrics.catalogue import METRICS, Metric
+from ..metrics.longtable import FAILED, is_failed
+from .published import PublishedTable, published_table
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a task says beyond one table's spec.
+
+    variants, controls: rows in the study file's order. reference: the row that the statistics compare with.
+    labels: row -> name for people. structures: structure -> {"label", "segmenter"}. alpha: of the statistics.
+    notes: text that belongs in every caption (the loss weights). task: "" takes the long table's only one.
+    """
+
+    variants: Sequence[str]
+    reference: str
+    controls: Sequence[str] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    structures: Mapping[str, Mapping] = field(default_factory=dict)
+    alpha: float = 0.05
+    notes: str = ""
+    task: str = ""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric of a region (segmenter "") or of a structure. group: the heading above; published: the paper's own."""
+
+    metric: Metric
+    structure: str
+    segmenter: str
+    group: str
+    published: bool = False
+
+    @property
+    def key(self) -> str:
+        """`mae`, `mae:volume`, `dice:airways`; the paper's columns end in `(published)`."""
+        plain = self.segmenter == "" and self.structure in ("", "body")
+        name = self.metric.key if plain else f"{self.metric.key}:{self.structure}"
+        return name + (" (published)" if self.published else "")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """mean, sd (ddof 1; NaN for one value) of n values; None decimals: the metric's own. NaN mean: nothing to show."""
+
+    mean: float = math.nan
+    sd: float = math.nan
+    n: int = 0
+    n_failed: int = 0
+    best: bool = False
+    significant: bool = False
+    decimals: int | None = None
+    undefined: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """n: cases that did not fail. kind: `variant`, `control` or `published` (of the paper, not of the study)."""
+
+    key: str
+    label: str
+    kind: str
+    n: int
+    n_failed: int
+    cells: tuple[Cell, ...]
+    failures: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table ready to be rendered."""
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    footnotes: tuple[str, ...]
+
+
+def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> Table:
+    """The table `name` of a task.
+
+    spec: {"caption", "rows": [...] (default: all variants and controls), "columns": [{"metric", "structure"?,
+    "region"?}]}. Controls stand below the variants. Best: the best mean among the variants, and every row that shows
+    the same digits. Significant: better than the reference row with p < alpha.
+    Raises ConfigError for a row, metric, structure or region that is not in the metrics.
+    """
+    long = _task_lines(long, context)
+    columns = tuple(_column(name, entry, long, context) for entry in spec["columns"])
+    rows = [_row(key, long, statistics, columns, context) for key in _row_keys(name, spec, long, context)]
+    rows = _mark_best(rows, columns)
+    return Table(name, _caption(spec, context, rows), columns, tuple(rows), tuple(_footnotes(rows, columns)))
+
+
+def build_companion(table: Table, key: str) -> Table:
+    """The published numbers of the paper's table `key` beside ours: each of our columns is followed by the paper's.
+
+    Rows match by the variant's name. Rows of the paper that the study lacks follow the variants; what has no
+    counterpart is empty (an em dash for people).
+    """
+    paper = published_table(key)
+    columns = tuple(column for ours in table.columns for column in (ours, replace(ours, published=True)))
+    ours = [replace(row, cells=_beside(row.cells, row.key, table.columns, paper)) for row in table.rows]
+    known = {row.key for row in table.rows}
+    empty = (Cell(),) * len(table.columns)
+    theirs = [
+        Row(variant, label, "published", 0, 0, _beside(empty, variant, table.columns, paper))
+        for variant, label in paper.labels.items()
+        if variant not in known
+    ]
+    variants, controls = ([row for row in ours if (row.kind == "control") is control] for control in (False, True))
+    number = key.removeprefix("table")
+    caption = (
+        f"{table.caption} Beside each column: what the paper printed in its Table {number}, with its "
+        "bold and asterisks (other data, networks and training length: not a target). A dash: no counterpart."
+    )
+    return Table(f"{table.name}_published", caption, columns, (*variants, *theirs, *controls), table.footnotes)
+
+
+def build_all(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> list[Table]:
+    """The table and, where its spec says `published: table1` or so, its companion."""
+    table = build_table(name, spec, long, statistics, context)
+    return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
+
+
+def _task_lines(long: pd.DataFrame, context: Context) -> pd.DataFrame:
+    tasks = list(dict.fromkeys(long["task"]))
+    task = context.task or (tasks[0] if len(tasks) == 1 else None)
+    if task not in tasks:
+        raise ConfigError(
+            "tables: which task", found=context.task or "none given", expected="one of " + ", ".join(tasks)
+        )
+    return long[long["task"] == task]
+
+
+def _column(name: str, entry: Mapping, long: pd.DataFrame, context: Context) -> Column:
+    where = f"tables.{name}.columns"
+    metric = METRICS.get(entry["metric"])
+    if metric is None:
+        raise ConfigError(f"{where}: unknown metric", found=entry["metric"], expected=", ".join(METRICS))
+    lines = long[long["metric"] == metric.key]
+    structure = entry.get("structure")
+    if structure is None:
+        region = entry.get("region", "body")
+        present = lines.loc[lines["segmenter"] == "", "structure"]
+        if region not in set(present):
+            raise ConfigError(
+                f"{where}: {metric.key} of this region is not in the metrics",
+                found=region,
+                expected=", ".join(dict.fromkeys(present)) or "a structure: this metric is computed per structure",
+            )
+        group = {"body": "Image", "volume": "Image (whole volume)"}[region]
+        return Column(metric, region, "", group)
+    known = context.structures.get(structure, {})
+    present = lines[lines["segmenter"] != ""]
+    segmenters = list(dict.fromkeys(present.loc[present["structure"] == structure, "segmenter"]))
+    segmenter = entry.get("segmenter", known.get("segmenter", segmenters[0] if len(segmenters) == 1 else None))
+    if segmenter not in segmenters:
+        raise ConfigError(
+            f"{where}: {metric.key} of this structure is not in the metrics",
+            found=structure if not segmenters else f"{structure} by {segmenter}",
+            expected=", ".join(dict.fromkeys(present["structure"])) if not segmenters else ", ".join(segmenters),
+        )
+    return Column(metric, structure, segmenter, known.get("label") or structure)
+
+
+def _row_keys(name: str, spec: Mapping, long: pd.DataFrame, context: Context) -> list[str]:
+    wanted = list(spec.get("rows") or (*context.variants, *context.controls))
+    missing = [key for key in wanted if key not in set(long["variant"])]
+    if missing:
+        raise ConfigError(
+            f"tables.{name}.rows: not in the metrics",
+            found=", ".join(missing),
+            expected="rows among " + ", ".join(dict.fromkeys(long["variant"])),
+        )
+    return sorted(wanted, key=lambda key: key in context.controls)
+
+
+def _row(key: str, long: pd.DataFrame, statistics: pd.DataFrame, columns, context: Context) -> Row:
+    lines = long[long["variant"] == key]
+    failed = lines[is_failed(lines["status"])].drop_duplicates("case")
+    failures = tuple(
+        (case, status.removeprefix(FAILED)) for case, status in zip(failed["case"], failed["status"], strict=True)
+    )
+    tested = statistics[(statistics["variant"] == key) & (statistics["reference"] == context.reference)]
+    if "task" in tested and len(lines):
+        tested = tested[tested["task"] == lines["task"].iloc[0]]
+    cells = tuple(_cell(lines, tested, column) for column in columns)
+    kind = "control" if key in context.controls else "variant"
+    n = lines["case"].nunique() - len(failures)
+    return Row(key, context.labels.get(key) or key, kind, n, len(failures), cells, failures)
+
+
+def _cell(lines: pd.DataFrame, tested: pd.DataFrame, column: Column) -> Cell:
+    def of_column(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[
+            (frame["metric"] == column.metric.key)
+            & (frame["structure"] == column.structure)
+            & (frame["segmenter"] == column.segmenter)
+        ]
+
+    ours, test = of_column(lines), of_column(tested)
+    failed = is_failed(ours["status"])
+    values = ours["value"].dropna()
+    undefined = ours.loc[ours["value"].isna() & ~failed, "status"].value_counts().sort_index().to_dict()
+    significant = len(test) == 1 and bool(test["significant"].iloc[0]) and test["direction"].iloc[0] == "better"
+    infinite = values.abs().eq(math.inf).any()
+    return Cell(
+        mean=float(values.mean()) if len(values) else math.nan,
+        sd=float(values.std(ddof=1)) if len(values) > 1 and not infinite else math.nan,
+        n=len(values),
+        n_failed=int(failed.sum()),
+        significant=significant,
+        undefined=undefined,
+    )
+
+
+def _mark_best(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
+    """Bold where a variant's mean is the best that is shown; a control never, and never a single row."""
+    for position, column in enumerate(columns):
+        scores = {
+            row.key: column.metric.score(round(row.cells[position].mean, column.metric.decimals))
+            for row in rows
+            if row.kind == "variant" and not math.isnan(row.cells[position].mean)
+        }
+        if len(scores) < 2:
+            continue
+        best = {key for key, score in scores.items() if score == max(scores.values())}
+        rows = [_with_cell(row, position, replace(row.cells[position], best=row.key in best)) for row in rows]
+    return rows
+
+
+def _with_cell(row: Row, position: int, cell: Cell) -> Row:
+    return replace(row, cells=row.cells[:position] + (cell,) + row.cells[position + 1 :])
+
+
+def _beside(cells: Sequence[Cell], variant: str, columns: Sequence[Column], paper: PublishedTable) -> tuple[Cell, ...]:
+    both = []
+    for cell, column in zip(cells, columns, strict=True):
+        structure = column.structure if column.segmenter else ""
+        printed = paper.values.get((variant, column.metric.key, structure)) if column.structure != "volume" else None
+        theirs = Cell()
+        if printed is not None:
+            sd = math.nan if printed.sd is None else printed.sd
+            theirs = Cell(printed.mean, sd, 0, 0, printed.bold, printed.asterisk, printed.decimals)
+        both += [cell, theirs]
+    return tuple(both)
+
+
+def _caption(spec: Mapping, context: Context, rows: Sequence[Row]) -> str:
+    counts = [row.n for row in rows]
+    cases = f"{max(counts)}" if counts and min(counts) == max(counts) else "up to " + str(max(counts, default=0))
+    reference = context.labels.get(context.reference) or context.reference
+    parts = [
+        str(spec.get("caption", "")).strip(),
+        f"Mean ± SD over {cases} test cases (n in the last column). Bold: the best mean of the variants. "
+        f"Asterisk: better than {reference}, two-sided Wilcoxon signed-rank test, p < {context.alpha:g}, "
+        "not adjusted for multiple tests.",
+        context.notes.strip(),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _footnotes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    failures: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        for failure in row.failures:
+            failures.setdefault(failure, []).append(row.label)
+    notes = []
+    for (case, reason), labels in failures.items():
+        rows_text = "every row" if len(labels) == len(rows) else ", ".join(labels)
+        notes.append(f"Failed in {rows_text}: case {case}: {reason}")
+    for position, column in enumerate(columns):
+        for row in rows:
+            for status, count in row.cells[position].undefined.items():
+                cases = "1 case" if count == 1 else f"{count} cases"
+                notes.append(f"{row.label}: {column.metric.label} of {column.group} undefined in {cases} ({status})")
+    return notes

@@ -1,0 +1,207 @@
+"""A table as CSV (for machines, full precision) and as Markdown, LaTeX (booktabs) and HTML (for people).
+
+The same table gives the same bytes.
+"""
+
+import csv
+import html
+import io
+import math
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from ..atomic import write_text
+from .build import Cell, Column, Row, Table
+
+CSV_COLUMNS = (
+    "row", "label", "kind", "column", "metric", "segmenter", "structure", "source",
+    "mean", "sd", "n", "n_failed", "best", "significant",
+)  # fmt: skip
+DASH = "—"
+
+
+def write_table(table: Table, folder: str | Path) -> list[Path]:
+    """Write <name>.csv, .md, .tex and .html into the folder, each atomically. Returns their paths."""
+    paths = []
+    for suffix, render in RENDERERS.items():
+        path = Path(folder) / f"{table.name}.{suffix}"
+        write_text(path, render(table))
+        paths.append(path)
+    return paths
+
+
+def to_csv(table: Table) -> str:
+    """One line per row and column; numbers in full precision, nothing for what is not there."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in table.rows:
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            numbers = ["" if math.isnan(value) else repr(value) for value in (cell.mean, cell.sd)]
+            counts = ["", ""] if column.published else [cell.n, cell.n_failed]
+            source = "published" if column.published else "ours"
+            place = [column.key, column.metric.key, column.segmenter, column.structure, source]
+            flags = [str(cell.best).lower(), str(cell.significant).lower()]
+            writer.writerow([row.key, row.label, row.kind, *place, *numbers, *counts, *flags])
+    return out.getvalue()
+
+
+def to_markdown(table: Table) -> str:
+    """A pipe table. Markdown has no rules inside a table: controls stand in italics, below the variants."""
+    heads = ["Row", *(_flat_head(column) for column in table.columns), "n"]
+    lines = [f"**{_title(table)}** {_escape_markdown(table.caption)}", ""]
+    lines += [_pipe([_escape_markdown(head) for head in heads]), _pipe(["---"] + ["---:"] * (len(heads) - 1))]
+    for row in table.rows:
+        label = _escape_markdown(row.label)
+        cells = [_text(cell, column, row, "**{}**".format, r"\*") for cell, column in _cells(table, row)]
+        lines.append(_pipe([f"*{label}*" if row.kind == "control" else label, *cells, _n_text(row)]))
+    if table.footnotes:
+        lines += ["", *(f"- {_escape_markdown(note)}" for note in table.footnotes)]
+    return "\n".join(lines) + "\n"
+
+
+def to_latex(table: Table) -> str:
+    r"""A table environment that needs \usepackage{booktabs} and nothing else; a rule stands above the controls."""
+    groups = _groups(table.columns)
+    width = len(table.columns) + 2
+    head_1 = ["", *(rf"\multicolumn{{{count}}}{{c}}{{{_escape_latex(name)}}}" for name, count in groups), ""]
+    head_2 = ["", *(_latex_head(column) for column in table.columns), "$n$"]
+    rules, start = [], 2
+    for _, count in groups:
+        rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
+        start += count
+    lines = [
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table}[htbp]",
+        r"\centering",
+        rf"\caption{{{_escape_latex(table.caption)}}}",
+        rf"\label{{tab:{_label_key(table.name)}}}",
+        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
+        r"\toprule",
+        " & ".join(head_1) + r" \\",
+        "".join(rules),
+        " & ".join(head_2) + r" \\",
+        r"\midrule",
+    ]
+    previous = None
+    for row in table.rows:
+        if previous is not None and (row.kind == "control") != (previous == "control"):
+            lines.append(r"\midrule")
+        cells = [_latex_text(cell, column, row) for cell, column in _cells(table, row)]
+        lines.append(" & ".join([_escape_latex(row.label), *cells, _escape_latex(_n_text(row))]) + r" \\")
+        previous = row.kind
+    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [rf"\par\smallskip\footnotesize {_escape_latex(note)}" for note in table.footnotes]
+    return "\n".join([*lines, r"\end{table}"]) + "\n"
+
+
+def to_html(table: Table) -> str:
+    """A <table> without style; rows carry their kind as a class."""
+    top = "".join(
+        f'<th colspan="{count}" scope="colgroup">{html.escape(name)}</th>' for name, count in _groups(table.columns)
+    )
+    heads = "".join(f'<th scope="col">{html.escape(_short_head(column))}</th>' for column in table.columns)
+    lines = [
+        f'<table id="{html.escape(table.name)}">',
+        f"<caption>{html.escape(table.caption)}</caption>",
+        f"<thead><tr><td></td>{top}<td></td></tr>",
+        f'<tr><th scope="col">Row</th>{heads}<th scope="col">n</th></tr></thead>',
+        "<tbody>",
+    ]
+    for row in table.rows:
+        cells = [_text(cell, column, row, "<strong>{}</strong>".format, "*") for cell, column in _cells(table, row)]
+        body = "".join(f"<td>{cell}</td>" for cell in [*cells, _n_text(row)])
+        lines.append(f'<tr class="{row.kind}"><th scope="row">{html.escape(row.label)}</th>{body}</tr>')
+    lines.append("</tbody>")
+    if table.footnotes:
+        notes = "<br>".join(html.escape(note) for note in table.footnotes)
+        lines.append(f'<tfoot><tr><td colspan="{len(table.columns) + 2}">{notes}</td></tr></tfoot>')
+    return "\n".join([*lines, "</table>"]) + "\n"
+
+
+RENDERERS: dict[str, Callable[[Table], str]] = {"csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html}
+
+
+def _cells(table: Table, row: Row):
+    return zip(row.cells, table.columns, strict=True)
+
+
+def _text(cell: Cell, column: Column, row: Row, bold: Callable[[str], str], star: str) -> str:
+    """mean ± SD, bold, asterisk, and n where it is not the row's."""
+    if math.isnan(cell.mean):
+        return DASH
+    decimals = column.metric.decimals if cell.decimals is None else cell.decimals
+    text = _number(cell.mean, decimals)
+    if not math.isnan(cell.sd):
+        text += f" ± {_number(cell.sd, decimals)}"
+    text = bold(text) if cell.best else text
+    text += star if cell.significant else ""
+    return text if column.published or cell.n == row.n else f"{text} (n={cell.n})"
+
+
+def _latex_text(cell: Cell, column: Column, row: Row) -> str:
+    text = _text(cell, column, row, r"\textbf{{{}}}".format, "$^{*}$")
+    return text.replace("±", r"$\pm$").replace("∞", r"$\infty$").replace("−", "$-$").replace(DASH, "---")
+
+
+def _number(value: float, decimals: int) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{decimals}f}"
+    text = text.lstrip("-") if float(text) == 0 else text
+    return text.replace("-", "−")
+
+
+def _n_text(row: Row) -> str:
+    if row.kind == "published":
+        return DASH
+    return f"{row.n} ({row.n_failed} failed)" if row.n_failed else str(row.n)
+
+
+def _short_head(column: Column) -> str:
+    unit = f" ({column.metric.unit})" if column.metric.unit else ""
+    return f"{column.metric.label}{unit} {column.metric.arrow}" + (", paper" if column.published else "")
+
+
+def _flat_head(column: Column) -> str:
+    return _short_head(column) if column.group == "Image" else f"{column.group}: {_short_head(column)}"
+
+
+def _latex_head(column: Column) -> str:
+    arrow = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\rightarrow 0$"}[column.metric.better]
+    return _escape_latex(_short_head(column).replace(column.metric.arrow, "@")).replace("@", arrow)
+
+
+def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
+    return [(name, len(list(members))) for name, members in groupby(columns, key=lambda column: column.group)]
+
+
+def _title(table: Table) -> str:
+    return _escape_markdown(table.name) + "."
+
+
+def _pipe(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _escape_markdown(text: str) -> str:
+    for character in ("\\", "|", "*", "_", "<", "`"):
+        text = text.replace(character, "\\" + character)
+    return text.replace("\n", " ")
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$", "±": r"$\pm$", "×": r"$\times$",
+    "—": "---", "–": "--", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "∞": r"$\infty$", "→": r"$\rightarrow$",
+    "·": r"$\cdot$", "λ": r"$\lambda$", "µ": r"$\mu$", "μ": r"$\mu$", "…": r"\ldots{}", "\n": " ",
+}  # fmt: skip
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def _label_key(name: str) -> str:
+    return "".join(character if character.isalnum() else "-" for character in name)

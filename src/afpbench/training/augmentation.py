@@ -1,0 +1,73 @@
+"""nnU-Net's augmentation in parts: its rotation and scaling alone, and its intensity changes on the MR channel alone."""
+
+from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
+from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
+from batchgeneratorsv2.transforms.intensity.contrast import BGContrast, ContrastTransform
+from batchgeneratorsv2.transforms.intensity.gamma import GammaTransform
+from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
+from batchgeneratorsv2.transforms.noise.gaussian_blur import GaussianBlurTransform
+from batchgeneratorsv2.transforms.spatial.spatial import SpatialTransform
+from batchgeneratorsv2.transforms.utils.pseudo2d import Convert2DTo3DTransform, Convert3DTo2DTransform
+from batchgeneratorsv2.transforms.utils.random import RandomTransform
+
+
+def spatial_transforms(patch_size, rotation, dummy_2d: bool) -> list[BasicTransform]:
+    """nnU-Net's rotation and scaling at its default rates, images and label map together, padding labelled -1.
+
+    patch_size: z, y, x. dummy_2d: for very anisotropic patches, within the slices only. There is no mirroring: left
+    and right are different structures for the networks that look at the result.
+    """
+    spatial = SpatialTransform(
+        patch_size[1:] if dummy_2d else patch_size,
+        patch_center_dist_from_border=0,
+        random_crop=False,
+        p_elastic_deform=0,
+        p_rotation=0.2,
+        rotation=rotation,
+        p_scaling=0.2,
+        scaling=(0.7, 1.4),
+        p_synchronize_scaling_across_axes=1,
+        bg_style_seg_sampling=False,
+        border_mode_seg="constant",
+        padding_value_seg=-1,
+    )
+    return [Convert3DTo2DTransform(), spatial, Convert2DTo3DTransform()] if dummy_2d else [spatial]
+
+
+class MRIntensityTransform(BasicTransform):
+    """Noise, blur, brightness, contrast and gamma at nnU-Net's default rates, applied to image channel 0.
+
+    The CT in channel 1 is a target in HU and keeps its values.
+    """
+
+    def __init__(self):
+        super().__init__()
+        noise = GaussianNoiseTransform(noise_variance=(0, 0.1), p_per_channel=1, synchronize_channels=True)
+        blur = GaussianBlurTransform(
+            blur_sigma=(0.5, 1.0), synchronize_channels=False, synchronize_axes=False, p_per_channel=0.5
+        )
+        brightness = MultiplicativeBrightnessTransform(
+            multiplier_range=BGContrast((0.75, 1.25)), synchronize_channels=False, p_per_channel=1
+        )
+        contrast = ContrastTransform(
+            contrast_range=BGContrast((0.75, 1.25)), preserve_range=True, synchronize_channels=False, p_per_channel=1
+        )
+        gamma = GammaTransform(
+            gamma=BGContrast((0.7, 1.5)),
+            p_invert_image=0,
+            synchronize_channels=False,
+            p_per_channel=1,
+            p_retain_stats=1,
+        )
+        rates = ((noise, 0.1), (blur, 0.2), (brightness, 0.15), (contrast, 0.15), (gamma, 0.3))
+        self.transforms = [RandomTransform(transform, apply_probability=rate) for transform, rate in rates]
+
+    def apply(self, data_dict: dict, **params) -> dict:
+        """Change `image[0]` (MR), leave `image[1]` (CT)."""
+        image = data_dict["image"]
+        mr = {"image": image[:1].clone()}
+        for transform in self.transforms:
+            mr = transform(**mr)
+        image[:1] = mr["image"]
+        data_dict["image"] = image
+        return data_dict

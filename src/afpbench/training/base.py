@@ -1,0 +1,181 @@
+"""What both of our nnU-Net trainers share: settings from the plans, seeds, exact resume, cost, curves.
+
+nnU-Net's own `run_training` drives them: epochs, learning-rate schedule, optimiser, data loaders and checkpoint
+times are nnU-Net's. The settings travel in `plans["afpbench"]`, so that a model folder says how it was trained.
+"""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+from .. import hardware
+from ..errors import TrainingError
+from . import checkpoints
+
+
+class ResumableTrainer(nnUNetTrainer):
+    """nnUNetTrainer with a study's settings, and checkpoints from which training goes on as if undisturbed."""
+
+    def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.settings = plans["afpbench"]
+        training = self.settings["training"]
+        self.initial_lr = training["learning_rate"]
+        self.weight_decay = training["weight_decay"]
+        self.oversample_foreground_percent = training["foreground_oversampling"]
+        self.num_iterations_per_epoch = min(training["iterations_per_epoch"], training["iterations"])
+        self.num_epochs = -(-training["iterations"] // self.num_iterations_per_epoch)
+        self.num_val_iterations_per_epoch = training["validation_iterations"]
+        self.save_every = training["checkpoint_every_epochs"]
+        self.precision = hardware.autocast_dtype(self.settings["precision"], self.device.type)
+        if self.precision != torch.float16:
+            self.grad_scaler = None
+        self.curves: list[dict] = []
+        self.seconds_before = 0.0
+        self.began = time.monotonic()
+        # init_args go into the checkpoint: only plain types, so that weights_only loading takes them.
+        self.my_init_kwargs = {
+            "plans": plans,
+            "configuration": configuration,
+            "fold": fold,
+            "dataset_json": dataset_json,
+        }
+
+    # --- the schedule
+
+    def configure_optimizers(self):
+        """SGD with Nesterov momentum and nnU-Net's polynomial decay, with the study's rates."""
+        optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            self.initial_lr,
+            weight_decay=self.weight_decay,
+            momentum=self.settings["training"]["momentum"],
+            nesterov=True,
+        )
+        return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
+
+    def on_train_start(self):
+        state = checkpoints.random_state()
+        super().on_train_start()
+        # Building the loaders drew a first batch: forget it, so that a start and a resume draw the same data.
+        checkpoints.set_random_state(self.resumed_random_state or state)
+        if self.device.type == "cpu":
+            self.network.to(memory_format=torch.channels_last_3d)
+
+    resumed_random_state: dict | None = None
+
+    def step(self, loss: torch.Tensor, keys) -> None:
+        """Back-propagate, clip and step; refuse a loss that is not finite."""
+        if not torch.isfinite(loss.detach()):
+            raise TrainingError(
+                f"{self.settings['name']}: the loss is not finite in epoch {self.current_epoch}",
+                found=f"{loss.item()} on cases {sorted(set(map(str, keys)))}",
+                expected="a finite loss",
+                hint=f"lower training.learning_rate or the term's weight; the last good checkpoint is in "
+                f"{self.output_folder}",
+            )
+        clip = self.settings["training"]["gradient_clip"]
+        if self.grad_scaler is None:
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+            self.optimizer.step()
+        else:
+            self.grad_scaler.scale(loss).backward()
+            self.grad_scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+            self.grad_scaler.step(self.optimizer)
+            self.grad_scaler.update()
+
+    def on_epoch_end(self):
+        """Log one line with the time that remains, keep the curves, write the rolling checkpoint."""
+        self.logger.log("epoch_end_timestamps", time.time(), self.current_epoch)
+        done, total = self.current_epoch + 1, self.num_epochs
+        elapsed = self.seconds()
+        values = {key: round(float(value), 5) for key, value in self.epoch_values().items()}
+        row = {
+            "epoch": self.current_epoch,
+            "iteration": done * self.num_iterations_per_epoch,
+            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "seconds": round(elapsed, 3),
+            **values,
+        }
+        self.curves.append(row)
+        text = ", ".join(f"{key} {value:g}" for key, value in values.items())
+        left = elapsed / done * (total - done)
+        self.print_to_log_file(f"epoch {done}/{total}: {text}, {elapsed:.0f} s, about {left:.0f} s left")
+        if done % self.save_every == 0 and done != total:
+            self.save_checkpoint(os.path.join(self.output_folder, "checkpoint_latest.pth"))
+        self.current_epoch += 1
+
+    def epoch_values(self) -> dict[str, float]:
+        """What the curves show of an epoch."""
+        return {
+            "train_loss": self.logger.get_value("train_losses", step=-1),
+            "validation_loss": self.logger.get_value("val_losses", step=-1),
+        }
+
+    def plot_network_architecture(self):
+        """nnU-Net's needs a package that is not there; the plans say it all."""
+
+    def seconds(self) -> float:
+        """Training time so far, over all resumes."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    # --- checkpoints
+
+    def on_train_end(self):
+        super().on_train_end()
+        checkpoints.remove(Path(self.output_folder) / "checkpoint_latest.pth")
+
+    def save_checkpoint(self, filename: str) -> None:
+        """nnU-Net's checkpoint with the generators' states and the curves, written atomically."""
+        if self.local_rank != 0:
+            return
+        network = self.network.module if self.is_ddp else self.network
+        content = {
+            "network_weights": {key: value.contiguous() for key, value in network.state_dict().items()},
+            "optimizer_state": self.optimizer.state_dict(),
+            "grad_scaler_state": self.grad_scaler.state_dict() if self.grad_scaler is not None else None,
+            "logging": _plain(self.logger.get_checkpoint()),
+            "_best_ema": _plain(self._best_ema),
+            "current_epoch": self.current_epoch + 1,
+            "init_args": self.my_init_kwargs,
+            "trainer_name": self.checkpoint_trainer_name(),
+            "inference_allowed_mirroring_axes": self.inference_allowed_mirroring_axes,
+            "afpbench": {
+                "random_state": checkpoints.random_state(),
+                "curves": self.curves,
+                "seconds": self.seconds(),
+            },
+        }
+        checkpoints.save(content, Path(filename))
+
+    def checkpoint_trainer_name(self) -> str:
+        """The trainer that nnU-Net's tools look up when they open the model folder."""
+        return type(self).__name__
+
+    def load_checkpoint(self, filename_or_checkpoint) -> None:
+        """Go on from a checkpoint: weights, optimiser, epoch, curves and the generators' states."""
+        content = checkpoints.load(Path(filename_or_checkpoint))
+        own = content["afpbench"]
+        super().load_checkpoint(content)
+        self.my_init_kwargs = content["init_args"]
+        self.curves = own["curves"]
+        self.seconds_before, self.began = own["seconds"], time.monotonic()
+        self.resumed_random_state = own["random_state"]
+
+
+def _plain(value):
+    """NumPy scalars and arrays as Python's own types, so that a checkpoint holds no code."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value

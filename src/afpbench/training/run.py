@@ -1,0 +1,102 @@
+"""Run one of our nnU-Net trainers to its end, from the start or from its last intact checkpoint."""
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+from pathlib import Path
+
+from .. import hardware
+from ..atomic import write_json, write_text
+from ..errors import TrainingError
+from ..log import logger
+from . import checkpoints, environment, planning
+
+MODEL_FILES = ("plans.json", "dataset.json")
+
+
+def train(
+    trainer_name: str, dataset: Path, settings: dict, work: Path, out: Path, *, device: str, threads: int, seed: int
+) -> None:
+    """Train and leave an nnU-Net v2 model folder with its records at `out`.
+
+    trainer_name: a class of `training/trainers` or of nnU-Net. dataset: a preprocessed dataset's folder
+    (nnUNetPlans.json, dataset.json, ...). settings: what the trainer reads from `plans["afpbench"]`.
+    work: a folder whose content outlives a killed job; training goes on from the checkpoint that it finds there.
+    out gets plans.json, dataset.json, fold_0/checkpoint_final.pth, curves.csv and cost.json.
+    """
+    final = _train(trainer_name, dataset, settings, _keyed(work, trainer_name, settings, seed), device, threads, seed)
+    _export(final, out)
+    shutil.rmtree(work)
+
+
+def _keyed(work: Path, *parts) -> Path:
+    """The work folder of exactly this training: another configuration starts anew instead of going on."""
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+    for other in work.glob("*"):
+        if other.name != digest:
+            shutil.rmtree(other)
+    return work / digest
+
+
+def _train(trainer_name, dataset: Path, settings: dict, work: Path, device: str, threads: int, seed: int) -> Path:
+    chosen = hardware.device(device)
+    # On a GPU nnU-Net's own worker processes keep it fed; on a CPU they would only take its cores.
+    environment.use_nnunet(
+        preprocessed=dataset.parent, results=work, augmentation_processes=0 if chosen.type == "cpu" else None
+    )
+    hardware.set_threads(threads)
+    checkpoints.seed_everything(seed)
+    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+    plans = json.loads((dataset / f"{planning.PLANS}.json").read_text())
+    plans["afpbench"] = settings
+    plans["continue_training"] = False
+    trainer = recursive_find_trainer_class_by_name(trainer_name)(
+        plans, planning.CONFIGURATION, 0, json.loads((dataset / "dataset.json").read_text()), chosen
+    )
+    folder = Path(trainer.output_folder)
+    if (folder / "checkpoint_final.pth").exists():
+        logger.info("training had ended; the model is there")
+        return folder
+    latest = checkpoints.newest_intact(folder / "checkpoint_latest.pth")
+    if latest is not None:
+        trainer.load_checkpoint(str(latest))
+        logger.info("going on from %s, epoch %d of %d", latest, trainer.current_epoch, trainer.num_epochs)
+    trainer.run_training()
+    return folder
+
+
+def _export(fold: Path, out: Path) -> None:
+    """Copy what defines the model, and write its curves and its cost."""
+    (out / "fold_0").mkdir(parents=True, exist_ok=True)
+    for name in MODEL_FILES:
+        shutil.copyfile(fold.parent / name, out / name)
+    shutil.copyfile(fold / "checkpoint_final.pth", out / "fold_0" / "checkpoint_final.pth")
+    content = checkpoints.load(out / "fold_0" / "checkpoint_final.pth")
+    own, weights = content["afpbench"], content["network_weights"]
+    curves = own["curves"]
+    if not curves:
+        raise TrainingError(f"{out}: the training wrote no curves", expected="at least one epoch")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(curves[-1]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(curves)
+    write_text(out / "curves.csv", text.getvalue())
+    settings = content["init_args"]["plans"]["afpbench"]
+    patch = content["init_args"]["plans"]["configurations"][planning.CONFIGURATION]["patch_size"]
+    iterations = curves[-1]["iteration"]
+    cost = {
+        "name": settings["name"],
+        "iterations": iterations,
+        "seconds": own["seconds"],
+        "seconds_per_iteration": own["seconds"] / iterations,
+        "peak_memory_mb": hardware.peak_training_memory_mb(),
+        "parameters": sum(value.numel() for value in weights.values()),
+        "patch_size": list(patch),
+        "batch_size": settings["training"]["batch_size"],
+        "precision": settings["precision"],
+        "machine": hardware.describe(),
+    }
+    write_json(out / "cost.json", cost)

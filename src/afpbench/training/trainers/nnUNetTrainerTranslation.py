@@ -1,0 +1,149 @@
+"""The adapted nnU-Net: MR in, CT out, with any loss of the study. nnU-Net finds this file by `nnUNet_extTrainer`."""
+
+import numpy as np
+import torch
+from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+from afpbench import hardware, normalization
+from afpbench.features.nnunet import load_checkpoint
+from afpbench.losses import LossContext, build_loss, check_gradient
+from afpbench.training.augmentation import MRIntensityTransform, spatial_transforms
+from afpbench.training.base import ResumableTrainer
+
+
+class nnUNetTrainerTranslation(ResumableTrainer):
+    """nnU-Net's network with one linear output channel, trained on the study's loss.
+
+    The data loader gives images of two channels, normalised MR and normalised CT, and a label map that is -1
+    where the patch leaves the volume or the CT has no data: there the real CT stands in for the synthetic one,
+    so that no loss sees a difference.
+    """
+
+    def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.enable_deep_supervision = False
+        self.ct_statistics = self.settings["ct_statistics"]
+        self.air = float(normalization.normalize_ct(np.array(-1024.0), self.ct_statistics))
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager, configuration_manager, num_input_channels, num_output_channels, enable_deep_supervision=True
+    ):
+        """nnU-Net's architecture from the plans, with one output channel: the normalised CT."""
+        return get_network_from_plans(
+            configuration_manager.network_arch_class_name,
+            configuration_manager.network_arch_init_kwargs,
+            configuration_manager.network_arch_init_kwargs_req_import,
+            num_input_channels,
+            1,
+            allow_init=True,
+            deep_supervision=False,
+        )
+
+    def _build_loss(self):
+        context = LossContext(
+            ct_stats=self.ct_statistics,
+            spacing_mm=tuple(self.configuration_manager.spacing),
+            networks=self.settings["networks"],
+            device=self.device,
+        )
+        return build_loss(self.settings["loss"], context)
+
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self):
+        result = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        rotation, dummy_2d, initial_patch_size, _ = result
+        self.inference_allowed_mirroring_axes = None
+        if self.settings["training"]["augmentation"] == "none":
+            initial_patch_size = self.configuration_manager.patch_size
+        return rotation, dummy_2d, initial_patch_size, ()
+
+    def get_training_transforms(
+        self, patch_size, rotation_for_DA, deep_supervision_scales, mirror_axes, do_dummy_2d_data_aug, **kwargs
+    ):
+        """nnU-Net's rotation and scaling on MR and CT together; its intensity changes, if asked, on the MR alone."""
+        augmentation = self.settings["training"]["augmentation"]
+        if augmentation == "none":
+            return ComposeTransforms([])
+        transforms = spatial_transforms(patch_size, rotation_for_DA, do_dummy_2d_data_aug)
+        if augmentation == "full":
+            transforms.append(MRIntensityTransform())
+        return ComposeTransforms(transforms)
+
+    @staticmethod
+    def get_validation_transforms(*args, **kwargs):
+        return ComposeTransforms([])
+
+    def initialize(self):
+        """nnU-Net's, then the first weights of another variant where the study says so."""
+        super().initialize()
+        if self.settings["start"]:
+            weights = load_checkpoint(self.settings["start"])["network_weights"]
+            self.network.load_state_dict(weights, strict=True)
+
+    def set_deep_supervision_enabled(self, enabled: bool):
+        """There is one output; nothing to switch."""
+
+    def on_train_start(self):
+        super().on_train_start()
+        self.term_sums: dict[str, float] = {}
+        self.checked = False
+
+    # --- steps
+
+    def _unpack(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """MR, real CT and the valid region of a batch, each (B, 1, z, y, x), with the padding filled by background."""
+        data = batch["data"].to(self.device, non_blocking=True)
+        valid = batch["target"].to(self.device, non_blocking=True) >= 0
+        mr, ct = data[:, :1], data[:, 1:]
+        padded = torch.amin(mr, dim=(1, 2, 3, 4), keepdim=True)
+        mr = torch.where(valid | (mr != 0), mr, padded)
+        ct = torch.where(valid, ct, torch.full_like(ct, self.air))
+        if self.device.type == "cpu":
+            mr = mr.contiguous(memory_format=torch.channels_last_3d)
+        return mr, ct, valid
+
+    def _losses(self, batch: dict):
+        mr, real, valid = self._unpack(batch)
+        with hardware.autocast(self.device.type, self.precision):
+            synthetic = self.network(mr)
+            synthetic = torch.where(valid, synthetic.float(), real)
+            if not self.checked and torch.is_grad_enabled():
+                check_gradient(self.loss, synthetic.detach(), real)
+                self.checked = True
+            total, terms = self.loss(synthetic, real, valid)
+        return total, terms, synthetic, real, valid
+
+    def train_step(self, batch: dict) -> dict:
+        self.optimizer.zero_grad(set_to_none=True)
+        total, terms, *_ = self._losses(batch)
+        self.step(total, batch["keys"])
+        for name, value in terms.items():
+            self.term_sums[name] = self.term_sums.get(name, 0.0) + float(value)
+        return {"loss": total.detach().float().cpu().numpy()}
+
+    def validation_step(self, batch: dict) -> dict:
+        total, _, synthetic, real, valid = self._losses(batch)
+        body = batch["target"].to(self.device) > 0
+        count = body.sum().clamp(min=1)
+        difference = (synthetic - real) * self.ct_statistics["std_hu"] * body
+        return {
+            "loss": total.float().cpu().numpy(),
+            "mae": (difference.abs().sum() / count).cpu().numpy(),
+            "me": (difference.sum() / count).cpu().numpy(),
+        }
+
+    def on_validation_epoch_end(self, val_outputs: list[dict]):
+        for key in ("mae", "me"):
+            setattr(self, f"validation_{key}_hu", float(np.mean([output[key] for output in val_outputs])))
+        loss = float(np.mean([output["loss"] for output in val_outputs]))
+        self.logger.log("val_losses", loss, self.current_epoch)
+
+    def epoch_values(self) -> dict[str, float]:
+        values = super().epoch_values()
+        for name, total in self.term_sums.items():
+            values[f"train_{name}"] = total / self.num_iterations_per_epoch
+        self.term_sums = {}
+        values["validation_mae_hu"] = self.validation_mae_hu
+        values["validation_me_hu"] = self.validation_me_hu
+        return values

@@ -1,0 +1,81 @@
+"""The generator's training set: MR and CT of each case, normalised, in nnU-Net's own storage.
+
+nnU-Net's preprocessor has no float target. Here the normalised CT rides as a second image channel behind the
+normalised MR, so that nnU-Net's dataset, data loader and spatial augmentation serve both as they are; the
+trainer takes the channels apart again. The label map holds the body (1) for foreground oversampling and -1
+where the CT has no data.
+"""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from .. import io, normalization
+from ..atomic import write_json
+from ..log import logger, progress
+from . import environment, planning
+
+DATASET = "Dataset001_translation"
+
+
+def build(
+    prepared: dict[str, Path], splits: dict, statistics: dict, generator: dict, spacing_mm, out: Path, seed: int
+) -> None:
+    """Plan the generator and write the training set of the training and validation cases to `out`.
+
+    prepared: case id -> prepared folder. splits: {"train": [...], "validation": [...]}.
+    statistics: normalization.json. generator: {planner, patch_size}. spacing_mm: z, y, x.
+    out becomes an `nnUNet_preprocessed` folder that holds one dataset.
+    """
+    raw = out / "raw"
+    environment.use_nnunet(raw=raw, preprocessed=out, augmentation_processes=1)
+    cases = [*splits["train"], *splits["validation"]]
+    train = {case: prepared[case] for case in splits["train"]}
+    planning.write_raw_dataset(
+        raw / DATASET,
+        {case: folder / "mr.nii.gz" for case, folder in train.items()},
+        {case: folder / "mask.nii.gz" for case, folder in train.items()},
+        channel="MR",
+        classes={"body": 1},
+    )
+    plans = planning.plan(DATASET, generator["planner"], generator["patch_size"], spacing_mm)
+    configuration = plans["configurations"][planning.CONFIGURATION]
+    folder = out / DATASET / configuration["data_identifier"]
+    folder.mkdir(parents=True, exist_ok=True)
+    logger.info("patch %s voxels, batch %d", list(configuration["patch_size"]), configuration["batch_size"])
+    digest = hashlib.sha256()
+    for case in progress(cases, len(cases), "training set"):
+        digest.update(_save_case(case, prepared[case], statistics, configuration["patch_size"], folder, seed))
+    write_json(out / DATASET / "digest.json", {"sha256": digest.hexdigest()})
+    write_json(out / DATASET / "splits_final.json", [{"train": splits["train"], "val": splits["validation"]}])
+
+
+def _save_case(case: str, prepared: Path, statistics: dict, patch_size, folder: Path, seed: int) -> bytes:
+    """Store one case; return a digest of what was stored."""
+    from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
+    from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
+
+    mr = normalization.normalize_mr(io.read(prepared / "mr.nii.gz", f"case {case}: MR").array)
+    ct = normalization.normalize_ct(io.read(prepared / "ct.nii.gz", f"case {case}: CT").array, statistics["ct"])
+    mask = io.read(prepared / "mask.nii.gz", f"case {case}: mask").array > 0
+    covered = io.read(prepared / "covered.nii.gz", f"case {case}: coverage").array > 0
+    labels = np.where(covered, mask.astype(np.int8), np.int8(-1))[None]
+    data = np.stack([mr, ct]).astype(np.float32)
+    properties = {
+        "class_locations": DefaultPreprocessor._sample_foreground_locations(labels, [1], seed=seed),
+        "mr_background": float(mr.min()),
+    }
+    blocks, chunks = comp_blosc2_params(data.shape, tuple(patch_size), data.itemsize)
+    blocks_seg, chunks_seg = comp_blosc2_params(labels.shape, tuple(patch_size), labels.itemsize)
+    nnUNetDatasetBlosc2.save_case(
+        data,
+        labels,
+        properties,
+        str(folder / case),
+        chunks=chunks,
+        blocks=blocks,
+        chunks_seg=chunks_seg,
+        blocks_seg=blocks_seg,
+    )
+    return hashlib.sha256(data.tobytes() + labels.tobytes()).digest()

@@ -1,0 +1,59 @@
+"""Train one variant of a task: a generator on a loss."""
+
+from pathlib import Path
+
+from ..atomic import read_json, sha256_of
+from ..errors import TrainingError
+from . import run
+from .training_set import DATASET
+
+TRAINER = "nnUNetTrainerTranslation"
+
+
+def train_variant(
+    name: str,
+    training_set: Path,
+    normalization: Path,
+    variant: dict,
+    networks: dict[str, dict],
+    start: Path | None,
+    work: Path,
+    out: Path,
+    *,
+    device: str,
+    precision: str,
+    threads: int,
+    seed: int,
+) -> None:
+    """Train and leave a model folder at `out`.
+
+    name: how messages call it. training_set: the folder that `training_set.build` wrote. normalization:
+    normalization.json. variant: its entry in the study. networks: feature networks by name, for `features.load`.
+    start: a checkpoint to take the first weights from (`init_from`). work: rolling state that outlives a killed job.
+    """
+    if not (training_set / DATASET).is_dir():
+        raise TrainingError(f"{name}: no training set", found=str(training_set), expected=f"a folder with {DATASET}")
+    settings = {
+        "name": name,
+        "generator": variant["generator"],
+        "loss": variant["loss"],
+        "training": variant["training"],
+        "networks": networks,
+        "ct_statistics": read_json(normalization)["ct"],
+        "start": str(start) if start else None,
+        "precision": precision,
+        "seed": seed,
+        "inputs": _digests(training_set, normalization, networks, start),
+    }
+    run.train(TRAINER, training_set / DATASET, settings, work, out, device=device, threads=threads, seed=seed)
+
+
+def _digests(training_set: Path, normalization: Path, networks: dict[str, dict], start: Path | None) -> dict[str, str]:
+    """What the training depends on beside its settings: a changed input starts a new training, not a resume."""
+    files = {"training set": training_set / DATASET / "digest.json", "normalization": normalization}
+    for name, network in networks.items():
+        for path in sorted(Path(network["folder"]).rglob("checkpoint_final.pth")):
+            files[f"{name}: {path.parent.name}"] = path
+    if start is not None:
+        files["start"] = start
+    return {name: sha256_of(path) for name, path in files.items()}

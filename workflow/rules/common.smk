@@ -1,0 +1,246 @@
+"""Names of files, and what the rules share."""
+
+import json
+
+from afpbench.config_checks import totalsegmentator_classes
+from afpbench.data import sources
+from afpbench.provenance import code_digest
+from afpbench.segmenters import layout
+from afpbench.splits import make_splits
+
+RESULTS = STUDY["results"]
+TASKS = STUDY["tasks"]
+SEED = STUDY["seed"]
+RUNTIME = STUDY["runtime"]
+R = f"{RESULTS}/{{task}}"
+LOGS = f"{RESULTS}/{{task}}/logs"
+BENCHMARKS = f"{RESULTS}/{{task}}/benchmarks"
+
+CASES = {name: sources.list_cases(task["data"], ROOT) for name, task in TASKS.items()}
+SPLITS = {name: make_splits(CASES[name], task["splits"], SEED, name) for name, task in TASKS.items()}
+
+
+wildcard_constraints:
+    task="|".join(TASKS),
+    case=r"[^/]+",
+    variant="|".join(variant for task in TASKS.values() for variant in task["variants"]),
+    control="|".join(["real_ct", "mr_linear", "mean_ct"]),
+    segmenter="|".join(name for task in TASKS.values() for name in task["segmenters"]) or "none",
+    row="[A-Za-z0-9_-]+",
+    chunk=r"\d+",
+
+
+def option(*keys):
+    """A parameter of the wildcards' task: option("training", "iterations") reads tasks.<task>.training.iterations."""
+
+    def read(wildcards):
+        value = TASKS[wildcards.task]
+        for key in keys:
+            value = value[getattr(wildcards, key[1:-1]) if key.startswith("{") else key]
+        return value
+
+    return read
+
+
+def prepared(*parts):
+    """The prepared folders of the cases in the given parts of the split."""
+    return lambda wildcards: [
+        f"{RESULTS}/{wildcards.task}/cases/{case}/prepared" for part in parts for case in SPLITS[wildcards.task][part]
+    ]
+
+
+def rows(task):
+    """The rows of the tables of a task: its variants, then its controls."""
+    return [*TASKS[task]["variants"], *TASKS[task]["controls"]]
+
+
+def chunks(task):
+    """The test cases in chunks: a job that loads a network serves a whole chunk."""
+    cases, size = SPLITS[task]["test"], TASKS[task]["inference"]["cases_per_job"]
+    return [cases[i : i + size] for i in range(0, len(cases), size)]
+
+
+def chunk_cases(wildcards):
+    return chunks(wildcards.task)[int(wildcards.chunk)]
+
+
+def chunk_prepared(wildcards):
+    return [f"{RESULTS}/{wildcards.task}/cases/{case}/prepared" for case in chunk_cases(wildcards)]
+
+
+def records(pattern):
+    """The records of all chunks: pattern holds {task}, {chunk} and wildcards."""
+    return lambda wildcards: [
+        pattern.format(**{**dict(wildcards.items()), "chunk": i}) for i in range(len(chunks(wildcards.task)))
+    ]
+
+
+def precision(training):
+    return training["precision"] if training["precision"] != "auto" else RUNTIME["precision"]
+
+
+def all_results():
+    """Everything that a finished study has."""
+    files = []
+    for task, spec in TASKS.items():
+        base = f"{RESULTS}/{task}"
+        files += [f"{base}/registration/registration.csv", f"{base}/metrics/metrics.csv"]
+        files += [f"{base}/statistics/statistics.csv"]
+        if spec["data"]["source"] == "phantom" and spec["segmenters"]:
+            files += [f"{base}/segmenters/accuracy.csv"]
+        files += [f"{base}/tables/{table}.{kind}" for table in spec["tables"] for kind in ("csv", "md", "tex", "html")]
+    return files
+
+
+def summary():
+    """What the terminal shows at the end of a run: where the tables are, and the tables themselves."""
+    lines = ["", "afpbench: done. The tables:"]
+    for task, spec in TASKS.items():
+        for table in spec["tables"]:
+            path = Path(f"{RESULTS}/{task}/tables/{table}.md")
+            if path.exists():
+                lines += ["", f"{path} (and .csv, .tex, .html)", "", path.read_text(encoding="utf-8").rstrip()]
+    return "\n".join(lines)
+
+
+def failure_hint(log):
+    """What the terminal shows when a run fails: where to look, and how to go on."""
+    failed = []
+    try:
+        text = Path(log).read_text(encoding="utf-8", errors="replace")
+        failed = [line.strip() for line in text.splitlines() if line.strip().startswith("log:") and "check" in line]
+    except OSError as error:
+        failed = [f"(Snakemake's own log cannot be read: {error})"]
+    lines = ["", "afpbench: the run did not finish. Logs of the rules that failed:"]
+    lines += [f"  {line}" for line in dict.fromkeys(failed)] or ["  (none: see the message above)"]
+    lines += ["Finished work is kept: mend the cause and give the same command again."]
+    return "\n".join(lines)
+
+
+STS_DOWNLOADS = next(
+    (task["data"]["download_dir"] for task in TASKS.values() if task["data"]["source"] == "sts"), "resources/sts"
+)
+
+
+def sts_data(wildcards):
+    return next(task["data"] for task in TASKS.values() if task["data"]["source"] == "sts")
+
+
+def source_files(wildcards):
+    """The files that a case is made of; a patient that is not on this machine is downloaded first."""
+    data = TASKS[wildcards.task]["data"]
+    if data["source"] != "sts":
+        return []
+    found = sources.case_folder(data, wildcards.case, ROOT)
+    return [] if found else [f"{STS_DOWNLOADS}/{wildcards.case}"]
+
+
+def segmenter_groups(wildcards):
+    """Class name -> label values of the cases, for a segmenter that the workflow trains."""
+    return sources.segmenter_groups(TASKS[wildcards.task]["data"], TASKS[wildcards.task]["segmenters"][wildcards.segmenter])
+
+
+def segmenter_model(task, name):
+    """Where a segmenter's weights are: (kind, folder)."""
+    segmenter = TASKS[task]["segmenters"][name]
+    if segmenter["kind"] == "trained":
+        return f"{RESULTS}/{task}/models/segmenters/{name}"
+    if segmenter["kind"] == "totalsegmentator" and segmenter["weights"] == "stand_in":
+        return f"{RESULTS}/{task}/models/totalsegmentator/{name}"
+    return segmenter["folder"] if segmenter["kind"] == "nnunet" else segmenter["weights"]
+
+
+def segmenter_input(task, name):
+    """The file or folder that stands for a segmenter's weights in a rule's input."""
+    if TASKS[task]["segmenters"][name]["kind"] == "trained":
+        return f"{segmenter_model(task, name)}/fold_0/checkpoint_final.pth"
+    return segmenter_model(task, name)
+
+
+def feature_networks(wildcards):
+    """The segmenters whose features a variant's loss uses: name -> what afpbench.features.load takes."""
+    task = TASKS[wildcards.task]
+    specs = {}
+    for name in loss_networks(wildcards):
+        segmenter, folder = task["segmenters"][name], segmenter_model(wildcards.task, name)
+        if segmenter["kind"] == "totalsegmentator":
+            folder = str(layout.model_folder(Path(folder), segmenter["task"]))
+        specs[name] = {"kind": "nnunet", "folder": folder}
+    return specs
+
+
+def loss_networks(wildcards):
+    """Names of the segmenters in a variant's loss, in order."""
+    names = []
+    for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]:
+        for entry in [*term.get("networks", []), *([term["network"]] if term.get("network") else [])]:
+            names.append(entry["name"] if isinstance(entry, dict) else entry)
+    return list(dict.fromkeys(names))
+
+
+def start_checkpoint(wildcards):
+    """The checkpoint of the variant that this one starts from, if any."""
+    start = TASKS[wildcards.task]["variants"][wildcards.variant]["init_from"]
+    return [f"{RESULTS}/{wildcards.task}/models/variants/{start}/fold_0/checkpoint_final.pth"] if start else []
+
+
+def segmentation_records(wildcards):
+    """Records of the segmentations that a row's metrics compare: the real CT's and the row's own."""
+    task = TASKS[wildcards.task]
+    names = dict.fromkeys(structure["segmenter"] for structure in task["structures"].values())
+    return [
+        f"{RESULTS}/{wildcards.task}/segmentations/{name}/{image}/records/{i}.json"
+        for name in names
+        for image in ("ct", wildcards.row)
+        for i in range(len(chunks(wildcards.task)))
+    ]
+
+
+def structures(wildcards):
+    """The structures of a task with label values instead of class names: what afpbench.metrics takes."""
+    task = TASKS[wildcards.task]
+    return {
+        name: {
+            "segmenter": spec["segmenter"],
+            "labels": [class_values(wildcards.task, spec["segmenter"])[c] for c in spec["classes"]],
+            "tolerance_mm": spec["tolerance_mm"],
+        }
+        for name, spec in task["structures"].items()
+    }
+
+
+def class_values(task, name):
+    """Class name -> value in the label maps of a segmenter."""
+    segmenter = TASKS[task]["segmenters"][name]
+    if segmenter["kind"] == "trained":
+        return {group: value for value, group in enumerate(segmenter["classes"], start=1)}
+    if segmenter["kind"] == "totalsegmentator":
+        return {name: value for value, name in totalsegmentator_classes().items()}
+    labels = json.loads((ROOT / segmenter["folder"] / "dataset.json").read_text())["labels"]
+    return {name: value for name, value in labels.items() if isinstance(value, int)}
+
+
+def structure_truth(task):
+    """Structure -> values in the cases' true label maps (phantoms know them)."""
+    groups = {name: sources.segmenter_groups(TASKS[task]["data"], s) for name, s in TASKS[task]["segmenters"].items()}
+    return {
+        name: [value for c in spec["classes"] for value in groups[spec["segmenter"]].get(c, [])]
+        for name, spec in TASKS[task]["structures"].items()
+    }
+
+
+def table_context(task):
+    """What the tables say of a task beyond a table's own spec."""
+    spec = TASKS[task]
+    return {
+        "task": task,
+        "variants": list(spec["variants"]),
+        "controls": spec["controls"],
+        "reference": spec["reference"],
+        "labels": {name: variant["label"] for name, variant in spec["variants"].items()},
+        "structures": {
+            name: {"label": s["label"], "segmenter": s["segmenter"]} for name, s in spec["structures"].items()
+        },
+        "alpha": spec["statistics"]["alpha"],
+        "losses": {name: variant["loss"] for name, variant in spec["variants"].items()},
+    }

@@ -1,0 +1,105 @@
+"""Body mask, splits, normalisation statistics, and the generator's training set."""
+
+
+localrules:
+    splits,
+
+
+rule prepare_case:
+    """MR, registered CT and labels on one grid, with the region of evaluation: the body that both show."""
+    input:
+        imported=rules.import_case.output,
+        resampled=rules.resample_case.output,
+        registered=rules.register_case.output,
+    output:
+        directory(f"{R}/cases/{{case}}/prepared"),
+    log:
+        f"{LOGS}/prepare/{{case}}.log",
+    benchmark:
+        f"{BENCHMARKS}/prepare/{{case}}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        body_mask=option("body_mask"),
+        code=code_digest("io", "preprocessing"),
+    message:
+        "{wildcards.task}: preparing {wildcards.case}"
+    script:
+        "../../scripts/prepare_case.py"
+
+
+rule splits:
+    """The seeded split, written down."""
+    output:
+        f"{R}/splits/splits.json",
+    log:
+        f"{LOGS}/splits.log",
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        cases=lambda wildcards: CASES[wildcards.task],
+        counts=option("splits"),
+        seed=SEED,
+    message:
+        "{wildcards.task}: splits"
+    script:
+        "../../scripts/splits.py"
+
+
+rule normalization:
+    """Intensity statistics of the training cases, and of them only."""
+    input:
+        prepared=prepared("train"),
+        splits=rules.splits.output,
+    output:
+        f"{R}/normalization/normalization.json",
+    log:
+        f"{LOGS}/normalization.log",
+    benchmark:
+        f"{BENCHMARKS}/normalization.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        options=option("normalization"),
+        code=code_digest("io", "normalization"),
+    message:
+        "{wildcards.task}: normalisation statistics"
+    script:
+        "../../scripts/normalization.py"
+
+
+rule training_set:
+    """nnU-Net's plan for the generator, and the normalised training and validation cases in its storage."""
+    input:
+        prepared=prepared("train", "validation"),
+        splits=rules.splits.output,
+        normalization=rules.normalization.output,
+    output:
+        directory(f"{R}/training_sets/{{generator}}"),
+    log:
+        f"{LOGS}/training_set/{{generator}}.log",
+    benchmark:
+        f"{BENCHMARKS}/training_set/{{generator}}.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: 1
+    resources:
+        mem_mb=16000,
+        runtime=120,
+    params:
+        generator=option("generators", "{generator}"),
+        spacing_mm=option("spacing_mm"),
+        seed=SEED,
+        code=code_digest("io", "normalization", "training.planning", "training.training_set"),
+    message:
+        "{wildcards.task}: training set for {wildcards.generator}"
+    script:
+        "../../scripts/training_set.py"

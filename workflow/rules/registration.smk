@@ -1,0 +1,51 @@
+"""CT onto MR, in the place of EVolution: rigid translation, then elastix B-spline."""
+
+
+rule register_case:
+    """Register the CT onto the MR, resample it once onto the case's grid, and score what was done."""
+    input:
+        imported=rules.import_case.output,
+        resampled=rules.resample_case.output,
+    output:
+        directory(f"{R}/cases/{{case}}/registered"),
+    log:
+        f"{LOGS}/register/{{case}}.log",
+    benchmark:
+        f"{BENCHMARKS}/register/{{case}}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        options=option("registration"),
+        code=code_digest("io", "registration"),
+    message:
+        "{wildcards.task}: registering {wildcards.case}"
+    script:
+        "../../scripts/register_case.py"
+
+
+rule registration_table:
+    """One row per case: metric values, time, Jacobian determinant, and the error where the truth is known."""
+    input:
+        registered=lambda wildcards: expand(
+            rules.register_case.output, task=wildcards.task, case=CASES[wildcards.task]
+        ),
+    output:
+        f"{R}/registration/registration.csv",
+    log:
+        f"{LOGS}/registration_table.log",
+    benchmark:
+        f"{BENCHMARKS}/registration_table.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    message:
+        "{wildcards.task}: registration table"
+    script:
+        "../../scripts/registration_table.py"

@@ -1,0 +1,72 @@
+"""Frozen segmenters: trained from labels, or stand-in weights in TotalSegmentator's format."""
+
+
+def trained(wildcards):
+    """Segmenters that the workflow trains from the cases' labels."""
+    segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
+    return segmenter["kind"] == "trained" or segmenter.get("weights") == "stand_in"
+
+
+rule train_segmenter:
+    """Train a segmenter through nnU-Net on the real CT of the training cases."""
+    input:
+        prepared=prepared("train", "validation"),
+        splits=rules.splits.output,
+    output:
+        plans=f"{R}/models/segmenters/{{segmenter}}/plans.json",
+        dataset=f"{R}/models/segmenters/{{segmenter}}/dataset.json",
+        checkpoint=f"{R}/models/segmenters/{{segmenter}}/fold_0/checkpoint_final.pth",
+        curves=f"{R}/models/segmenters/{{segmenter}}/curves.csv",
+        cost=f"{R}/models/segmenters/{{segmenter}}/cost.json",
+    log:
+        f"{LOGS}/train_segmenter/{{segmenter}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train_segmenter/{{segmenter}}.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: RUNTIME["threads"]
+    resources:
+        mem_mb=16000,
+        runtime=2880,
+        gpu=1,
+    params:
+        segmenter=option("segmenters", "{segmenter}"),
+        groups=segmenter_groups,
+        spacing_mm=option("spacing_mm"),
+        work=f"{R}/work/segmenters/{{segmenter}}",
+        device=RUNTIME["device"],
+        precision=lambda wildcards: precision(TASKS[wildcards.task]["segmenters"][wildcards.segmenter]["training"]),
+        seed=SEED,
+        code=code_digest("training", "segmenters.training"),
+    message:
+        "{wildcards.task}: training segmenter {wildcards.segmenter}"
+    script:
+        "../../scripts/train_segmenter.py"
+
+
+rule stand_in_weights:
+    """Lay a trained segmenter out as TotalSegmentator's own weights."""
+    input:
+        checkpoint=rules.train_segmenter.output.checkpoint,
+        plans=rules.train_segmenter.output.plans,
+        dataset=rules.train_segmenter.output.dataset,
+    output:
+        directory(f"{R}/models/totalsegmentator/{{segmenter}}"),
+    log:
+        f"{LOGS}/stand_in_weights/{{segmenter}}.log",
+    benchmark:
+        f"{BENCHMARKS}/stand_in_weights/{{segmenter}}.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        groups=segmenter_groups,
+        task=option("segmenters", "{segmenter}", "task"),
+        code=code_digest("segmenters.stand_in"),
+    message:
+        "{wildcards.task}: TotalSegmentator stand-in weights {wildcards.segmenter}"
+    script:
+        "../../scripts/stand_in_weights.py"

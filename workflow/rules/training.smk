@@ -1,0 +1,42 @@
+"""Variants: a generator trained on a loss."""
+
+
+rule train_variant:
+    """Train one variant; a killed training goes on from its last checkpoint."""
+    input:
+        training_set=lambda wildcards: (
+            f"{RESULTS}/{wildcards.task}/training_sets/"
+            f"{TASKS[wildcards.task]['variants'][wildcards.variant]['generator']}"
+        ),
+        normalization=rules.normalization.output,
+        networks=lambda wildcards: [segmenter_input(wildcards.task, name) for name in loss_networks(wildcards)],
+        start=start_checkpoint,
+    output:
+        plans=f"{R}/models/variants/{{variant}}/plans.json",
+        dataset=f"{R}/models/variants/{{variant}}/dataset.json",
+        checkpoint=f"{R}/models/variants/{{variant}}/fold_0/checkpoint_final.pth",
+        curves=f"{R}/models/variants/{{variant}}/curves.csv",
+        cost=f"{R}/models/variants/{{variant}}/cost.json",
+    log:
+        f"{LOGS}/train/{{variant}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{variant}}.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: RUNTIME["threads"]
+    resources:
+        mem_mb=32000,
+        runtime=5760,
+        gpu=1,
+    params:
+        variant=option("variants", "{variant}"),
+        networks=feature_networks,
+        work=f"{R}/work/variants/{{variant}}",
+        device=RUNTIME["device"],
+        precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
+        seed=SEED,
+        code=code_digest("training", "losses", "features", "normalization", "hardware"),
+    message:
+        "{wildcards.task}: training {wildcards.variant}"
+    script:
+        "../../scripts/train_variant.py"
