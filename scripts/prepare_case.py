@@ -13,5 +13,5 @@ run_stage(
     Path(snakemake.output[0]),
     stages[-1],
     policy(),
-    lambda out: prepare_case(*stages, out, snakemake.params.body_mask["threshold_hu"]),
+    lambda out: prepare_case(*stages, out),
 )

@@ -13,5 +13,5 @@ run_stage(
     Path(snakemake.output[0]),
     resampled,
     policy(),
-    lambda out: register_case(imported, resampled, out, snakemake.params.options),
+    lambda out: register_case(imported, resampled, out, snakemake.params.options, snakemake.params.threshold_hu),
 )

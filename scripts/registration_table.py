@@ -3,6 +3,8 @@ from afpbench import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.registration import write_summary
+from afpbench.data.failures import alive
+from afpbench.registration import summarize
 
-write_summary([Path(folder) for folder in snakemake.input.registered], Path(snakemake.output[0]))
+folders = alive(snakemake.input.registered).values()
+summarize([folder / "registration.json" for folder in folders], Path(snakemake.output[0]))

@@ -1,19 +1,20 @@
 from afpbench import log
 
-log.start(snakemake.log[0])
-from pathlib import Path
+# The guard is for worker processes of nnU-Net, which import this file.
+if __name__ == "__main__":
+    log.start(snakemake.log[0])
+    from pathlib import Path
+    from afpbench.atomic import read_json
+    from afpbench.data.failures import alive, alive_splits
+    from afpbench.training.training_set import build
 
-from afpbench.atomic import read_json
-from afpbench.data.failures import alive, alive_splits
-from afpbench.training.training_set import build
-
-cases = alive(snakemake.input.prepared)
-build(
-    cases,
-    alive_splits(read_json(snakemake.input.splits[0]), cases),
-    read_json(snakemake.input.normalization[0]),
-    snakemake.params.generator,
-    snakemake.params.spacing_mm,
-    Path(snakemake.output[0]),
-    snakemake.params.seed,
-)
+    cases = alive(snakemake.input.prepared)
+    build(
+        cases,
+        alive_splits(read_json(snakemake.input.splits[0]), cases),
+        read_json(snakemake.input.normalization[0]),
+        snakemake.params.generator,
+        snakemake.params.spacing_mm,
+        Path(snakemake.output[0]),
+        snakemake.params.seed,
+    )

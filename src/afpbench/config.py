@@ -176,7 +176,10 @@ def _complete(study: dict, name: str, task: dict) -> None:
 
 
 def _complete_segmenter(segmenter: dict, task: dict) -> None:
-    """What a segmenter that the workflow trains inherits from the task; nothing for one that is only loaded."""
+    """What a segmenter that the workflow trains inherits from the task; of one that is only loaded, `~` in its path."""
+    for key in ("folder", "weights"):
+        if key in segmenter:
+            segmenter[key] = str(Path(segmenter[key]).expanduser())
     if not config_checks.is_trained_here(segmenter):
         return
     like = task["generators"]["nnunet"]

@@ -85,7 +85,7 @@ def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | No
     if segmenter["kind"] == "trained":
         return list(segmenter["classes"])
     if segmenter["kind"] == "nnunet":
-        return _dataset_classes(root / Path(segmenter["folder"]).expanduser())
+        return _dataset_classes(root / segmenter["folder"])
     names = list(totalsegmentator_classes().values())
     if segmenter["weights"] == STAND_IN:
         available = set(source_labels(data))
@@ -163,7 +163,7 @@ def _check_trained(place: str, segmenter: dict, data: dict) -> list[str]:
 
 def _check_model_folder(place: str, segmenter: dict, root: Path) -> list[str]:
     """An nnU-Net model folder has what loading it needs."""
-    folder = root / Path(segmenter["folder"]).expanduser()
+    folder = root / segmenter["folder"]
     if not folder.is_dir():
         return [_no_folder(f"{place}.folder", segmenter["folder"], root)]
     needed = ["plans.json", "dataset.json", *(f"fold_{fold}/checkpoint_final.pth" for fold in segmenter["folds"])]
@@ -186,7 +186,7 @@ def _check_totalsegmentator(place: str, segmenter: dict, data: dict, root: Path)
             f"{place}.weights: a stand-in needs true labels; found: data.source '{data['source']}'; "
             "allowed: the path of real weights; hint: 'stand_in' works with the phantom only"
         ]
-    folder = root / Path(segmenter["weights"]).expanduser()
+    folder = root / segmenter["weights"]
     if not folder.is_dir():
         return [_no_folder(f"{place}.weights", segmenter["weights"], root)]
     return [

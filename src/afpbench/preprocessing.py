@@ -89,8 +89,8 @@ def resample_labels(volume: Volume, grid: Geometry) -> Volume:
 def body_mask_ct(volume: Volume, threshold_hu: float = BODY_HU) -> np.ndarray:
     """The patient in a CT (HU), as a boolean array: everything inside the skin, lungs and bowel gas too.
 
-    Voxels over the threshold; sheets thinner than 6 mm (table tops, cables) go by opening; components of less than 5 % of
-    the largest go (two legs or a hand stay); slices along z are filled.
+    Voxels over the threshold; sheets thinner than 6 mm (table tops, cables) go by opening; components of less than
+    5 % of the largest go (two legs or a hand stay); slices along z are filled.
     """
     return _solid(volume.array > threshold_hu, volume.spacing_mm)
 
@@ -109,7 +109,7 @@ def body_mask_mr(volume: Volume) -> np.ndarray:
 
 
 def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -> None:
-    """Write what training and evaluation read into `out`: mr, ct, mask, labels (where there are), case.json.
+    """Write what training and evaluation read into `out`: mr, ct, mask, covered, labels (where there are), case.json.
 
     The mask is the region of evaluation: the body (found on the whole CT, warped by the registration) where the CT
     has data, without parts thicker than 10 mm that are tissue in the CT and air in the MR (another limb that lay
@@ -135,6 +135,7 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
     io.write(mr.with_array(mr.array.astype(np.float32)), out / "mr.nii.gz")
     io.write(ct.with_array(hu), out / "ct.nii.gz")
     io.write(ct.with_array(mask.astype(np.uint8)), out / "mask.nii.gz")
+    io.write(ct.with_array(covered.astype(np.uint8)), out / "covered.nii.gz")
     labels = registered / "labels.nii.gz"
     if labels.is_file():
         volume = io.read(labels)
@@ -160,8 +161,11 @@ def opened(mask: np.ndarray, spacing_mm, radius_mm: float) -> np.ndarray:
 
 
 def closed(mask: np.ndarray, spacing_mm, radius_mm: float) -> np.ndarray:
-    """Morphological closing with a ball of `radius_mm`; what lies outside the volume is ignored."""
-    return eroded(dilated(mask, spacing_mm, radius_mm), spacing_mm, radius_mm) | mask
+    """Morphological closing with a ball of `radius_mm`; what lies outside the volume counts as empty."""
+    border = [(int(np.ceil(radius_mm / step)) + 1,) * 2 for step in spacing_mm]
+    wide = dilated(np.pad(mask, border), spacing_mm, radius_mm)
+    inner = tuple(slice(low, -high) for low, high in border)
+    return eroded(wide, spacing_mm, radius_mm)[inner] | mask
 
 
 def eroded(mask: np.ndarray, spacing_mm, radius_mm: float) -> np.ndarray:

@@ -4,6 +4,7 @@ calls elastix, `registration_quality` measures.)"""
 import csv
 import io as text_io
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,20 +16,21 @@ from .errors import ConfigError, DataError
 from .io import Geometry, Volume
 from .log import logger
 from .preprocessing import AIR_HU, BODY_HU, antialias, body_mask_ct, body_mask_mr, dilated
+from .registration_warp import warp
 
 DEFAULTS = {
     "method": "elastix",
     "stages": ["translation", "bspline"],
     "resolutions": 3,
-    "iterations": 250,
-    "samples": 4096,
-    "bspline_spacing_mm": 30.0,
-    "bending_energy_weight": 1.0,
+    "iterations": 75,
+    "samples": 3000,
+    "bspline_spacing_mm": 45.0,
+    "bending_energy_weight": 1000.0,
     "seed": registration_elastix.SEED,
     "threads": 1,
 }
 METHODS = ("elastix", "none")
-STIFFER = {"bspline_spacing_mm": 1.5, "bending_energy_weight": 10.0}
+STIFFER = {"bspline_spacing_mm": 1.5, "bending_energy_weight": 10.0}  # factors
 SAMPLING_MARGIN_MM = 10.0
 # HU -> gray for the metric: most of the histogram's bins go to soft tissue, air and lung stay apart, bone is held.
 GRAY_CURVE = ((-1024, -300, 200, 1500), (0.0, 0.25, 0.75, 1.0))
@@ -52,12 +54,14 @@ def register_case(
     out.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
     case = read_json(imported / "case.json")["case"]
-    mr = io.read(resampled / "mr.nii.gz", f"case {case}: resampled MR")
+    mr = replace(io.read(resampled / "mr.nii.gz", f"case {case}: resampled MR"), source=f"case {case}")
     ct = io.read(imported / "ct.nii.gz", f"case {case}: CT")
-    field, attempts = _find(mr, ct, options, out)
+    mr_body = body_mask_mr(mr)
+    field, attempts = _find(mr, mr_body, ct, options, out)
     warped = _warp(case, imported, ct, mr, field, out, body_threshold_hu)
     record = {"case": case, "method": options["method"], "seconds": 0.0, "options": options, "attempts": attempts}
     record |= quality.assess(mr, ct, warped, field, _truth(imported, mr.geometry))
+    record |= quality.body_overlap(mr_body, warped, mr.spacing_mm)
     record |= quality.contour_overlap(imported, resampled, out)
     record["seconds"] = round(time.monotonic() - begin, 2)
     write_json(out / "registration.json", record)
@@ -93,21 +97,6 @@ def gray(hu: np.ndarray) -> np.ndarray:
     return np.interp(hu, *GRAY_CURVE).astype(np.float32)
 
 
-def warp(volume: Volume, grid: Geometry, field: np.ndarray, kind: str, outside: float) -> np.ndarray:
-    """A volume in MR space: its value at p + field(p) for every voxel centre p of the grid.
-
-    field: (z, y, x, 3), LPS mm. kind: `cubic` or `nearest`.
-    """
-    import SimpleITK as sitk
-
-    vectors = io.to_sitk(Volume(field.astype(np.float64), grid))
-    transform = sitk.DisplacementFieldTransform(vectors)
-    reference = io.to_sitk(Volume(np.zeros(grid.shape, np.uint8), grid))
-    interpolator = sitk.sitkBSpline3 if kind == "cubic" else sitk.sitkNearestNeighbor
-    image = io.to_sitk(volume)
-    return sitk.GetArrayFromImage(sitk.Resample(image, reference, transform, interpolator, float(outside)))
-
-
 def summarize(records: list[Path], target: Path) -> None:
     """Write registration.csv: one row per case, from the cases' registration.json (of a failed case: failed.json).
 
@@ -121,19 +110,20 @@ def summarize(records: list[Path], target: Path) -> None:
     write_text(target, buffer.getvalue())
 
 
-def _find(mr: Volume, ct: Volume, options: dict, out: Path) -> tuple[np.ndarray, list[dict]]:
+def _find(mr: Volume, mr_body: np.ndarray, ct: Volume, options: dict, out: Path) -> tuple[np.ndarray, list[dict]]:
     """The displacement field on the MR's grid, and what was tried."""
     if options["method"] == "none":
         return np.zeros((*mr.geometry.shape, 3), np.float32), []
     fixed = mr.with_array(np.clip(mr.array, *np.percentile(mr.array, (0, 99.5))).astype(np.float32))
     smooth = antialias(ct.with_array(gray(ct.array)), mr.spacing_mm)
-    mask = dilated(body_mask_mr(mr), mr.spacing_mm, SAMPLING_MARGIN_MM)
+    mask = dilated(mr_body, mr.spacing_mm, SAMPLING_MARGIN_MM)
     field, attempt = _attempt(fixed, smooth, mask, options, out)
     if attempt["folded_share"] == 0 or "bspline" not in options["stages"]:
         return field, [attempt]
     stiff = {**options, **{name: options[name] * factor for name, factor in STIFFER.items()}}
-    stiff["bending_energy_weight"] = max(stiff["bending_energy_weight"], 1.0)
-    logger.warning("%s: the transform folds (%.2g of the voxels): trying a stiffer one", mr.source, attempt["folded_share"])
+    stiff["bending_energy_weight"] = max(stiff["bending_energy_weight"], DEFAULTS["bending_energy_weight"])
+    share = attempt["folded_share"]
+    logger.warning("%s: the transform folds (%.2g of the voxels): trying a stiffer one", mr.source, share)
     second_folder = out / "stiffer"
     second_field, second = _attempt(fixed, smooth, mask, stiff, second_folder)
     better = second["folded_share"] < attempt["folded_share"]
@@ -177,6 +167,7 @@ def _warp(case, imported: Path, ct: Volume, mr: Volume, field: np.ndarray, out: 
     hu = np.where(covered, io.save_hu(hu), AIR_HU).astype(np.int16)
     body = ct.with_array(body_mask_ct(ct, threshold_hu).astype(np.uint8))
     masks = {"covered": covered.astype(np.uint8), "body": warp(body, grid, field, "nearest", 0)}
+    body_before = warp(body, grid, np.zeros_like(field), "nearest", 0)
     io.write(Volume(hu, grid), out / "ct.nii.gz")
     for name, array in masks.items():
         io.write(Volume(array, grid), out / f"{name}.nii.gz")
@@ -184,7 +175,7 @@ def _warp(case, imported: Path, ct: Volume, mr: Volume, field: np.ndarray, out: 
         if (imported / f"{name}.nii.gz").is_file():
             array = warp(io.read(imported / f"{name}.nii.gz"), grid, field, "nearest", 0)
             io.write(Volume(array, grid), out / f"{name}.nii.gz")
-    return {"ct": hu, "covered": covered, "body": masks["body"] > 0}
+    return {"ct": hu, "covered": covered, "body": masks["body"] > 0, "body_before": body_before > 0}
 
 
 def _truth(imported: Path, grid: Geometry) -> np.ndarray | None:

@@ -6,8 +6,11 @@ import numpy as np
 
 from . import io
 from .io import Geometry, Volume
+from .preprocessing import dilated
+from .registration_warp import warp
 
 BINS = 64
+NEAR_MM = 10.0
 COLUMNS = (
     "case",
     "method",
@@ -21,6 +24,8 @@ COLUMNS = (
     "folded_share",
     "displacement_mean_mm",
     "displacement_max_mm",
+    "body_dice_before",
+    "body_dice_after",
     "contour_dice_before",
     "contour_dice_after",
     "error_before_mean_mm",
@@ -37,8 +42,6 @@ def assess(mr: Volume, ct: Volume, warped: dict, field: np.ndarray, truth: np.nd
     Mutual information is in nats, inside the body where both the CT before and the CT after have data. Errors are
     |field - truth| inside the body, where the CT has data; "before" is the error of doing nothing, |truth|.
     """
-    from .registration import warp
-
     grid = mr.geometry
     zero = np.zeros_like(field)
     before = warp(ct, grid, zero, "nearest", np.iinfo(np.int16).min)
@@ -87,19 +90,29 @@ def jacobian_determinant(field: np.ndarray, grid: Geometry) -> np.ndarray:
 
     field: (z, y, x, 3), components x, y, z in LPS mm. 1 means no change of volume, 0 or less that space folds.
     """
-    along_index = np.empty((*grid.shape, 3, 3), np.float32)  # [..., component, index axis x, y, z]
-    for component in range(3):
-        gradients = np.gradient(field[..., component], *grid.spacing_mm)
-        for axis in range(3):
-            along_index[..., component, axis] = gradients[2 - axis]
     direction = np.array(grid.direction, dtype=np.float32).reshape(3, 3)
-    return np.linalg.det(np.eye(3, dtype=np.float32) + along_index @ direction.T)
+    rows = []
+    for component in range(3):
+        along_index = np.gradient(field[..., component], *grid.spacing_mm)[::-1]  # d/d(x, y, z index axis), per mm
+        in_space = [sum(direction[axis, k] * along_index[k] for k in range(3)) for axis in range(3)]
+        in_space[component] = in_space[component] + 1
+        rows.append(in_space)
+    (a, b, c), (d, e, f), (g, h, i) = rows
+    return a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+
+
+def body_overlap(mr_body: np.ndarray, warped: dict, spacing_mm) -> dict:
+    """Dice of the patient as the MR shows it and as the CT shows it, before and after, within 10 mm of the former:
+    independent of any contour, and blind to another limb that only the CT holds."""
+    near = dilated(mr_body, spacing_mm, NEAR_MM)
+    return {
+        "body_dice_before": dice(mr_body, warped["body_before"] & near),
+        "body_dice_after": dice(mr_body, warped["body"] & near),
+    }
 
 
 def contour_overlap(imported: Path, resampled: Path, registered: Path) -> dict:
-    """Dice of the contour drawn in the MR and that drawn in the CT, on the case's grid, before and after; {} without."""
-    from .registration import warp
-
+    """Dice of the contour of the MR and that of the CT, on the case's grid, before and after; {} without contours."""
     fixed, moving = resampled / "mr_contour.nii.gz", imported / "ct_contour.nii.gz"
     if not (fixed.is_file() and moving.is_file()):
         return {}
@@ -137,6 +150,7 @@ def in_words(record: dict) -> str:
     pairs = (
         ("mutual_information", "", "mutual information", ""),
         ("error", "_mean_mm", "mean error", " mm"),
+        ("body_dice", "", "body Dice", ""),
         ("contour_dice", "", "contour Dice", ""),
     )
     for name, suffix, word, unit in pairs:

@@ -243,6 +243,13 @@ def test_read_study(tmp_path):
     assert read_study(path) == {"a": {"b": 1}, "c": {"b": 2}}
 
 
+def test_read_study_leaves_keys_that_are_no_words_to_the_loader(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text("? [a, b]\n: 1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="found unhashable key"):
+        read_study(path)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -325,7 +325,7 @@ def test_model_folders_without_what_loading_needs(tmp_path):
     assert load_study(study, tmp_path)["tasks"]["lung"]["segmenters"]["hal"]["label"] == "hal"
 
 
-def test_totalsegmentator_weights(tmp_path):
+def test_totalsegmentator_weights(tmp_path, monkeypatch):
     real = {"kind": "totalsegmentator", "task": "fast", "weights": "weights", "training": {"iterations": 5}}
     study = changed({"LUNG.segmenters.total": real, "LUNG.structures.bones.classes": ["prostate"]})
     (tmp_path / "weights").mkdir()
@@ -338,6 +338,10 @@ def test_totalsegmentator_weights(tmp_path):
     del real["training"]
     (tmp_path / "weights" / "Dataset297_TotalSegmentator_total_3mm_1559subj").mkdir()
     assert "training" not in load_study(study, tmp_path)["tasks"]["lung"]["segmenters"]["total"]
+    monkeypatch.setenv("HOME", str(tmp_path))
+    real["weights"] = "~/weights"
+    segmenters = load_study(study, tmp_path / "elsewhere")["tasks"]["lung"]["segmenters"]
+    assert segmenters["total"]["weights"] == str(tmp_path / "weights")
 
 
 def test_problems_of_patients(tmp_path):

@@ -107,7 +107,8 @@ def failure_hint(log):
     """What the terminal shows when a run fails: where to look, and how to go on."""
     failed = []
     try:
-        text = Path(log).read_text(encoding="utf-8", errors="replace")
+        path = log[0] if isinstance(log, list) else log
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
         failed = [line.strip() for line in text.splitlines() if line.strip().startswith("log:") and "check" in line]
     except OSError as error:
         failed = [f"(Snakemake's own log cannot be read: {error})"]

@@ -24,7 +24,6 @@ rule prepare_case:
         mem_mb=4000,
         runtime=30,
     params:
-        body_mask=option("body_mask"),
         code=code_digest("io", "preprocessing"),
     message:
         "{wildcards.task}: preparing {wildcards.case}"

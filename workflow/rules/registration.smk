@@ -20,7 +20,8 @@ rule register_case:
         runtime=60,
     params:
         options=option("registration"),
-        code=code_digest("io", "registration"),
+        threshold_hu=option("body_mask", "threshold_hu"),
+        code=code_digest("io", "registration", "registration_elastix", "registration_quality", "preprocessing"),
     message:
         "{wildcards.task}: registering {wildcards.case}"
     script:

@@ -6,6 +6,7 @@ from ..errors import DataError
 from ..io import Volume
 
 AIR_FOUND_HU = -500.0
+PADDING_HU = -1100.0  # below: not air, but what a scanner or a tool writes outside the field of view
 BODY_MEDIAN_HU = (-300.0, 500.0)
 SMALLEST_OVERLAP = 0.1
 
@@ -41,6 +42,7 @@ def check_values(volume: Volume, what: str) -> None:
 def check_hu(ct: Volume, what: str) -> None:
     """Values that can be Hounsfield units: air is there, and soft tissue lies near 0."""
     array = ct.array
+    array = array[array > PADDING_HU] if (array > PADDING_HU).any() else array
     low, high = float(array.min()), float(array.max())
     if low <= AIR_FOUND_HU and high > 0:
         body = array[array > AIR_FOUND_HU]
@@ -50,7 +52,7 @@ def check_hu(ct: Volume, what: str) -> None:
     else:
         median = float(np.median(array))
     hint = "convert to HU with the DICOM rescale slope and intercept"
-    if -50 <= low and high > 900:
+    if low >= -50 and high > 900:
         hint = (
             "this looks like HU + 1024 stored without sign (subtract 1024, or apply the DICOM rescale intercept), "
             "or like an MR given as the CT"
@@ -59,7 +61,7 @@ def check_hu(ct: Volume, what: str) -> None:
         hint = "soft tissue is about 1024 too high: the rescale intercept was not applied outside the padding"
     raise DataError(
         f"{what}: the values are not plausible as HU: {ct.source}",
-        found=f"minimum {low:.0f}, maximum {high:.0f}, median {median:.0f}",
+        found=f"minimum {low:.0f}, maximum {high:.0f}, median {median:.0f} (padding below {PADDING_HU:.0f} left out)",
         expected=f"air below {AIR_FOUND_HU:.0f} HU, and the median of the rest between "
         f"{BODY_MEDIAN_HU[0]:.0f} and {BODY_MEDIAN_HU[1]:.0f} HU",
         hint=hint,
@@ -96,7 +98,7 @@ def check_overlap(mr: Volume, ct: Volume, what: str) -> float:
             found=f"MR from {_mm(mr_box[0])} to {_mm(mr_box[1])}, CT from {_mm(ct_box[0])} to {_mm(ct_box[1])} "
             f"(LPS x, y, z): {share:.0%} of the MR",
             expected=f"at least {SMALLEST_OVERLAP:.0%} of the MR's box inside the CT's",
-            hint="check that both are of the same patient and visit, and that the conversion kept origins and directions",
+            hint="check that both are of one patient and visit, and that the conversion kept origins and directions",
         )
     return share
 

@@ -97,7 +97,7 @@ def load(
             "feature network: unknown kind",
             found=repr(kind),
             expected=", ".join(sorted(KINDS)),
-            hint="segmenters of the kinds trained, distilled and totalsegmentator are used through their nnU-Net folder",
+            hint="a segmenter that is trained, distilled or TotalSegmentator's is used through its nnU-Net folder",
         )
     module, name = KINDS[kind]
     build = getattr(import_module(module, __package__), name)

@@ -12,8 +12,8 @@ from torch.nn import functional as F
 
 from ..errors import ModelError
 from .base import FeatureNetwork, choose_layers
+from .checkpoints import load_checkpoint
 from .mapping import InputMapping
-from .nnunet import load_checkpoint
 
 BLOCKS = {10: (1, 1, 1, 1), 18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 LAYER_NAMES = ("relu1", "layer1", "layer2", "layer3", "layer4")
@@ -39,9 +39,7 @@ class MedicalNetFeatures(FeatureNetwork):
     ):
         super().__init__()
         if (mean_hu is None) != (std_hu is None):
-            raise ModelError(
-                "MedicalNet: mean_hu and std_hu go together", found=f"mean_hu {mean_hu}, std_hu {std_hu}"
-            )
+            raise ModelError("MedicalNet: mean_hu and std_hu go together", found=f"mean_hu {mean_hu}, std_hu {std_hu}")
         what = f"MedicalNet {weights}"
         groups = {"all": list(LAYER_NAMES)}
         self.layer_names = choose_layers(layers, groups, LAYER_NAMES, what)
@@ -50,8 +48,11 @@ class MedicalNetFeatures(FeatureNetwork):
             spacing_mm,
             normalization="ZScoreNormalization" if mean_hu is None else "CTNormalization",
             properties={
-                "mean": mean_hu, "std": std_hu, "percentile_00_5": -float("inf"), "percentile_99_5": float("inf"),
-            },  # fmt: skip
+                "mean": mean_hu,
+                "std": std_hu,
+                "percentile_00_5": -float("inf"),
+                "percentile_99_5": float("inf"),
+            },
         )
         self.network = load_medicalnet(weights)
         deepest = max(LAYER_NAMES.index(name) for name in self.layer_names)

@@ -1,12 +1,10 @@
 """nnU-Net v2 model folders as feature networks: everything is read from plans.json, dataset.json and a checkpoint."""
 
-import pickle
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -14,24 +12,12 @@ from ..atomic import read_json
 from ..compat import ensure_torchvision_operators
 from ..errors import ModelError
 from .base import FeatureNetwork
+from .checkpoints import load_checkpoint
 from .mapping import InputMapping
 from .unet import UNetLayers
 
 # Readers of nnU-Net that turn images to RAS, against our canonical LPS arrays: y and x run the other way.
 FLIPS = {"NibabelIOWithReorient": (1, 2), "SimpleITKIOWithReorient": (1, 2)}
-
-# What nnU-Net's checkpoints hold beside tensors and plain Python: NumPy scalars (and seldom arrays) in the logs,
-# under NumPy 2's and NumPy 1's module names. None of them can run code.
-_NUMPY = np._core.multiarray
-_SAFE = [
-    np.dtype,
-    np.ndarray,
-    *(getattr(np.dtypes, f"{name}DType") for name in ("Float64", "Float32", "Float16", "Int64", "Int32", "Bool")),
-    _NUMPY.scalar,
-    _NUMPY._reconstruct,
-    (_NUMPY.scalar, "numpy.core.multiarray.scalar"),
-    (_NUMPY._reconstruct, "numpy.core.multiarray._reconstruct"),
-]
 
 
 @dataclass(frozen=True)
@@ -199,6 +185,11 @@ def build_network(model: ModelFolder) -> nn.Module:
             found=f"{type(error).__name__}: {error}",
             hint="the plans may be of another version of nnU-Net, or the network class is not installed",
         ) from error
+    return load_weights(network, model)
+
+
+def load_weights(network: nn.Module, model: ModelFolder) -> nn.Module:
+    """Put the folder's weights into a network, strictly, and return it. Raises ModelError where they do not fit."""
     weights = {key.removeprefix("module."): value for key, value in model.checkpoint["network_weights"].items()}
     try:
         network.load_state_dict(weights, strict=True)
@@ -206,39 +197,11 @@ def build_network(model: ModelFolder) -> nn.Module:
         raise ModelError(
             f"the weights do not fit the plans: {model.checkpoint_path}",
             found="\n    ".join(line.strip() for line in str(error).splitlines()[1:6]),
-            expected=f"the parameters of {configuration.network_arch_class_name} as {model.path / 'plans.json'} says",
+            expected=f"the parameters of {type(network).__name__} as {model.path / 'plans.json'} says",
             hint=f"the trainer was {model.checkpoint.get('trainer_name')}: if it builds a network of its own, "
             "export it as TorchScript and use kind: torchscript",
         ) from error
     return network
-
-
-def load_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint of nnU-Net without running any code that it may hold (`weights_only=True`), on the CPU.
-
-    Raises ModelError for a damaged file, and for one that holds other objects than tensors, NumPy numbers and plain
-    Python data.
-    """
-    path = Path(path)
-    try:
-        with torch.serialization.safe_globals(_SAFE):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"checkpoint not loaded: {path}",
-            found=str(error).splitlines()[0],
-            expected="tensors, NumPy numbers and plain Python data only",
-            hint="the file is damaged, or its pickle holds objects that could run code; afpbench never runs them",
-        ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(
-            f"cannot read the checkpoint {path}",
-            found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-            hint="the file is truncated or damaged: copy it again",
-        ) from error
-    if not isinstance(content, dict):
-        raise ModelError(f"not a checkpoint: {path}", found=type(content).__name__, expected="a dictionary")
-    return content
 
 
 def find_folds(folder: Path, checkpoint: str = "checkpoint_final.pth") -> list[Path]:

@@ -1,4 +1,4 @@
-"""Loss terms. Importing this package imports nothing heavy; `afpbench.losses.schemas` needs the standard library only."""
+"""Loss terms. Importing the package imports nothing heavy; `losses.schemas` needs the standard library only."""
 
 from importlib import import_module
 

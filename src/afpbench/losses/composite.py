@@ -80,22 +80,32 @@ def check_gradient(
         probe = synthetic.detach().clone().requires_grad_()
         with torch.enable_grad():
             value = term(probe, real, mask)
-            gradient = None
-            if value.requires_grad:
-                (gradient,) = torch.autograd.grad(value, probe, allow_unused=True)
+            gradient = _gradient(value, probe)
         if gradient is not None and not torch.isfinite(gradient).all():
             raise TrainingError(
                 f"loss term {name}: its gradient is not finite",
-                found=f"value {float(value):.4g}",
+                found=f"value {value.item():.4g}",
                 hint="a feature network may have overflowed: try runtime.precision: float32",
             )
         if gradient is None or not gradient.any():
             raise TrainingError(
                 f"loss term {name}: its gradient with respect to the synthetic CT is exactly zero",
-                found=f"value {float(value):.4g}",
+                found=f"value {value.item():.4g}",
                 expected="a gradient that is not zero everywhere",
                 hint="the synthetic CT may lie wholly outside the HU range of the feature network, the region may be "
                 "empty, or the network's weights may be zero",
             )
-        found[name] = gradient.abs().double().mean().item()
+        found[name] = gradient.abs().mean().item()
     return found
+
+
+def _gradient(value: torch.Tensor, probe: torch.Tensor) -> torch.Tensor | None:
+    """The gradient in float64, or None. It is scaled on its way as mixed precision does, so that it neither vanishes
+    nor overflows in float16 where training, with its gradient scaler, would go well."""
+    if not value.requires_grad:
+        return None
+    for scale in (2.0**16, 2.0**8, 1.0):
+        (gradient,) = torch.autograd.grad(value * scale, probe, allow_unused=True, retain_graph=True)
+        if gradient is None or torch.isfinite(gradient).all():
+            break
+    return None if gradient is None else gradient.double() / scale

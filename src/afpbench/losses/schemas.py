@@ -24,8 +24,8 @@ _NETWORKS = {
 _FEATURES = {
     "networks": _NETWORKS,
     "layers": {
-        "description": "Where features are taken: `stages` (every encoder and decoder stage, after its last activation), "
-        "`encoder`, `decoder`, `all` (after every convolutional block), or a list of layer names such as "
+        "description": "Where features are taken: `stages` (every encoder and decoder stage, after its last "
+        "activation), `encoder`, `decoder`, `all` (after every convolutional block), or a list of layer names such as "
         "`encoder.0` or `decoder.2.1`. null: the network's default (for nnU-Net `stages`).",
         "oneOf": [
             {"type": "null"},
@@ -94,7 +94,7 @@ SCHEMAS: dict[str, dict] = {
     "mse": _schema("mse", "Mean squared difference of the normalised CT."),
     "afp": _schema(
         "afp",
-        "Anatomical feature-prioritized loss (Eq. 1): L1 distance between the features of a frozen segmentation network.",
+        "Anatomical feature-prioritized loss (Eq. 1): L1 distance between features of a frozen segmentation network.",
         _FEATURES,
         ("networks",),
     ),

@@ -70,7 +70,7 @@ def grow(
     """Grow the tree beyond `parent` into the region that `points` (n, 3) fill, until branches are as small as asked.
 
     free: whether a branch may run from the first to the last of its points (n, 3); one that may not is shortened and
-    turned a few times, then left out.
+    turned, then left out.
     """
     generation = parent.generation + 1
     if generation > last_generation or len(points) < 8:
@@ -86,7 +86,7 @@ def grow(
         distance = np.linalg.norm(heading)
         heading = _limited(heading / max(distance, 1e-6), parent.direction, 75)
         length = np.clip(0.45 * distance, 3.0 * radius, 32)
-        child = _fitting(rng, start, heading, length, free)
+        child = _fitting(rng, start, heading, length, half, free)
         if child is None:
             continue
         child = Branch(child, radius, generation, lobe, wall_thickness(radius))
@@ -94,11 +94,17 @@ def grow(
         grow(rng, child, half, lobe, free, last_generation, smallest_mm)
 
 
-def _fitting(rng, start, heading, length, free) -> np.ndarray | None:
-    """The points of a branch that runs through free tissue, or None after six attempts."""
-    for attempt in range(6):
-        turned = heading + rng.normal(0, 0.15, 3) * attempt
-        path = bent_path(rng, start, start + turned / np.linalg.norm(turned) * length * 0.88**attempt)
+def _fitting(rng, start, heading, length, goals, free) -> np.ndarray | None:
+    """The points of a branch that runs through free tissue, or None where none is found.
+
+    First the wanted heading, then ones ever farther from it and shorter, at last towards any of the goals (n, 3).
+    """
+    for attempt in range(24):
+        turned = heading + rng.normal(0, 0.15, 3) * min(attempt, 6)
+        if attempt > 6:
+            turned = goals[int(rng.integers(len(goals)))] - start
+        reach = length * 0.88 ** min(attempt, 6)
+        path = bent_path(rng, start, start + turned / max(np.linalg.norm(turned), 1e-6) * reach)
         if free(path):
             return path
     return None

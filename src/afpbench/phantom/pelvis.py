@@ -1,13 +1,11 @@
-"""The male pelvis: from the body wall inwards. Model coordinates in mm, LPS (patient's left is +x, back +y, head +z)."""
+"""The male pelvis: from the body wall inwards. Model coordinates in mm, LPS (left +x, back +y, head +z)."""
 
 import numpy as np
 
 from .canvas import Canvas, rotation, sigmoid, spline
 from .labels import LABELS
-from .spine import draw_autochthon, draw_cord, draw_discs, draw_vertebra, fill_marrow
-
-HIPS = [LABELS["hip_left"], LABELS["hip_right"]]
-SIDES = (("left", 1), ("right", -1))
+from .pelvis_bones import SIDES, draw_femurs, draw_hips, draw_spine
+from .spine import fill_marrow
 
 
 def draw_parameters(rng: np.random.Generator) -> dict:
@@ -59,7 +57,7 @@ class Pelvis:
         """Skin, subcutaneous fat, muscle wall and thighs, and the cavity's fat."""
         c, p = self.canvas, self.p
         x, y, z = c.X, c.Y, c.Z - p["lift"]
-        width = p["half_width"] + p["fat"] - 9 * np.exp(-(((z - 82) / 28) ** 2)) - 5 * sigmoid(-(z + 90) / 10)
+        width = p["half_width"] + p["fat"] - 5 * np.exp(-(((z - 82) / 28) ** 2)) - 5 * sigmoid(-(z + 90) / 10)
         front = p["half_depth"] + 4 - 9 * sigmoid(-(z + 40) / 16)
         back = p["half_depth"] + 6 + 6 * np.exp(-(((z + 20) / 48) ** 2)) - 12 * sigmoid(-(z + 92) / 9)
         rho = ((np.abs(x) / width) ** 2.4 + np.where(y < 0, -y / front, y / back) ** 2.4) ** np.float32(1 / 2.4)
@@ -76,12 +74,14 @@ class Pelvis:
         c.fill(inside_mm > cover, "inner_fat", "inner_fat")
         c.fill(deep, "other_muscle", "muscle")
         # septa of fat between the muscles around the femur
-        femur = self.at_side([97, 2, 0], 1)
+        femur = [float(value) for value in self.at_side([97, 2, 0], 1)]
         angle = np.arctan2(y - femur[1], np.abs(x) - femur[0]) + 0.006 * z
         distance = np.hypot(y - femur[1], np.abs(x) - femur[0])
         septum = np.abs(np.sin(2.5 * angle + 0.012 * distance)) * distance / 2.5 < 1.1
         c.fill((c.labels == LABELS["other_muscle"]) & septum & (z < -34) & (distance > 17), "inner_fat", "inner_fat")
-        cavity = (np.abs(x) / (58 + 12 * sigmoid((z - 20) / 10))) ** 2.6 + (np.abs(y + 6) / (57 - 6 * sigmoid((z - 40) / 9))) ** 2.6
+        cavity = (np.abs(x) / (58 + 12 * sigmoid((z - 20) / 10))) ** 2.6 + (
+            np.abs(y + 6) / (57 - 6 * sigmoid((z - 40) / 9))
+        ) ** 2.6
         c.fill((cavity < 1) & (z > -62 - 0.12 * y) & (inside_mm > cover + 9), "inner_fat", "inner_fat")
         groin = ((np.abs(x) - 52) / 22) ** 2 + ((y + 64) / 15) ** 2 + ((z + 42) / 34) ** 2 < 1
         c.fill(groin & (c.labels == LABELS["other_muscle"]), "inner_fat", "inner_fat")
@@ -91,8 +91,8 @@ class Pelvis:
         s, p = self.s, self.p
         x, y, z = sign * x / s, y / s, (z - p["lift"]) / s
         turn = np.deg2rad(54 + p["wing_turn"])
-        forward = np.array([np.cos(turn), -np.sin(turn)])
-        dx, dy = x - 69, y - 8
+        forward = np.array([np.cos(turn), -np.sin(turn)], np.float32)
+        dx, dy = x - 66, y - 8
         along = dx * forward[0] + dy * forward[1]
         outward = dx * -forward[1] + dy * forward[0]
         bow = p["wing_bow"] * along**2 - 3.5 * np.sin(along / 19)
@@ -101,7 +101,9 @@ class Pelvis:
     def wing_box(self, sign: int):
         """A box that holds the wing and the muscles on both of its faces."""
         low, high = self.place([0, -90, -75]), self.place([140, 100, 110])
-        return self.canvas.box((min(sign * low[0], sign * high[0]), low[1], low[2]), (max(sign * low[0], sign * high[0]), high[1], high[2]))
+        return self.canvas.box(
+            (min(sign * low[0], sign * high[0]), low[1], low[2]), (max(sign * low[0], sign * high[0]), high[1], high[2])
+        )
 
     def gluteal_muscles(self) -> None:
         """Gluteus maximus behind, medius and minimus on the wing's outer face; iliacus on its inner one."""
@@ -118,13 +120,24 @@ class Pelvis:
             box = self.wing_box(sign)
             out, along, height = self.wing_frame(*c.coordinates(box), sign)
             top = 78 - 0.012 * along**2
-            medius = (out > 4) & (out < (31 - 0.006 * along**2 - 0.16 * np.maximum(height - 30, 0)) * m) & (along > -44) & (along < 50)
+            medius = (
+                (out > 4)
+                & (out < (35 - 0.006 * along**2 - 0.16 * np.maximum(height - 30, 0)) * m)
+                & (along > -44)
+                & (along < 50)
+            )
             medius &= (height > -34 - 0.2 * along) & (height < top) & (height > -46 + 0.55 * np.abs(along - 4))
-            c.paint(box, medius, f"gluteus_medius_{side}", "muscle", over=[*soft, "subcutaneous_fat", f"gluteus_maximus_{side}"])
-            minimus = (out > 3) & (out < 13 * m) & (height > -26) & (height < 40 - 0.012 * along**2)
+            c.paint(
+                box,
+                medius,
+                f"gluteus_medius_{side}",
+                "muscle",
+                over=[*soft, "subcutaneous_fat", f"gluteus_maximus_{side}"],
+            )
+            minimus = (out > 3) & (out < 15 * m) & (height > -26) & (height < 40 - 0.012 * along**2)
             minimus &= (along > -26) & (along < 40)
             c.paint(box, minimus, f"gluteus_minimus_{side}", "muscle", over=[*soft, f"gluteus_medius_{side}"])
-            seam = (np.abs(out - 13 * m) < 0.9) & (height < 42) & (along > -28) & (along < 42)
+            seam = (np.abs(out - 15 * m) < 0.9) & (height < 42) & (along > -28) & (along < 42)
             c.paint(box, seam, "inner_fat", "inner_fat", over=[f"gluteus_medius_{side}", f"gluteus_minimus_{side}"])
             iliacus = (out < -2) & (out > -15 * m) & (along > -30) & (along < 52) & (height > -12) & (height < top - 8)
             c.paint(box, iliacus, f"iliopsoas_{side}", "muscle", over=soft)
@@ -133,13 +146,39 @@ class Pelvis:
         """Psoas down to the lesser trochanter, piriformis, obturator internus, the thighs' muscles, pelvic floor."""
         c, m = self.canvas, self.p["muscle"]
         for side, sign in SIDES:
-            psoas = [[33, 22, 165], [36, 14, 105], [44, -4, 55], [57, -28, 15], [68, -37, -18], [80, -26, -50], [88, 0, -72]]
+            psoas = [
+                [33, 22, 165],
+                [36, 14, 105],
+                [44, -4, 55],
+                [57, -28, 15],
+                [68, -37, -18],
+                [80, -26, -50],
+                [88, 0, -72],
+            ]
             radii = np.interp(np.linspace(0, 1, 22), [0, 0.3, 0.6, 0.85, 1], np.array([17, 18, 15, 13, 8]) * m)
-            c.tube(spline(self.at_side(psoas, sign), 22), radii, f"iliopsoas_{side}", "muscle", over=["other_muscle", "inner_fat"])
+            c.tube(
+                spline(self.at_side(psoas, sign), 22),
+                radii,
+                f"iliopsoas_{side}",
+                "muscle",
+                over=["other_muscle", "inner_fat"],
+            )
             wall = self.at_side([[46, -24, -36], [50, 4, -36], [46, 26, -38]], sign)
             c.tube(wall, 8.5 * m, "other_muscle", "muscle", 2.2, over=["inner_fat"])
-            c.tube(self.at_side([[22, 50, 8], [55, 42, -6], [96, 14, -30]], sign), 8 * m, "other_muscle", "muscle", over=["inner_fat", "subcutaneous_fat"])
-            c.tube(self.at_side([[36, -78, 60], [22, -74, 0], [12, -66, -36]], sign), 7, "other_muscle", "muscle", over=["inner_fat"])
+            c.tube(
+                self.at_side([[22, 50, 8], [55, 42, -6], [96, 14, -30]], sign),
+                8 * m,
+                "other_muscle",
+                "muscle",
+                over=["inner_fat", "subcutaneous_fat"],
+            )
+            c.tube(
+                self.at_side([[36, -78, 60], [22, -74, 0], [12, -66, -36]], sign),
+                7,
+                "other_muscle",
+                "muscle",
+                over=["inner_fat"],
+            )
             floor = self.at_side([[8, 36, -62], [24, 20, -54], [34, 0, -46]], sign)
             c.tube(floor, 4, "other_muscle", "muscle", over=["inner_fat"])
 
@@ -147,8 +186,24 @@ class Pelvis:
         """Iliac arteries and veins, down into the groins."""
         c = self.canvas
         for side, sign in SIDES:
-            artery = [[2, 2, 165], [6, 0, 92], [30, 2, 62], [46, -14, 20], [54, -46, -12], [56, -56, -50], [62, -52, -150]]
-            vein = [[-6 if sign > 0 else 9, 8, 165], [4, 10, 84], [30, 14, 58], [47, 0, 16], [46, -42, -12], [47, -51, -50], [58, -44, -150]]
+            artery = [
+                [2, 2, 165],
+                [6, 0, 92],
+                [30, 2, 62],
+                [46, -14, 20],
+                [54, -46, -12],
+                [56, -56, -50],
+                [62, -52, -150],
+            ]
+            vein = [
+                [-6 if sign > 0 else 9, 8, 165],
+                [4, 10, 84],
+                [30, 14, 58],
+                [47, 0, 16],
+                [46, -42, -12],
+                [47, -51, -50],
+                [58, -44, -150],
+            ]
             soft = ["inner_fat", "other_muscle", "iliopsoas_left", "iliopsoas_right"]
             c.tube(spline(self.at_side(vein, sign), 30), 6.0, f"iliac_vena_{side}", "blood", over=soft)
             c.tube(spline(self.at_side(artery, sign), 30), 5.0, f"iliac_artery_{side}", "blood", over=soft)
@@ -165,13 +220,26 @@ class Pelvis:
         box, level = c.ellipsoid(prostate + [0, -3, 2], 0.72 * radii)
         c.paint(box, level < 1, "prostate", "prostate")
         for sign in (1, -1):  # seminal vesicles
-            c.tube(prostate + np.array([[sign * 4, 14, 14], [sign * 24, 17, 21]]), 5, "inner_fat", "fluid", over=["inner_fat"])
-        bladder = prostate + [p["bladder_shift"][0], -6 + 0.3 * p["bladder_shift"][1], 0.8 * radii[2] + 0.85 * p["bladder"][2]]
+            c.tube(
+                prostate + np.array([[sign * 4, 14, 14], [sign * 24, 17, 21]]),
+                5,
+                "inner_fat",
+                "fluid",
+                over=["inner_fat"],
+            )
+        bladder = prostate + [
+            p["bladder_shift"][0],
+            -6 + 0.3 * p["bladder_shift"][1],
+            0.8 * radii[2] + 0.85 * p["bladder"][2],
+        ]
         box, level = c.ellipsoid(bladder, p["bladder"], rotation(-14, 0, 0), power=2.3)
         c.paint(box, level < 1, "urinary_bladder", "gut_wall")
         box, level = c.ellipsoid(bladder, p["bladder"] - 2.6, rotation(-14, 0, 0), power=2.3)
         c.paint(box, level < 1, "urinary_bladder", "urine")
-        path = spline(self.place([[10, 40, 34], [4, 42, 18], [0, 41, 0], [2, 33, -25], [0, 27, -42], [0, 33, -60], [0, 42, -78]]), 18)
+        path = spline(
+            self.place([[10, 40, 34], [4, 42, 18], [0, 41, 0], [2, 33, -25], [0, 27, -42], [0, 33, -60], [0, 42, -78]]),
+            18,
+        )
         wide = p["rectum_radius"]
         radii = np.interp(np.linspace(0, 1, 18), [0, 0.35, 0.6, 0.85, 1], [0.8 * wide, wide, 0.9 * wide, 7, 6])
         c.tube(path, radii, "rectum", "gut_wall")
@@ -183,7 +251,7 @@ class Pelvis:
     def bowel(self, rng: np.random.Generator) -> None:
         """Loops of small bowel, then caecum, descending and sigmoid colon with stool below and gas above."""
         c, p = self.canvas, self.p
-        for _ in range(int(rng.integers(11, 17))):
+        for _ in range(int(rng.integers(20, 28))):
             start = self.place([rng.uniform(-42, 42), rng.uniform(-50, -14), rng.uniform(16, 150)])
             steps = rng.normal(0, 15, (4, 3))
             path = spline(start + np.vstack([np.zeros(3), np.cumsum(steps, axis=0)]), 12)
@@ -194,7 +262,14 @@ class Pelvis:
                 c.tube(path[3:7] - [0, 3, 0], 3.2, "small_bowel", "gut_gas", over=["small_bowel"])
         r = p["colon_radius"]
         shift = rng.normal(0, 5, 3)
-        sigmoid_loop = [[66, -22, 40], [50, -30, 30], [22, -38 + shift[0], 44 + shift[1]], [-18, -26, 50 + shift[2]], [-14, 10, 44], [10, 38, 36]]
+        sigmoid_loop = [
+            [66, -22, 40],
+            [50, -30, 30],
+            [22, -38 + shift[0], 44 + shift[1]],
+            [-18, -26, 50 + shift[2]],
+            [-14, 10, 44],
+            [10, 38, 36],
+        ]
         caecum = [[-66, -22, 150], [-68, -26, 70], [-62, -32, 40]]
         descending = [[72, -12, 165], [72, -16, 80], [66, -22, 40]]
         for points, radius in ((descending, 0.9 * r), (sigmoid_loop, 0.85 * r), (caecum, 1.25 * r)):
@@ -207,93 +282,6 @@ class Pelvis:
             gas = slice(first, first + int(22 * p["colon_gas"]) + 1)
             c.tube(path[gas] - [0, 0.28 * radius, 0], radii[gas] * 0.55, "colon", "gut_gas", over=["colon"])
 
-    def hips(self) -> None:
-        """Both hip bones: wing, socket, pubic and ischial rami."""
-        c, p = self.canvas, self.p
-        for side, sign in SIDES:
-            name = f"hip_{side}"
-            box = self.wing_box(sign)
-            out, along, height = self.wing_frame(*c.coordinates(box), sign)
-            crest = 82 - 0.014 * along**2
-            half = 3.8 + 2.4 * sigmoid((height - crest + 10) / 3) + 5.5 * sigmoid(-(height + 2) / 6) + 4 * sigmoid(-(along + 42) / 5)
-            low = -14 + 0.72 * np.maximum(np.abs(along + 2) - 22, 0)
-            wing = (np.abs(out) < half) & (height < crest) & (height > low) & (along > -66) & (along < 54)
-            c.paint(box, wing, name, "cortical_bone")
-            centre, r = self.head_centre(sign), p["head_radius"]
-            box, level = c.ellipsoid(centre, np.full(3, r + 11))
-            x, y, z = c.coordinates(box)
-            opening = (sign * (x - centre[0]) * 0.72 - (y - centre[1]) * 0.38 - (z - centre[2]) * 0.58) / r
-            c.paint(box, (level < 1) & (opening < 0.28), name, "cortical_bone")
-            upper = [[54, -22, -30], [34, -42, -36], [6, -52, -46]]
-            lower = [[7, -50, -56], [24, -24, -76], [42, 8, -86]]
-            back = [[60, 18, -30], [56, 28, -52], [47, 24, -76], [44, 12, -88]]
-            c.tube(spline(self.at_side(upper, sign), 9), 8.2, name, "cortical_bone", 1.15)
-            c.tube(spline(self.at_side(lower, sign), 9), 6.4, name, "cortical_bone")
-            c.tube(spline(self.at_side(back, sign), 10), [13, 12.5, 12, 11, 11, 12, 13, 13.5, 13, 12], name, "cortical_bone")
-            c.tube(self.at_side([[6, -52, -45], [6, -51, -57]], sign), 8.5, name, "cortical_bone")
-        low, high = self.place([-2.2, -64, -66]), self.place([2.2, -40, -36])
-        box = c.box(low, high)
-        x, y, z = c.coordinates(box)
-        cleft = (np.abs(x) < 2.2) & np.isin(c.labels[box], HIPS) & (y < 0)
-        c.paint(box, cleft, "inner_fat", "cartilage")
-
-    def femurs(self) -> None:
-        """Head, neck, trochanters and shaft, with the joint's cartilage around the head."""
-        c, p = self.canvas, self.p
-        for side, sign in SIDES:
-            name, r = f"femur_{side}", p["head_radius"]
-            centre = self.head_centre(sign)
-            box, level = c.ellipsoid(centre, np.full(3, r + 2.0))
-            c.paint(box, level < 1, "inner_fat", "cartilage")
-            tip = self.at_side([104, 6, -46 + 0.5 * p["neck_angle"]], sign)
-            knee = self.at_side([97, 2, -160], sign)
-            c.tube([centre, (centre + tip) / 2, tip], [14.5, 14, 15], name, "cortical_bone")
-            c.tube([tip + [0, 3, 6], tip + [0, 2, -14]], 14, name, "cortical_bone")
-            c.tube([tip + [-sign * 6, 2, -18], self.at_side([88, 10, -74], sign)], 11, name, "cortical_bone")
-            c.tube(spline([tip + [-sign * 2, 0, -10], (tip + knee) / 2 + [sign * 2, -4, 0], knee], 9), [16, 16, 15, 13.5, 13, 12.5, 12.5, 12.5, 12.5], name, "cortical_bone")
-            box, level = c.ellipsoid(centre, np.full(3, r))
-            c.paint(box, level < 1, name, "cortical_bone")
-
-    def sacrum_frame(self, z):
-        """y of the sacrum's middle, its half width and half thickness (mm, size 1) at height z (size 1)."""
-        t = np.clip((62 - z) / 104, 0, 1)
-        y = 34 + self.p["sacrum_bend"] * (62 * t - 48 * t**2.4) * 0.9
-        return y, 52 * (1 - t) ** 0.75 + 7, 19 * (1 - t) + 6.5
-
-    def spine(self) -> None:
-        """Back muscles, L4, L5, discs, sacrum with its foramina, and the gap to the hip bones."""
-        c, p, s = self.canvas, self.p, self.s
-        step = 31 * s
-
-        def centre_of(z):
-            height = (z - p["lift"]) / s
-            return np.array([0.0, (22 + 0.0016 * np.clip(110 - height, 0, 60) ** 2) * s])
-
-        heights = np.arange(-20, 166, 6.0)
-        draw_autochthon(c, centre_of, heights[heights > 12 + p["lift"]], (25 * s, 42 * s), (23 * s, 15 * s))
-        first = 80 * s + p["lift"]
-        draw_discs(c, centre_of, np.arange(first - 20 * s, 166, 6.0), 24 * s, 16.5 * s)
-        for index, name in enumerate(["L5", "L4", "L3"]):
-            z = first + index * step
-            size = {"half_width": 24.5 * s, "half_depth": 17 * s, "height": step - 8 * s, "canal": 9, "transverse": 40 * s, "spinous": 24, "drop": 5}
-            draw_vertebra(c, np.array([*centre_of(z), z]), size, f"vertebrae_{name}")
-        draw_cord(c, centre_of, np.arange(first - 14, 166, 6.0), 17 * s + 9, 7)
-        box = c.box(self.place([-62, 20, -46]), self.place([62, 92, 64]))
-        x, y, z = c.coordinates(box)
-        x, y, z = x / s, y / s, (z - p["lift"]) / s
-        middle, half_width, half_depth = self.sacrum_frame(z)
-        depth = y - middle - 0.004 * x**2
-        shape = (np.abs(x) / half_width) ** 3 + np.abs(depth / half_depth) ** 2.5
-        body = (z < 63 - 0.32 * np.abs(x)) & (z > -42)
-        gap = body & (shape < (1 + 2.2 / half_width) ** 3) & np.isin(c.labels[box], HIPS)
-        c.paint(box, gap, "inner_fat", "cartilage")
-        bone = body & (shape < 1)
-        c.paint(box, bone, "sacrum", "cortical_bone", over=["inner_fat", "other_muscle", "autochthon_left", "autochthon_right", "intervertebral_disc", "spinal_cord", "gluteus_maximus_left", "gluteus_maximus_right", "subcutaneous_fat"])
-        holes = ((np.abs(x) - 17 - 0.06 * z) / 4) ** 2 + (((z - 8) % 19 - 9.5) / 4.2) ** 2 < 1
-        c.paint(box, bone & holes & (z > -10) & (z < 46), "inner_fat", "inner_fat", over=["sacrum"])
-        canal = bone & ((x / 9) ** 2 + ((depth - 6) / 5) ** 2 < 1) & (z > 0)
-        c.paint(box, canal, "spinal_cord", "fluid", over=["sacrum"])
-
 
 def draw(canvas: Canvas, rng: np.random.Generator) -> dict:
     """Paint a pelvis; returns its build and the bladder's centre (real x, y, z, mm)."""
@@ -304,9 +292,9 @@ def draw(canvas: Canvas, rng: np.random.Generator) -> dict:
     pelvis.deep_muscles()
     pelvis.vessels()
     bladder = pelvis.organs()
-    pelvis.hips()
-    pelvis.femurs()
-    pelvis.spine()
+    draw_hips(pelvis)
+    draw_femurs(pelvis)
+    draw_spine(pelvis)
     fill_marrow(canvas, {"femur": 2})
     build = {name: np.round(value, 3).tolist() for name, value in p.items()}
     return {"build": build, "bladder_centre_mm": np.round(bladder, 3).tolist()}

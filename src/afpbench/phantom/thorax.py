@@ -2,19 +2,12 @@
 
 import numpy as np
 
-from . import airways
+from .bronchi import LOBES, draw_tree
 from .canvas import Canvas, rotation, sigmoid, spline
 from .labels import LABELS
-from .spine import draw_autochthon, draw_cord, draw_discs, draw_vertebra, fill_marrow
+from .spine import fill_marrow
+from .thorax_bones import draw_ribs, draw_shoulder, draw_spine
 from .tissues import TISSUE
-
-LOBES = [
-    "lung_upper_lobe_left",
-    "lung_lower_lobe_left",
-    "lung_upper_lobe_right",
-    "lung_middle_lobe_right",
-    "lung_lower_lobe_right",
-]
 
 
 def draw_parameters(rng: np.random.Generator) -> dict:
@@ -47,7 +40,7 @@ def draw_parameters(rng: np.random.Generator) -> dict:
 
 
 class Thorax:
-    """Draws one thorax; `levels` are shared level functions, evaluated once."""
+    """Draws one thorax. rho, depth: the cage's level and the distance outside it (mm) of every voxel."""
 
     def __init__(self, canvas: Canvas, p: dict, rng: np.random.Generator):
         self.canvas, self.p, self.rng = canvas, p, rng
@@ -172,7 +165,8 @@ class Thorax:
         bend = 5 * np.sin(x / 26) + 4 * np.cos(y / 31)
         left = x > 0
         slope, height = (
-            np.where(left, np.float32(p[name][0]), np.float32(p[name][1])) for name in ("fissure_slope", "fissure_height")
+            np.where(left, np.float32(p[name][0]), np.float32(p[name][1]))
+            for name in ("fissure_slope", "fissure_height")
         )
         oblique = z - (slope * y + height - 4 + bend)
         horizontal = z - (p["horizontal_fissure"] + 4 * np.sin(y / 24) + 0.08 * x)
@@ -199,11 +193,11 @@ class Thorax:
         centre, radii, turn = self.heart_shape()
         box, level = c.ellipsoid(centre, radii, turn)
         c.paint(box, level < 1, "heart", "myocardium")
-        for shift, share, wall in (
-            ((16, -2, -5), (0.58, 0.55, 0.55), 0),
-            ((-14, -8, 2), (0.5, 0.5, 0.55), 0),
-            ((-20, 8, 14), (0.42, 0.48, 0.45), 0),
-            ((6, 18, 14), (0.5, 0.4, 0.42), 0),
+        for shift, share in (
+            ((16, -2, -5), (0.58, 0.55, 0.55)),
+            ((-14, -8, 2), (0.5, 0.5, 0.55)),
+            ((-20, 8, 14), (0.42, 0.48, 0.45)),
+            ((6, 18, 14), (0.5, 0.4, 0.42)),
         ):
             box, level = c.ellipsoid(centre + np.array(shift), radii * np.array(share), turn)
             c.paint(box, level < 1, "heart", "blood", over=["heart"])
@@ -241,157 +235,6 @@ class Thorax:
                 [[x, y, top - 4], [x * 1.5, y + 2, 150]], r, "other_muscle", "blood", over=["inner_fat", "other_muscle"]
             )
 
-    def rib_path(self, level: int, sign: int) -> np.ndarray:
-        """Points (n, 3) along a rib, from its vertebra round to the front."""
-        p = self.p
-        z0 = p["first_vertebra"] - (level - 1) * p["vertebra_step"] + 4
-        reach = {1: 0.80, 2: 0.80, 11: 0.50, 12: 0.36}.get(level, 0.80 - 0.012 * max(level - 6, 0))
-        angle = np.linspace(0.11, reach, 26) * np.pi
-        drop = p["rib_slope"] * {1: 0.45, 2: 0.7, 3: 0.85}.get(level, 1.0)
-        z = z0 - drop * (1 - np.cos(angle)) / 1.75 + 5 * np.exp(-((angle / 0.5) ** 2))
-        width, depth = self.cage_half_axes(z)
-        rim = p["rib_radius"] + 0.8
-        sine, cosine = np.sin(angle), np.cos(angle)
-        rho = (np.abs(sine) ** 2.3 + np.abs(cosine) ** 2.3) ** (1 / 2.3)
-        x = sign * (width + rim) * sine / rho + self.spine_centre(z0)[0] * np.exp(-angle)
-        y = self.centre_y + (depth + rim) * cosine / rho
-        head = np.array([[self.spine_centre(z0)[0] + sign * 17, self.spine_centre(z0)[1] + 9, z0 + 3]])
-        return np.vstack([head, np.column_stack([x, y, z])])
-
-    def ribs(self) -> None:
-        """Twelve ribs a side, with cartilages from the first ten to the sternum."""
-        c, p = self.canvas, self.p
-        top, bottom = 72.0, -38.0
-        for side, sign in (("left", 1), ("right", -1)):
-            for level in range(1, 13):
-                path = self.rib_path(level, sign)
-                if level <= 10:
-                    end = path[-1]
-                    front = -p["chest_half_depth"] - 7
-                    goal_z = np.clip(end[2] + (6 if level > 4 else 0), bottom - 8, top - 4)
-                    goal = np.array([sign * 10, front, goal_z])
-                    c.tube(
-                        spline([end, (end + goal) / 2 + [sign * 5, -5, -4], goal], 8),
-                        4.2,
-                        "costal_cartilages",
-                        "cartilage",
-                        1.2,
-                    )
-                c.tube(path, p["rib_radius"], f"rib_{side}_{level}", "cortical_bone", 1.35)
-        y = -p["chest_half_depth"] - 6.5
-        for low, high, half in ((bottom, 45, 11), (45, top, 18)):
-            box = c.box((-half - 2, y - 8, low), (half + 2, y + 20, high))
-            x, yy, z = c.coordinates(box)
-            lean = 0.06 * (z - bottom) - 4
-            width = half - 3.5 * np.cos((z - low) / (high - low) * 2 * np.pi)
-            shape = (np.abs(x) < width) & (np.abs(yy - y - lean) < 5) & (z > low) & (z < high - 1)
-            c.paint(box, shape, "sternum", "cortical_bone")
-
-    def shoulder(self) -> None:
-        """Scapulae with their spines, clavicles."""
-        c = self.canvas
-        shift = self.rng.uniform(-5, 5)
-        for side, sign in (("left", 1), ("right", -1)):
-            box = c.box((min(sign * 40, sign * 122), 20, -30), (max(sign * 40, sign * 122), 95, 100))
-            x, y, z = c.coordinates(box)
-            x, z = sign * x, z + shift
-            inner, outer = 58 + 0.10 * (z - 20), 62 + 0.42 * (z + 24)
-            blade = (x > inner) & (x < np.minimum(outer, 116)) & (z > -22) & (z < 84)
-            middle = 17.5 + 1.5 * np.sin(z / 16)
-            thick = 2.6 + 2.2 * (np.abs(x - inner) < 4) + 2.6 * (np.abs(outer - x) < 6)
-            blade &= np.abs(self.depth[box] - middle) < thick
-            c.paint(box, blade, f"scapula_{side}", "cortical_bone")
-            ridge = np.array([[sign * 64, 74, 52], [sign * 88, 62, 62], [sign * 110, 34, 78]]) - [0, 0, shift]
-            c.tube(spline(ridge, 8), 4.2, f"scapula_{side}", "cortical_bone")
-            front = -self.p["chest_half_depth"]
-            collar = [
-                [sign * 19, front + 10, 74],
-                [sign * 50, front + 12, 86],
-                [sign * 88, front + 42, 96],
-                [sign * 112, 16, 98],
-            ]
-            c.tube(spline(collar, 14), 5.6, f"clavicula_{side}", "cortical_bone")
-
-    def spine(self) -> None:
-        """Back muscles, discs, vertebrae, cord."""
-        c, p = self.canvas, self.p
-        heights = np.arange(-150, 151, 6.0)
-        half_width, half_depth = 15.5 * p["size"], 12 * p["size"]
-        draw_autochthon(c, self.spine_centre, heights, (20, 29), (19, 13))
-        draw_discs(c, self.spine_centre, heights, half_width, half_depth)
-        names = ["C6", "C7"] + [f"T{level}" for level in range(1, 13)] + ["L1"]
-        for index, name in enumerate(names):
-            z = p["first_vertebra"] - (index - 2) * p["vertebra_step"]
-            size = {
-                "half_width": half_width * (0.86 + 0.02 * index),
-                "half_depth": half_depth * (0.86 + 0.02 * index),
-                "height": p["vertebra_step"] - 4.6,
-                "canal": 8.0,
-                "transverse": 27,
-                "spinous": 20,
-                "drop": 12,
-            }
-            draw_vertebra(c, np.array([*self.spine_centre(z), z]), size, f"vertebrae_{name}")
-        draw_cord(c, self.spine_centre, heights, half_depth + 8, 6.6)
-
-    def tree(self) -> dict:
-        """Airways and vessels in the lobes; returns the tree's figures."""
-        c, p, rng = self.canvas, self.p, self.rng
-        carina = p["carina"]
-        clouds = {lobe: lobe_points(c, rng, lobe) for lobe in LOBES}
-        start = np.array([[2.0, 6.0, 160.0], carina])
-        neck, carina = c.to_real(start)
-        trachea = airways.Branch(np.array([neck, (neck + carina) / 2 + [0, 2, 0], carina]), p["trachea_radius"], 0)
-        trachea.wall_mm = airways.wall_thickness(trachea.radius_mm)
-        trunks = main_bronchi(rng, trachea, clouds)
-        allowed = [*LOBES, "inner_fat"]
-        for lobe, trunk in trunks.items():
-            airways.grow(rng, trunk, clouds[lobe], lobe, airways.obstacles(c, allowed))
-        lesions = airways.add_lesions(rng, trunks)
-        for lobe, trunk in trunks.items():
-            airways.draw_veins(c, rng, trunk.points[0] + np.array([0, -8, -14]), clouds[lobe], lobe, allowed)
-            airways.draw_arteries(c, rng, trunk, allowed)
-        airways.draw_airways(c, trachea)
-        return airways.summarize(trachea, lesions)
-
-
-def lobe_points(canvas: Canvas, rng: np.random.Generator, lobe: str, count: int = 2500) -> np.ndarray:
-    """Random real points (n, 3) in x, y, z that fill a lobe."""
-    thin = canvas.labels[::2, ::2, ::2] == LABELS[lobe]
-    found = np.argwhere(thin)
-    chosen = found[rng.integers(len(found), size=count)] * 2.0
-    spacing = np.asarray(canvas.spacing_mm)[::-1]
-    return chosen[:, ::-1] * spacing + np.asarray(canvas.origin_mm)
-
-
-def main_bronchi(rng, trachea: airways.Branch, clouds: dict) -> dict[str, airways.Branch]:
-    """The main bronchi and the bronchus of each lobe, joined to the trachea; returns the lobar bronchi."""
-    carina, r = trachea.points[-1], trachea.radius_mm
-
-    def jitter(*step):
-        return np.asarray(step, float) + rng.normal(0, 1.5, 3)
-
-    right = airways.make_branch(rng, carina, carina + jitter(-21, 2, -16), 0.80 * r, 1, bend=0.05)
-    left = airways.make_branch(rng, carina, carina + jitter(33, 11, -19), 0.74 * r, 1, bend=0.05)
-    lower = airways.make_branch(rng, right.points[-1], right.points[-1] + jitter(-8, 2, -18), 0.66 * r, 2, bend=0.05)
-    trachea.children = [right, left]
-    right.children = [lower]
-    plan = {
-        "lung_upper_lobe_right": (right, 0.58, 18),
-        "lung_middle_lobe_right": (lower, 0.46, 18),
-        "lung_lower_lobe_right": (lower, 0.56, 16),
-        "lung_upper_lobe_left": (left, 0.56, 16),
-        "lung_lower_lobe_left": (left, 0.58, 18),
-    }
-    trunks = {}
-    for lobe, (parent, share, length) in plan.items():
-        goal = clouds[lobe].mean(axis=0) + np.array([0, 16 if "lower" in lobe else 0, 0])
-        heading = goal - parent.points[-1]
-        end = parent.points[-1] + heading / np.linalg.norm(heading) * length
-        trunks[lobe] = airways.make_branch(rng, parent.points[-1], end, share * r, parent.generation + 1, lobe, 0.05)
-        parent.children.append(trunks[lobe])
-    return trunks
-
 
 def draw(canvas: Canvas, rng: np.random.Generator) -> dict:
     """Paint a thorax; returns its build and its airway tree in figures."""
@@ -402,10 +245,10 @@ def draw(canvas: Canvas, rng: np.random.Generator) -> dict:
     thorax.abdomen(dome)
     thorax.lungs(dome)
     thorax.mediastinum()
-    thorax.shoulder()
-    thorax.ribs()
-    thorax.spine()
-    tree = thorax.tree()
+    draw_shoulder(thorax)
+    draw_ribs(thorax)
+    draw_spine(thorax)
+    tree = draw_tree(thorax)
     fill_marrow(canvas, {})
     build = {name: np.round(value, 3).tolist() for name, value in p.items()}
     return {"build": build, "airways": tree}

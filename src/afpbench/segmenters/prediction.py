@@ -67,24 +67,16 @@ def _nnunet(folder: Path, folds, device) -> Segment:
     predictor.initialize_from_trained_model_folder(str(folder), use_folds=tuple(folds) if folds else None)
 
     def segment(ct: io.Volume) -> np.ndarray:
-        properties = _sitk_properties(ct)
-        image = ct.array[None].astype(np.float32)
-        return predictor.predict_single_npy_array(image, properties, None, None, False).astype(np.uint8)
+        # Through files and nnU-Net's own reader: a folder may want another orientation than ours.
+        with tempfile.TemporaryDirectory(prefix="afpbench-nnunet-") as temporary:
+            ending = predictor.dataset_json["file_ending"]
+            source = Path(temporary) / f"ct_0000{ending}"
+            io.write(ct.with_array(io.save_hu(ct.array)), source)
+            predictor.predict_from_files_sequential([[str(source)]], [str(Path(temporary) / "segmentation")])
+            result = io.read(Path(temporary) / f"segmentation{ending}", f"output of {folder}")
+        return _on_grid(result, ct.geometry)
 
     return segment
-
-
-def _sitk_properties(volume: io.Volume) -> dict:
-    """What nnU-Net's SimpleITK reader says of an image."""
-    geometry = volume.geometry
-    return {
-        "sitk_stuff": {
-            "spacing": tuple(reversed(geometry.spacing_mm)),
-            "origin": geometry.origin_mm,
-            "direction": geometry.direction,
-        },
-        "spacing": list(geometry.spacing_mm),
-    }
 
 
 def _totalsegmentator(weights: Path, task: str, device, threads: int) -> Segment:
@@ -115,9 +107,9 @@ def _totalsegmentator(weights: Path, task: str, device, threads: int) -> Segment
 
 
 def _on_grid(result: io.Volume, geometry: io.Geometry) -> np.ndarray:
-    """TotalSegmentator keeps the grid; NIfTI's float32 header only rounds it."""
+    """nnU-Net and TotalSegmentator keep the grid; NIfTI's float32 header only rounds it."""
     if result.array.shape != geometry.shape:
-        raise ModelError("TotalSegmentator changed the grid", found=result.array.shape, expected=geometry.shape)
+        raise ModelError("the segmenter changed the grid", found=result.array.shape, expected=geometry.shape)
     return result.array.astype(np.uint8)
 
 

@@ -17,7 +17,7 @@ from ..errors import ModelError
 from ..training import checkpoints
 from .layout import model_folder
 
-NEVER = -1e4  # a logit that no real one falls below
+NEVER = -100.0  # a logit that no trained one falls below; nnU-Net sums weighted logits in float16, so no lower
 
 
 def write_weights(trained: Path, class_ids: dict[str, int], all_classes: dict[int, str], task: str, out: Path) -> None:

@@ -1,4 +1,4 @@
-"""nnU-Net's augmentation in parts: its rotation and scaling alone, and its intensity changes on the MR channel alone."""
+"""nnU-Net's augmentation in parts: rotation and scaling alone, and intensity changes on the MR channel alone."""
 
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform

@@ -1,7 +1,12 @@
 """nnU-Net's settings live in environment variables; this is the one place that sets them."""
 
+import contextlib
+import multiprocessing
+import multiprocessing.dummy
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 TRAINERS = Path(__file__).parent / "trainers"
 
@@ -30,3 +35,17 @@ def use_nnunet(
         os.environ["nnUNet_n_proc_DA"] = str(augmentation_processes)
     os.environ.setdefault("nnUNet_def_n_proc", "2")
     os.environ.setdefault("nnUNet_compile", "f")
+
+
+@contextlib.contextmanager
+def workers(count: int) -> Iterator[None]:
+    """Let nnU-Net's planning and preprocessing use a thread of this process where one worker is enough.
+
+    nnU-Net always starts worker processes, each of which imports PyTorch again: on a small dataset that costs more
+    than the work. With more than one worker its processes are left as they are.
+    """
+    if count > 1:
+        yield
+        return
+    with mock.patch.object(multiprocessing, "get_context", lambda method=None: multiprocessing.dummy):
+        yield

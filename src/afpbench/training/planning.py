@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..atomic import write_json
 from ..errors import DataError
+from . import environment
 
 PLANS = "nnUNetPlans"
 CONFIGURATION = "3d_fullres"
@@ -59,7 +60,8 @@ def plan(dataset_name: str, planner: dict, patch_size, spacing_mm, processes: in
     preprocessed = Path(os.environ["nnUNet_preprocessed"]) / dataset_name
     extractor = DatasetFingerprintExtractor(dataset_name, processes, verbose=False)
     extractor.show_progress_bar = False
-    extractor.run(overwrite_existing=True)
+    with environment.workers(processes):
+        extractor.run(overwrite_existing=True)
     shutil.copyfile(raw / "dataset.json", preprocessed / "dataset.json")
     plans = _planner_class()(dataset_name, planner, patch_size, spacing_mm).plan_experiment()
     return plans

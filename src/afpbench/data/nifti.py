@@ -1,0 +1,66 @@
+"""What ITK hides when it reads NIfTI: it turns NaN and infinity into 0 and fills up a truncated file with zeros."""
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DataError
+
+CHUNK_BYTES = 1 << 24
+FLOATS = {16: "f4", 64: "f8"}
+HEADER_BYTES = 348
+
+
+def check_nifti(path: Path, what: str) -> None:
+    """Read a NIfTI-1 file (.nii, .nii.gz) through once: it is whole, and its floating-point voxels are finite.
+
+    what: for the message, with the case ("case p01: MR"). Files of other formats, and what is not NIfTI-1, pass.
+    Memory is bounded by a chunk. Raises DataError.
+    """
+    path = Path(path)
+    if not path.is_file() or not path.name.endswith((".nii", ".nii.gz")):
+        return
+    try:
+        with gzip.open(path) if path.name.endswith(".gz") else open(path, "rb") as stream:
+            problem, expected = _read_through(stream)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        problem, expected = f"{type(error).__name__}: {error}", "a whole compressed file"
+    if problem is None:
+        return
+    finite = "finite" in expected
+    raise DataError(
+        f"{what}: {'NaN or infinite voxels' if finite else 'cannot read'}: {path}",
+        found=problem,
+        expected=expected,
+        hint="replace them in the source (air is -1024 HU in a CT, 0 in an MR), or leave the case out"
+        if finite
+        else "the file is truncated or damaged: copy it again and compare its checksum",
+    )
+
+
+def _read_through(stream) -> tuple[str | None, str]:
+    """Return (what is wrong or None, what was expected)."""
+    header = stream.read(HEADER_BYTES)
+    order = next((o for o in "<>" if header[:4] == struct.pack(o + "i", HEADER_BYTES)), None)
+    if order is None:  # not NIfTI-1: only that the stream can be read to its end
+        while stream.read(CHUNK_BYTES):
+            continue
+        return (f"a file of {len(header)} bytes", "an image") if len(header) < HEADER_BYTES else (None, "")
+    sizes = struct.unpack(order + "8h", header[40:56])
+    datatype, bits = struct.unpack(order + "2h", header[70:74])
+    (offset,) = struct.unpack(order + "f", header[108:112])
+    voxels = int(np.prod([max(1, size) for size in sizes[1 : 1 + sizes[0]]], dtype=np.int64))
+    stream.read(max(0, int(offset) - HEADER_BYTES))
+    expected_bytes, done, bad = voxels * bits // 8, 0, 0
+    while block := stream.read(CHUNK_BYTES):
+        if datatype in FLOATS:
+            whole = len(block) // (bits // 8)
+            values = np.frombuffer(block, dtype=order + FLOATS[datatype], count=whole)
+            bad += whole - int(np.count_nonzero(np.isfinite(values)))
+        done += len(block)
+    if done < expected_bytes:
+        return f"{done} bytes of voxels", f"{expected_bytes} bytes ({voxels} voxels of {bits} bits)"
+    return (f"{bad} of {voxels} voxels" if bad else None), "finite numbers only"

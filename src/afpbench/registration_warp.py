@@ -1,0 +1,21 @@
+"""A volume on another grid through a field of displacements."""
+
+import numpy as np
+
+from . import io
+from .io import Geometry, Volume
+
+
+def warp(volume: Volume, grid: Geometry, field: np.ndarray, kind: str, outside: float) -> np.ndarray:
+    """A volume in MR space: its value at p + field(p) for every voxel centre p of the grid.
+
+    field: (z, y, x, 3), LPS mm. kind: `cubic` or `nearest`.
+    """
+    import SimpleITK as sitk
+
+    vectors = io.to_sitk(Volume(field.astype(np.float64), grid))
+    transform = sitk.DisplacementFieldTransform(vectors)
+    reference = io.to_sitk(Volume(np.zeros(grid.shape, np.uint8), grid))
+    interpolator = sitk.sitkBSpline3 if kind == "cubic" else sitk.sitkNearestNeighbor
+    image = io.to_sitk(volume)
+    return sitk.GetArrayFromImage(sitk.Resample(image, reference, transform, interpolator, float(outside)))

@@ -1,0 +1,94 @@
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from afpbench.errors import ConfigError
+from afpbench.splits import make_splits
+
+CASES = [f"thorax_{number:03d}" for number in range(10)]
+
+
+def test_the_counts_are_met_and_the_rest_is_unused():
+    splits = make_splits(CASES, {"train": 5, "validation": 2, "test": 2}, 2026, "thorax")
+    assert [len(splits[part]) for part in ("train", "validation", "test", "unused")] == [5, 2, 2, 1]
+    assert splits["seed"] == 2026
+    assert sorted(sum((splits[part] for part in ("train", "validation", "test", "unused")), [])) == CASES
+
+
+def test_the_draw_is_the_documented_one():
+    order = sorted(CASES)
+    random.Random("7-pelvis").shuffle(order)
+    splits = make_splits(CASES, {"train": 6, "validation": 1, "test": 3}, 7, "pelvis")
+    assert splits["train"] == sorted(order[:6])
+    assert splits["validation"] == sorted(order[6:7])
+    assert splits["test"] == sorted(order[7:])
+
+
+def test_task_and_seed_change_the_draw():
+    counts = {"train": 5, "validation": 2, "test": 3}
+    first = make_splits(CASES, counts, 1, "thorax")
+    assert first != {**make_splits(CASES, counts, 2, "thorax"), "seed": 1}
+    assert first != make_splits(CASES, counts, 1, "pelvis")
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.permutations(CASES), st.integers(0, 5), st.integers(0, 4))
+def test_the_order_of_the_cases_does_not_matter(cases, validation, test):
+    counts = {"train": 1, "validation": validation, "test": test}
+    assert make_splits(cases, counts, 3, "t") == make_splits(CASES, counts, 3, "t")
+
+
+def test_too_many_says_what_is_there():
+    with pytest.raises(ConfigError) as error:
+        make_splits(CASES, {"train": 150, "validation": 30, "test": 30}, 1, "pelvis")
+    message = str(error.value)
+    assert "task pelvis: splits ask for more cases than there are" in message
+    assert "found: 10 cases" in message
+    assert "210 (150 train + 30 validation + 30 test)" in message
+
+
+def test_no_training_case_is_refused():
+    with pytest.raises(ConfigError, match="at least 1 training case"):
+        make_splits(CASES, {"train": 0, "validation": 1, "test": 1}, 1, "t")
+    with pytest.raises(ConfigError, match="no negative number"):
+        make_splits(CASES, {"train": 2, "validation": -1, "test": 1}, 1, "t")
+
+
+def test_a_repeated_id_is_refused():
+    with pytest.raises(ConfigError, match="more than once\n  found: p1"):
+        make_splits(["p1", "p2", "p1"], {"train": 1, "validation": 1, "test": 1}, 1, "t")
+
+
+def test_explicit_lists():
+    lists = {"train": ["thorax_003", "thorax_001"], "validation": [], "test": ["thorax_002"]}
+    splits = make_splits(CASES, lists, 1, "thorax")
+    assert splits["train"] == ["thorax_001", "thorax_003"]
+    assert splits["test"] == ["thorax_002"]
+    assert len(splits["unused"]) == 7
+
+
+def test_explicit_lists_that_overlap_name_the_case():
+    with pytest.raises(ConfigError, match="case thorax_001 is in two parts of the split\n  found: train and test"):
+        make_splits(CASES, {"train": ["thorax_001"], "validation": [], "test": ["thorax_001"]}, 1, "thorax")
+
+
+def test_explicit_lists_with_an_unknown_id():
+    with pytest.raises(ConfigError, match="splits.test names cases that the source does not have\n  found: p9"):
+        make_splits(CASES, {"train": ["thorax_001"], "validation": [], "test": ["p9"]}, 1, "thorax")
+
+
+def test_an_explicit_list_that_repeats_an_id():
+    with pytest.raises(ConfigError, match="splits.train: a case id stands there more than once"):
+        make_splits(CASES, {"train": ["thorax_001"] * 2, "validation": [], "test": []}, 1, "thorax")
+
+
+def test_an_empty_explicit_training_list():
+    with pytest.raises(ConfigError, match="splits.train is empty"):
+        make_splits(CASES, {"train": [], "validation": [], "test": ["thorax_001"]}, 1, "thorax")
+
+
+def test_numbers_and_lists_do_not_mix():
+    with pytest.raises(ConfigError, match="mixes numbers and lists"):
+        make_splits(CASES, {"train": 3, "validation": 1, "test": ["thorax_001"]}, 1, "thorax")
