@@ -8,13 +8,18 @@ from afpbench.segmenters.chunk import Segmentation
 from afpbench.segmenters.prediction import open_segmenter
 
 params, record = snakemake.params, Path(snakemake.output[0])
-segment = open_segmenter(
-    params.segmenter["kind"], Path(params.folder), params.segmenter, params.device, snakemake.threads
-)
+
+
+def load():
+    return open_segmenter(
+        params.segmenter["kind"], Path(params.folder), params.segmenter, params.device, snakemake.threads
+    )
+
+
 synthetic = Path(snakemake.input.synthetic).parents[1] if "synthetic" in dict(snakemake.input.items()) else None
 real = Path(snakemake.input.real[0]).parents[1] if synthetic else None
 run_chunk(
     dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
     record,
-    Segmentation(segment, synthetic, real),
+    Segmentation(load, synthetic, real),
 )

@@ -86,9 +86,12 @@ def read(path: str | Path, what: str = "volume") -> Volume:
     """Read a 3D image file.
 
     what: how errors call it, with the case ("case p01: MR").
-    Raises DataError for a missing, unreadable, truncated, non-3D or empty file.
+    Raises DataError for a missing, unreadable, truncated, non-3D or empty file, and for NaN or infinity in NIfTI
+    (ITK would fill up a truncated NIfTI file with zeros, and turn NaN into 0).
     """
     import SimpleITK as sitk
+
+    from .data.nifti import check_nifti
 
     path = Path(path)
     if not path.is_file():
@@ -97,6 +100,7 @@ def read(path: str | Path, what: str = "volume") -> Volume:
             expected=f"an image file ({', '.join(FORMATS)})",
             hint="check the path in the study file or the case table",
         )
+    check_nifti(path, what)
     try:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:

@@ -22,7 +22,7 @@ DEFAULTS = {
     "method": "elastix",
     "stages": ["translation", "bspline"],
     "resolutions": 3,
-    "iterations": 75,
+    "iterations": 60,
     "samples": 3000,
     "bspline_spacing_mm": 45.0,
     "bending_energy_weight": 1000.0,

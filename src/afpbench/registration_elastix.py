@@ -14,7 +14,7 @@ from .errors import DataError
 from .io import Geometry, Volume
 
 SEED = 2026
-BENDING_SAMPLES = 256  # the energy costs ten times as much per sample as mutual information, and is smoother
+BENDING_SAMPLES = 128  # the energy costs ten times as much per sample as mutual information, and is smoother
 STAGES = ("translation", "rigid", "affine", "bspline")
 TRANSFORMS = {
     "translation": "TranslationTransform",
@@ -146,7 +146,8 @@ def displacement_mm(transform_files: list[Path], grid: Geometry) -> np.ndarray:
 
     parameters = elxParameterObjectPython.elastixParameterObject.New()
     for path in transform_files:
-        parameters.AddParameterMap(read_parameter_file(path))
+        values = read_parameter_file(path)
+        parameters.AddParameterMap({**values, "ResultImageFormat": ["mhd"], "CompressResultImage": ["false"]})
     image, buffer = to_itk(Volume(np.zeros(grid.shape, np.float32), grid))
     transformix = itkTransformixFilterPython.itkTransformixFilterIF3.New()
     transformix.SetMovingImage(image)

@@ -4,8 +4,8 @@
 rule table:
     """One table as CSV, Markdown, LaTeX and HTML."""
     input:
-        metrics=rules.metrics.output,
-        statistics=rules.statistics.output,
+        metrics=rules.metrics.output[0],
+        statistics=rules.statistics.output[0],
     output:
         csv=f"{R}/tables/{{table}}.csv",
         md=report(f"{R}/tables/{{table}}.md", category="{task}", caption="../report/table.rst"),

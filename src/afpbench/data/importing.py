@@ -12,7 +12,6 @@ from ..log import logger
 from ..preprocessing import sha256_of
 from .checks import check_hu, check_mask, check_overlap, check_values
 from .hu_labels import hu_labels
-from .nifti import check_nifti
 from .sources import case_files, class_ids, phantom_index
 
 CANONICAL = "LPS"
@@ -68,8 +67,6 @@ def _phantom(data: dict, case: str, seed: int) -> tuple[dict[str, Volume], dict]
 
 def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     files = case_files(data, case, root)
-    for role, path in files.items():
-        check_nifti(path, _what(case, role))
     read = {role: canonical(io.read(path, _what(case, role))) for role, path in files.items()}
     for role in ("mr", "ct"):
         check_values(read[role], _what(case, role))

@@ -25,7 +25,7 @@ def patch_starts(size: int, patch: int, overlap: float) -> list[int]:
         raise ConfigError("inference.overlap", found=overlap, expected="at least 0 and under 1")
     if size < patch:
         raise ValueError(f"a volume of {size} voxels is smaller than the patch ({patch}): pad it first")
-    step = max(1, int(patch * (1 - overlap)))
+    step = max(1, int(patch * (1 - overlap) + 1e-9))  # 10 * (1 - 0.8) is 1.9999999999999996
     count = -(-(size - patch) // step) + 1
     if count == 1:
         return [0]

@@ -1,6 +1,8 @@
 """Segment one case of a chunk: the real CT, or a synthetic one beside it."""
 
 import shutil
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +15,18 @@ from .prediction import Segment
 class Segmentation:
     """Call it with (case, prepared folder, output file).
 
-    synthetic: the folder of the synthetic CTs, or None for the real CT. real: the folder of the real CT's
+    open_segmenter: loads the network; called once, when the first image needs it. synthetic: the folder of the synthetic CTs, or None for the real CT. real: the folder of the real CT's
     segmentations, taken over where the synthetic CT is the real one voxel by voxel.
     """
 
-    def __init__(self, segment: Segment, synthetic: Path | None, real: Path | None):
-        self.segment = segment
+    def __init__(self, open_segmenter: Callable[[], Segment], synthetic: Path | None, real: Path | None):
+        self.open_segmenter = open_segmenter
         self.synthetic = synthetic
         self.real = real
+
+    @cached_property
+    def _segment(self) -> Segment:
+        return self.open_segmenter()
 
     def __call__(self, case: str, prepared: Path, out: Path) -> dict:
         ct = io.read(prepared / "ct.nii.gz", f"case {case}: CT")
@@ -38,6 +44,6 @@ class Segmentation:
                 out.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self.real / f"{case}.nii.gz", out)
                 return {"case": case, "status": "ok", "taken_over": True}
-        labels = self.segment(image)
+        labels = self._segment(image)
         io.write(ct.with_array(labels), out)
         return {"case": case, "status": "ok", "foreground_voxels": int((labels > 0).sum())}

@@ -59,11 +59,13 @@ def save(content: dict, path: Path) -> None:
 
 def newest_intact(path: Path) -> Path | None:
     """The checkpoint at `path` if its checksum holds, else the one before it, else None."""
-    for candidate in (path, path.with_name(path.name + ".previous")):
+    candidates = (path, path.with_name(path.name + ".previous"))
+    # Either checksum counts for either file: a kill may have fallen between the renames of a file and of its checksum.
+    digests = [_digest_file(candidate).read_text().strip() for candidate in candidates if _digest_file(candidate).exists()]
+    for candidate in candidates:
         if not candidate.exists():
             continue
-        digest = _digest_file(candidate)
-        if digest.exists() and digest.read_text().strip() == sha256_of(candidate):
+        if sha256_of(candidate) in digests:
             return candidate
         logger.warning("checkpoint %s is corrupt (its checksum does not hold): going back to the one before", candidate)
     return None

@@ -1,0 +1,193 @@
+"""Shared by all tests: one thread per process, the project's tree, and a small study run once for all who look at it."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from afpbench import io
+from afpbench.io import Geometry, Volume
+
+PROJECT = Path(__file__).parents[1]
+TREE = ("Snakefile", "workflow", "scripts", "src", "config", "profiles", "envs")
+TINY_STUDY = Path(__file__).parent / "e2e" / "tiny.yaml"
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The root of the project."""
+    return PROJECT
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real patients; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("AFPBENCH_REAL_DATA") or PROJECT.parent / "shared" / "real")
+    if not (folder / "sts").is_dir():
+        pytest.skip(f"no real patients under {folder} (AFPBENCH_REAL_DATA names the folder)")
+    return folder
+
+
+# --- Snakemake
+
+
+def copy_project(folder: Path) -> Path:
+    """A copy of the workflow and its code, free to be edited."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    for name in TREE:
+        source = PROJECT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            shutil.copyfile(source, folder / name)
+    return folder
+
+
+def snakemake(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """Run snakemake in a folder; stdout and stderr together in `.stdout`."""
+    binaries = str(Path(sys.executable).parent)
+    variables = {**os.environ, "PATH": os.pathsep.join([binaries, os.environ["PATH"]]), **environment}
+    for name in ("PYTHONPATH", "AFPBENCH_FAILED_CASES", "SNAKEMAKE_PROFILE"):
+        variables.pop(name, None)
+    return subprocess.run(
+        ["snakemake", *arguments],
+        cwd=folder,
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+
+
+def planned_jobs(output: str) -> dict[str, int]:
+    """Rule -> number of jobs, from the job table that snakemake prints; {} where it printed none."""
+    lines = output.split("Job stats:", 1)[-1].splitlines() if "Job stats:" in output else []
+    jobs = {}
+    for line in lines:
+        words = line.split()
+        if len(words) == 2 and words[1].isdigit() and words[0] != "total":
+            jobs[words[0]] = int(words[1])
+        elif words[:1] == ["total"]:
+            break
+    return jobs
+
+
+@dataclass(frozen=True)
+class Run:
+    """A study that was run to its end: its folder, its file, and what snakemake printed."""
+
+    folder: Path
+    study: dict
+    output: str
+    seconds: float
+
+    @property
+    def task(self) -> Path:
+        return self.folder / "results" / "thorax"
+
+    def copy(self, folder: Path) -> Path:
+        """The finished study with its tree, times of files kept, free to be edited and run again."""
+        shutil.copytree(self.folder, folder, symlinks=True)
+        return folder
+
+
+@pytest.fixture(scope="session")
+def finished_study(tmp_path_factory) -> Run:
+    """The tiny study, run by Snakemake from nothing to its tables with the real parts."""
+    folder = copy_project(tmp_path_factory.mktemp("tiny") / "project")
+    shutil.copyfile(TINY_STUDY, folder / "study.yaml")
+    begin = time.monotonic()
+    result = snakemake(folder, "--cores", "2", "--configfile", "study.yaml")
+    assert result.returncode == 0, result.stdout[-6000:]
+    return Run(folder, yaml.safe_load(TINY_STUDY.read_text()), result.stdout, time.monotonic() - begin)
+
+
+# --- prepared cases without the workflow
+
+GRID = Geometry((20, 24, 28), (6.0, 6.0, 6.0), (-84.0, -72.0, 10.0))
+
+
+def write_prepared(folder: Path, seed: int, geometry: Geometry = GRID) -> Path:
+    """A prepared folder with a body (soft tissue), two organs (labels 1: dense, 2: airy), and noise."""
+    generator = np.random.default_rng(seed)
+    z, y, x = np.meshgrid(*[np.linspace(-1, 1, n) for n in geometry.shape], indexing="ij")
+    shift = generator.uniform(-0.1, 0.1, 3)
+    body = (y / 0.85) ** 2 + (x / 0.9) ** 2 < 1
+    dense = ((z - shift[0]) / 0.6) ** 2 + ((y - shift[1] - 0.3) / 0.3) ** 2 + ((x - shift[2]) / 0.3) ** 2 < 1
+    airy = ((z - shift[0]) / 0.7) ** 2 + ((y - shift[1] + 0.3) / 0.35) ** 2 + ((x - shift[2]) / 0.6) ** 2 < 1
+    covered = np.ones(geometry.shape, bool)
+    covered[-1] = False
+    labels = np.select([dense, airy], [1, 2], 0)
+    ct = np.select([~body, dense, airy], [-1000.0, 600.0, -750.0], 40.0) + generator.normal(0, 15, geometry.shape)
+    mr = np.select([~body, dense, airy], [5.0, 20.0, 15.0], 200.0) + np.abs(generator.normal(0, 8, geometry.shape))
+    arrays = {
+        "mr": mr.astype(np.float32),
+        "ct": io.save_hu(np.where(covered, ct, -1024)),
+        "mask": (body & covered).astype(np.uint8),
+        "covered": covered.astype(np.uint8),
+        "labels": np.where(covered, labels, 0).astype(np.uint8),
+    }
+    for name, array in arrays.items():
+        io.write(Volume(array, geometry), folder / f"{name}.nii.gz")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared_cases(tmp_path_factory) -> dict[str, Path]:
+    """Case id -> prepared folder of four synthetic cases, p1 to p4. Not to be changed by a test."""
+    root = tmp_path_factory.mktemp("cases")
+    return {f"p{i}": write_prepared(root / f"p{i}" / "prepared", seed=i) for i in range(1, 5)}
+
+
+SPLITS = {"train": ["p1", "p2", "p3"], "validation": ["p4"]}
+PLANNER = {"memory_gb": 0.01, "base_features": 4, "max_features": 8, "batch_size": 2}
+PATCH = [16, 16, 16]
+
+
+def training_options(**changes) -> dict:
+    """`training` of a study, as the configuration completes it, for a training of a few seconds."""
+    return {
+        "iterations": 6,
+        "iterations_per_epoch": 2,
+        "batch_size": 2,
+        "learning_rate": 0.01,
+        "momentum": 0.99,
+        "weight_decay": 1e-4,
+        "gradient_clip": 12,
+        "augmentation": "spatial",
+        "foreground_oversampling": 0.33,
+        "validation_iterations": 1,
+        "checkpoint_every_epochs": 1,
+        "precision": "float32",
+        **changes,
+    }
+
+
+@pytest.fixture(scope="session")
+def training_set(prepared_cases, tmp_path_factory) -> tuple[Path, Path]:
+    """A generator's training set of the synthetic cases, and normalization.json beside it."""
+    from afpbench import normalization
+    from afpbench.atomic import write_json
+    from afpbench.training.training_set import build
+
+    root = tmp_path_factory.mktemp("training")
+    statistics = normalization.fit([prepared_cases[case] for case in SPLITS["train"]])
+    write_json(root / "normalization.json", statistics)
+    generator = {"planner": PLANNER, "patch_size": PATCH}
+    build(prepared_cases, SPLITS, statistics, generator, GRID.spacing_mm, root / "set", seed=1)
+    return root / "set", root / "normalization.json"
