@@ -3,8 +3,9 @@ from afpbench import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.data.failures import alive
+from afpbench.data.failures import RECORD
 from afpbench.registration import summarize
 
-folders = alive(snakemake.input.registered).values()
-summarize([folder / "registration.json" for folder in folders], Path(snakemake.output[0]))
+folders = [Path(folder) for folder in snakemake.input.registered]
+records = [folder / RECORD if (folder / RECORD).exists() else folder / "registration.json" for folder in folders]
+summarize(records, Path(snakemake.output[0]))

@@ -1,5 +1,6 @@
-"""Shared by all tests: one thread per process, the project's tree, and a small study run once for all who look at it."""
+"""Shared by all tests: one thread per process, a copy of the project, small cases, and a small study run once."""
 
+import functools
 import os
 import shutil
 import subprocess
@@ -8,15 +9,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import numpy as np
 import pytest
 import torch
 import yaml
 
 from afpbench import io
+from afpbench.config import load_study
 from afpbench.io import Geometry, Volume
 
 PROJECT = Path(__file__).parents[1]
@@ -24,6 +23,8 @@ TREE = ("Snakefile", "workflow", "scripts", "src", "config", "profiles", "envs")
 TINY_STUDY = Path(__file__).parent / "e2e" / "tiny.yaml"
 
 torch.set_num_threads(1)
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # for the processes that tests start
 
 
 @pytest.fixture(scope="session")
@@ -155,27 +156,22 @@ def prepared_cases(tmp_path_factory) -> dict[str, Path]:
 
 
 SPLITS = {"train": ["p1", "p2", "p3"], "validation": ["p4"]}
-PLANNER = {"memory_gb": 0.01, "base_features": 4, "max_features": 8, "batch_size": 2}
 PATCH = [16, 16, 16]
 
 
+@functools.cache
+def _tiny_task() -> dict:
+    """The tiny study's task with every default filled in, as the workflow gives it to training."""
+    return load_study(yaml.safe_load(TINY_STUDY.read_text()), PROJECT)["tasks"]["thorax"]
+
+
+PLANNER = _tiny_task()["generators"]["nnunet"]["planner"]
+
+
 def training_options(**changes) -> dict:
-    """`training` of a study, as the configuration completes it, for a training of a few seconds."""
-    return {
-        "iterations": 6,
-        "iterations_per_epoch": 2,
-        "batch_size": 2,
-        "learning_rate": 0.01,
-        "momentum": 0.99,
-        "weight_decay": 1e-4,
-        "gradient_clip": 12,
-        "augmentation": "spatial",
-        "foreground_oversampling": 0.33,
-        "validation_iterations": 1,
-        "checkpoint_every_epochs": 1,
-        "precision": "float32",
-        **changes,
-    }
+    """`training` of a complete study, for 6 iterations in 3 epochs."""
+    short = {"iterations": 6, "iterations_per_epoch": 2, "validation_iterations": 1, "precision": "float32"}
+    return {**_tiny_task()["training"], **short, **changes}
 
 
 @pytest.fixture(scope="session")

@@ -88,7 +88,7 @@ def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | No
         return _dataset_classes(root / segmenter["folder"])
     names = list(totalsegmentator_classes().values())
     if segmenter["weights"] == STAND_IN:
-        available = set(source_labels(data))
+        available = set(segmenter.get("classes") or source_labels(data))
         names = [name for name in names if name in available]
     return names
 
@@ -181,7 +181,13 @@ def _check_totalsegmentator(place: str, segmenter: dict, data: dict, root: Path)
     """Real weights are there; a stand-in has the phantom's labels to learn from."""
     if segmenter["weights"] == STAND_IN:
         if data["source"] == "phantom":
-            return []
+            classes, known = segmenter.get("classes") or {}, list(totalsegmentator_classes().values())
+            lines = [
+                not_among(f"{place}.classes", name, known, "TotalSegmentator has no such class")
+                for name in classes
+                if name not in known
+            ]
+            return lines + _check_trained(place, {"classes": classes}, data)
         return [
             f"{place}.weights: a stand-in needs true labels; found: data.source '{data['source']}'; "
             "allowed: the path of real weights; hint: 'stand_in' works with the phantom only"
@@ -245,6 +251,9 @@ def _check_networks(place: str, variant: dict, segmenters: dict) -> list[str]:
             if name not in segmenters:
                 spot = f"{place}.loss[{index}].networks"
                 lines.append(not_among(spot, name, segmenters, "no such segmenter"))
+            elif segmenters[name].get("task") == "total":
+                spot = f"{place}.loss[{index}].networks"
+                lines.append(f"{spot}: {name} is TotalSegmentator's `total`, five networks; allowed: fast, fastest")
     return lines
 
 

@@ -20,6 +20,7 @@ BODY_HU = -300.0
 BODY_OPENING_MM = 3.0
 BODY_SMALLEST_SHARE = 0.05
 MISSING_TISSUE_MM = 5.0
+MR_MARGIN_MM = 3.0
 
 
 def resample_case(imported: Path, out: Path, spacing_mm: tuple[float, float, float]) -> None:
@@ -112,8 +113,9 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
     """Write what training and evaluation read into `out`: mr, ct, mask, covered, labels (where there are), case.json.
 
     The mask is the region of evaluation: the body (found on the whole CT, warped by the registration) where the CT
-    has data, without parts thicker than 10 mm that are tissue in the CT and air in the MR (another limb that lay
-    elsewhere: no network can make it). Raises DataError if nothing is left.
+    has data, without parts thicker than 10 mm that are tissue in the CT and empty in the MR (another limb that lay
+    elsewhere, slices and corners that the MR did not record: no network can make them). Raises DataError if nothing
+    is left.
     """
     imported, resampled, registered, out = (Path(path) for path in (imported, resampled, registered, out))
     case = _case_of(imported)
@@ -129,7 +131,7 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
     covered = io.read(registered / "covered.nii.gz").array > 0
     hu = np.where(covered, ct.array, AIR_HU).astype(np.int16)
     body = _body(registered, ct.with_array(hu)) & covered
-    dropped = missing_tissue(mr, hu) & body
+    dropped = _with_rim(missing_tissue(mr, hu) & body, body, mr.spacing_mm)
     mask = body & ~dropped
     _check_mask(case, mask, body, covered)
     io.write(mr.with_array(mr.array.astype(np.float32)), out / "mr.nii.gz")
@@ -144,14 +146,14 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
 
 
 def missing_tissue(mr: Volume, hu: np.ndarray) -> np.ndarray:
-    """Where a registered CT shows tissue (over -300 HU) and the MR shows the air around the patient, in parts at
-    least 10 mm thick and 5 mm or more from the MR's body. Lungs and gas are air in both, so they are never in it."""
+    """Where a registered CT shows tissue (over -300 HU) and the MR shows nothing, in parts at least 10 mm thick and
+    more than 3 mm from the MR's body. Lungs and gas are air in both, so they are never in it."""
     from scipy.ndimage import distance_transform_edt
 
     body = body_mask_mr(mr)
     if not body.any():
         return np.zeros(body.shape, bool)
-    away = distance_transform_edt(~body, sampling=mr.spacing_mm) > MISSING_TISSUE_MM
+    away = distance_transform_edt(~body, sampling=mr.spacing_mm) > MR_MARGIN_MM
     return opened(away & (hu > BODY_HU), mr.spacing_mm, MISSING_TISSUE_MM)
 
 
@@ -231,6 +233,14 @@ def _otsu_lower(values: np.ndarray) -> float:
     return float(threshold_multiotsu(sample, classes=3, nbins=128)[0])
 
 
+def _with_rim(dropped: np.ndarray, body: np.ndarray, spacing_mm) -> np.ndarray:
+    """What is dropped from a body, with the thin rim (under 6 mm) that stays beside it."""
+    if not dropped.any():
+        return dropped
+    thin = body & ~dropped & ~opened(body & ~dropped, spacing_mm, MR_MARGIN_MM)
+    return dropped | (thin & dilated(dropped, spacing_mm, 2 * MISSING_TISSUE_MM))
+
+
 def _body(registered: Path, ct: Volume) -> np.ndarray:
     path = registered / "body.nii.gz"
     return io.read(path).array > 0 if path.is_file() else body_mask_ct(ct)
@@ -258,7 +268,7 @@ def _uint8(case: str, labels: np.ndarray) -> np.ndarray:
 def _record(case, imported, geometry, mask, body, dropped, covered) -> dict:
     dropped_share = float(dropped.sum() / max(1, body.sum()))
     if dropped_share > 0.1:
-        logger.warning("case %s: %.0f %% of the CT's body is air in the MR and left out", case, 100 * dropped_share)
+        logger.warning("case %s: %.0f %% of the CT's body is empty in the MR: left out", case, 100 * dropped_share)
     return {
         "case": case,
         "shape": list(geometry.shape),

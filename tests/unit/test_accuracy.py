@@ -44,7 +44,9 @@ def test_accuracy_by_hand(tmp_path):
     assert set(table["case"]) == {"p1", "p2"} and len(table) == 2 * 2 * 3
     values = table.set_index(["case", "structure", "metric"])["value"]
     assert values["p1", "bones", "dice"] == pytest.approx(8 / 9)
-    assert values["p2", "bones", "dice"] == 1 and values["p2", "bones", "nsd"] == 1 and values["p2", "bones", "hd95"] == 0
+    assert (
+        values["p2", "bones", "dice"] == 1 and values["p2", "bones", "nsd"] == 1 and values["p2", "bones", "hd95"] == 0
+    )
     mucus = table[table["structure"] == "mucus"]
     assert mucus["value"].isna().all() and (mucus["status"] == "both_empty").all()
 

@@ -17,7 +17,7 @@ tasks:
     splits: {train: 8, validation: 2, test: 8}
     segmenters:
       navi: {kind: trained, classes: {airway: [airway_lumen, airway_wall]}}
-      total: {kind: totalsegmentator, weights: stand_in}
+      total: {kind: totalsegmentator, task: fast, weights: stand_in}
     structures:
       airways: {segmenter: navi, classes: [airway]}
       bones: {segmenter: total, classes: [sternum]}
@@ -40,7 +40,7 @@ TASK_KEYS = (
     "generators, training, inference, variants, controls, reference, statistics, tables"
 )
 TRAINING_KEYS = (
-    "iterations, iterations_per_epoch, batch_size, learning_rate, momentum, weight_decay, gradient_clip, augmentation, "
+    "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, weight_decay, gradient_clip, augmentation, "
     "foreground_oversampling, validation_iterations, checkpoint_every_epochs, precision"
 )
 GROUP = "allowed: a group of keys"

@@ -60,7 +60,9 @@ def test_the_line_fit_by_hand(tmp_path):
 
 
 def test_mr_linear_does_not_look_at_the_ct_of_the_case(noisy, tmp_path):
-    case = write(tmp_path / "p9" / "prepared", np.arange(60.0).reshape(3, 4, 5), np.zeros((3, 4, 5)), np.ones((3, 4, 5)))
+    case = write(
+        tmp_path / "p9" / "prepared", np.arange(60.0).reshape(3, 4, 5), np.zeros((3, 4, 5)), np.ones((3, 4, 5))
+    )
     first = make("mr_linear", noisy, "p9", case, tmp_path).array
     write(case, np.arange(60.0).reshape(3, 4, 5), np.full((3, 4, 5), 77), np.ones((3, 4, 5)))
     assert np.array_equal(make("mr_linear", noisy, "p9", case, tmp_path).array, first)
@@ -102,7 +104,9 @@ def test_mean_ct_is_air_where_no_training_ct_reaches_and_averages_only_what_is_t
 
 def test_an_empty_body(tmp_path):
     shape = (3, 3, 3)
-    train = {"p1": write(tmp_path / "p1" / "prepared", np.arange(27.0).reshape(shape), np.zeros(shape), np.zeros(shape))}
+    train = {
+        "p1": write(tmp_path / "p1" / "prepared", np.arange(27.0).reshape(shape), np.zeros(shape), np.zeros(shape))
+    }
     with pytest.raises(DataError, match="case p1: empty body mask"):
         open_control("mean_ct", train)
     with pytest.raises(DataError, match="mr_linear: the training MRs are constant inside the body\n  found: 0 voxels"):

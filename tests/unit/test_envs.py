@@ -36,9 +36,10 @@ def test_pip_lines_have_the_versions_of_the_requirements(project, name):
 def test_the_python_is_the_projects(project, name):
     dependencies = yaml.safe_load((project / "envs" / name).read_text())["dependencies"]
     assert "python =3.11" in dependencies and "pip" in dependencies
-    assert "# Every package at the version that the project is tested with (Python 3.11)" in (
-        project / "requirements.txt"
-    ).read_text()
+    assert (
+        "# Every package at the version that the project is tested with (Python 3.11)"
+        in (project / "requirements.txt").read_text()
+    )
 
 
 def test_requirements_are_pinned_without_addresses(project):

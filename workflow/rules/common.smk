@@ -119,7 +119,8 @@ def failure_hint(log):
 
 
 STS_DOWNLOADS = next(
-    (task["data"]["download_dir"] for task in TASKS.values() if task["data"]["source"] == "sts"), "resources/sts"
+    (str(sources.download_folder(task["data"], ROOT)) for task in TASKS.values() if task["data"]["source"] == "sts"),
+    "resources/sts",
 )
 
 
@@ -130,10 +131,8 @@ def sts_data(wildcards):
 def source_files(wildcards):
     """The files that a case is made of; a patient that is not on this machine is downloaded first."""
     data = TASKS[wildcards.task]["data"]
-    if data["source"] != "sts":
-        return []
-    found = sources.case_folder(data, wildcards.case, ROOT)
-    return [] if found else [f"{STS_DOWNLOADS}/{wildcards.case}"]
+    return [f"{STS_DOWNLOADS}/{wildcards.case}"] if sources.needs_download(data, wildcards.case, ROOT) else []
+
 
 
 def segmenter_groups(wildcards):
@@ -168,6 +167,13 @@ def feature_networks(wildcards):
             folder = str(layout.model_folder(Path(folder), segmenter["task"]))
         specs[name] = {"kind": "nnunet", "folder": folder}
     return specs
+
+
+def loss_code(wildcards):
+    """Digest of the losses that a variant uses: a new loss beside them retrains nothing."""
+    terms = {f"losses.{term['term']}" for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]}
+    shared = [f"losses.{name}" for name in ("base", "composite", "distance", "feature_distance")]
+    return code_digest(*shared, *sorted(terms))
 
 
 def loss_networks(wildcards):

@@ -35,7 +35,8 @@ rule train_variant:
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
         seed=SEED,
-        code=code_digest("training", "losses", "features", "normalization", "hardware"),
+        code=code_digest("training", "features", "normalization", "hardware"),
+        loss_code=loss_code,
     message:
         "{wildcards.task}: training {wildcards.variant}"
     script:

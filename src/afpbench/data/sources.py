@@ -116,11 +116,11 @@ def class_ids(data: dict) -> dict[str, int]:
 def segmenter_groups(data: dict, segmenter: dict) -> dict[str, list[int]]:
     """Class name -> label values of the cases, for a segmenter that is trained from the cases' labels.
 
-    Of TotalSegmentator's stand-in these are the classes that occur in the source under TotalSegmentator's ids.
+    Of TotalSegmentator's stand-in these are its `classes`, or all that occur in the source under its ids.
     A segmenter with weights of its own has none.
     """
     ids = class_ids(data)
-    if segmenter["kind"] == "trained":
+    if segmenter["kind"] == "trained" or segmenter.get("classes"):
         return {group: [ids[name] for name in members] for group, members in segmenter["classes"].items()}
     if segmenter["kind"] == "totalsegmentator" and segmenter["weights"] == "stand_in" and data["source"] == "phantom":
         from ..phantom.labels import REGION_CLASSES

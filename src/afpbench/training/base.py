@@ -49,14 +49,18 @@ class ResumableTrainer(nnUNetTrainer):
     # --- the schedule
 
     def configure_optimizers(self):
-        """SGD with Nesterov momentum and nnU-Net's polynomial decay, with the study's rates."""
-        optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            self.initial_lr,
-            weight_decay=self.weight_decay,
-            momentum=self.settings["training"]["momentum"],
-            nesterov=True,
-        )
+        """nnU-Net's SGD with Nesterov momentum, or AdamW for short trainings; polynomial decay, the study's rates."""
+        training, parameters = self.settings["training"], self.network.parameters()
+        if training["optimizer"] == "adamw":
+            optimizer = torch.optim.AdamW(parameters, self.initial_lr, weight_decay=self.weight_decay)
+        else:
+            optimizer = torch.optim.SGD(
+                parameters,
+                self.initial_lr,
+                weight_decay=self.weight_decay,
+                momentum=training["momentum"],
+                nesterov=True,
+            )
         return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
 
     def on_train_start(self):

@@ -61,7 +61,7 @@ def newest_intact(path: Path) -> Path | None:
     """The checkpoint at `path` if its checksum holds, else the one before it, else None."""
     candidates = (path, path.with_name(path.name + ".previous"))
     # Either checksum counts for either file: a kill may have fallen between the renames of a file and of its checksum.
-    digests = [_digest_file(candidate).read_text().strip() for candidate in candidates if _digest_file(candidate).exists()]
+    digests = {path.read_text().strip() for path in map(_digest_file, candidates) if path.exists()}
     for candidate in candidates:
         if not candidate.exists():
             continue

@@ -51,7 +51,7 @@ def write_raw_dataset(
 def plan(dataset_name: str, planner: dict, patch_size, spacing_mm, processes: int = 1) -> dict:
     """Run nnU-Net's fingerprint extraction and planner on a raw dataset; write and return its plans.
 
-    planner: {memory_gb, base_features, max_features, batch_size}. patch_size: "auto" or [z, y, x] voxels.
+    planner: {memory_gb, base_features, max_features, blocks_per_stage, batch_size}. patch_size: "auto" or [z, y, x] voxels.
     spacing_mm: z, y, x. Needs `environment.use_nnunet` with raw and preprocessed folders.
     """
     from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
@@ -85,6 +85,8 @@ def _planner_class():
             self.given_patch_size = None if patch_size == "auto" else tuple(patch_size)
             self.UNet_base_num_features = options["base_features"]
             self.UNet_max_features_3d = options["max_features"]
+            blocks = (options["blocks_per_stage"],) * len(self.UNet_blocks_per_stage_encoder)
+            self.UNet_blocks_per_stage_encoder = self.UNet_blocks_per_stage_decoder = blocks
             self.lowres_creation_threshold = 0  # one configuration: there is no cascade here
 
         def get_plans_for_configuration(self, spacing, median_shape, *args):

@@ -1,0 +1,292 @@
+"""Both trainers through nnU-Net's own training loop: what they write, and that a killed one goes on bit for bit."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import GRID, PATCH, PLANNER, SPLITS, training_options
+from nnunet_folder import make_folder
+
+from afpbench.atomic import read_json
+from afpbench.errors import TrainingError
+from afpbench.segmenters.training import train_segmenter
+from afpbench.training import checkpoints
+from afpbench.training.variant import train_variant
+
+pytestmark = pytest.mark.slow
+OPTIONS = {"device": "cpu", "precision": "float32", "threads": 1}
+GROUPS = {"dense": [1], "airy": [2]}
+
+
+def variant(**changes):
+    return {"generator": "nnunet", "loss": [{"term": "l1", "weight": 1}], "training": training_options(**changes)}
+
+
+def train(training_set, folder, changed=None, networks=None, start=None, seed=1):
+    train_variant(
+        "thorax/l1",
+        *training_set,
+        changed or variant(),
+        networks or {},
+        start,
+        folder / "work",
+        folder / "model",
+        seed=seed,
+        **OPTIONS,
+    )
+    return folder / "model"
+
+
+def weights(model):
+    return checkpoints.load(model / "fold_0" / "checkpoint_final.pth")["network_weights"]
+
+
+def equal(one, other):
+    first, second = weights(one), weights(other)
+    assert first.keys() == second.keys()
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+def curves(model):
+    with open(model / "curves.csv") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def model(training_set, tmp_path_factory):
+    """A variant trained without a disturbance: 6 iterations in 3 epochs."""
+    folder = tmp_path_factory.mktemp("variant")
+    train(training_set, folder)
+    assert not list((folder / "work").glob("*"))  # rolling state is gone after the end
+    return folder / "model"
+
+
+def test_the_model_folder_is_whole(model):
+    assert sorted(path.name for path in model.iterdir()) == [
+        "cost.json", "curves.csv", "dataset.json", "fold_0", "plans.json",
+    ]  # fmt: skip
+    cost = read_json(model / "cost.json")
+    assert (cost["iterations"], cost["patch_size"], cost["batch_size"]) == (6, PATCH, 2)
+    assert cost["parameters"] == sum(value.numel() for value in weights(model).values())
+    assert cost["seconds"] > 0 and cost["peak_memory_mb"] > 0 and cost["name"] == "thorax/l1"
+    settings = read_json(model / "plans.json")["afpbench"]
+    assert settings["loss"] == [{"term": "l1", "weight": 1}]
+    assert settings["ct_statistics"]["std_hu"] > 0
+
+
+def test_the_curves_have_a_line_per_epoch(model):
+    lines = curves(model)
+    assert [line["epoch"] for line in lines] == ["0", "1", "2"]
+    assert [line["iteration"] for line in lines] == ["2", "4", "6"]
+    # nnU-Net's polynomial decay: 0.01 * (1 - epoch / 3) ** 0.9
+    assert [float(line["learning_rate"]) for line in lines] == pytest.approx(
+        [0.01 * (1 - epoch / 3) ** 0.9 for epoch in range(3)]
+    )
+    for name in ("train_loss", "validation_loss", "train_l1", "validation_mae_hu", "validation_me_hu"):
+        assert all(abs(float(line[name])) < 1e4 for line in lines), name
+    assert all(float(line["train_loss"]) == pytest.approx(float(line["train_l1"]), abs=2e-5) for line in lines)
+
+
+def test_nnunets_own_predictor_opens_the_folder(model):
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(device=torch.device("cpu"), verbose=False, allow_tqdm=False)
+    predictor.initialize_from_trained_model_folder(str(model), use_folds=(0,))
+    output = predictor.predict_logits_from_preprocessed_data(torch.zeros(1, *PATCH))
+    assert output.shape == (1, *PATCH) and torch.isfinite(output).all()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(model, training_set, tmp_path):
+    assert equal(train(training_set, tmp_path / "again"), model)
+    assert not equal(train(training_set, tmp_path / "other", seed=2), model)
+
+
+def test_the_loss_falls(training_set, tmp_path):
+    longer = variant(iterations=40, iterations_per_epoch=10, augmentation="none", validation_iterations=2)
+    lines = curves(train(training_set, tmp_path, longer))
+    assert float(lines[-1]["train_loss"]) < 0.8 * float(lines[0]["train_loss"])
+    assert float(lines[-1]["validation_mae_hu"]) < float(lines[0]["validation_mae_hu"])
+
+
+def test_a_variant_starts_from_anothers_weights(model, training_set, tmp_path):
+    still = variant(learning_rate=1e-12, iterations=1, iterations_per_epoch=1)
+    started = train(training_set, tmp_path, still, start=model / "fold_0" / "checkpoint_final.pth")
+    first, second = weights(started), weights(model)
+    assert all(torch.allclose(first[key], second[key], atol=1e-7) for key in first)
+
+
+def test_an_afp_variant_trains_through_a_frozen_network(training_set, tmp_path):
+    loss = [{"term": "l1", "weight": 1}, {"term": "afp", "weight": 0.5, "networks": ["navi"]}]
+    network = make_folder(tmp_path / "navi", spacing_mm=GRID.spacing_mm)
+    before = weights_of(network)
+    changed = {**variant(augmentation="full"), "loss": loss}
+    folder = train(training_set, tmp_path, changed, {"navi": {"kind": "nnunet", "folder": str(network)}})
+    lines = curves(folder)
+    assert all(float(line["train_afp"]) > 0 for line in lines)
+    total = float(lines[0]["train_l1"]) + 0.5 * float(lines[0]["train_afp"])
+    assert total == pytest.approx(float(lines[0]["train_loss"]), rel=0.01)
+    assert weights_of(network) == before
+
+
+def weights_of(folder):
+    return (folder / "fold_0" / "checkpoint_final.pth").read_bytes()
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(training_set, tmp_path):
+    diverging = variant(learning_rate=1e30, gradient_clip=1e30, momentum=0.0, iterations=20)
+    with pytest.raises(TrainingError, match="thorax/l1: the loss is not finite in epoch") as error:
+        train(training_set, tmp_path, diverging)
+    assert "hint: lower training.learning_rate" in str(error.value) and "on cases ['p" in str(error.value)
+
+
+def test_a_missing_training_set(training_set, tmp_path):
+    with pytest.raises(TrainingError, match="thorax/l1: no training set"):
+        train((tmp_path, training_set[1]), tmp_path)
+
+
+# --- killed and started again
+
+CHILD = """
+import json, sys
+from pathlib import Path
+from afpbench import log
+log.configure()
+function, arguments, options = json.loads(sys.argv[1])
+if function == "variant":
+    from afpbench.training.variant import train_variant as run
+    for i in (1, 2, 6, 7):
+        arguments[i] = Path(arguments[i])
+else:
+    from afpbench.segmenters.training import train_segmenter as run
+    arguments[1] = {case: Path(folder) for case, folder in arguments[1].items()}
+    for i in (6, 7):
+        arguments[i] = Path(arguments[i])
+run(*arguments, **options)
+"""
+
+
+def run_child(function, arguments, kill_after=None, seed=1):
+    """Train in a process of its own; SIGKILL it when its log says that epoch `kill_after` is done."""
+    plain = json.dumps([function, arguments, {**OPTIONS, "seed": seed}], default=str)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    command = [sys.executable, "-u", "-c", CHILD, plain]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, start_new_session=True
+    )
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if kill_after is not None and f"epoch {kill_after + 1}/" in line:
+            os.killpg(process.pid, signal.SIGKILL)
+    code = process.wait(timeout=60)
+    assert code == (0 if kill_after is None else -signal.SIGKILL), "".join(lines)[-4000:]
+    return "".join(lines)
+
+
+def test_a_killed_training_goes_on_bit_for_bit(model, training_set, tmp_path):
+    arguments = [
+        "thorax/l1", *training_set, variant(), {}, None, tmp_path / "work", tmp_path / "model",
+    ]  # fmt: skip
+    # The line of epoch 2 comes after the checkpoint of epoch 1 was written.
+    first = run_child("variant", arguments, kill_after=1)
+    assert "epoch 2/3" in first and "epoch 3/3" not in first
+    assert not (tmp_path / "model").exists()
+    assert list((tmp_path / "work").rglob("checkpoint_latest.pth"))
+    second = run_child("variant", arguments)
+    assert "going on from" in second and "epoch 1/3" not in second and "epoch 3/3" in second
+    assert equal(tmp_path / "model", model)
+    done, undisturbed = curves(tmp_path / "model"), curves(model)
+    assert [{k: v for k, v in line.items() if k != "seconds"} for line in done] == [
+        {k: v for k, v in line.items() if k != "seconds"} for line in undisturbed
+    ]
+
+
+def test_a_corrupt_checkpoint_costs_an_epoch_and_nothing_else(model, training_set, tmp_path, capfd):
+    interrupted(training_set, tmp_path, epochs=2)
+    latest = next((tmp_path / "work").rglob("checkpoint_latest.pth"))
+    latest.write_bytes(latest.read_bytes()[:1000])
+    assert equal(train(training_set, tmp_path), model)
+    output = capfd.readouterr()
+    assert "epoch 2/3" in output.out + output.err
+
+
+def interrupted(training_set, folder, epochs):
+    """A training that dies in this process when its epoch number `epochs` + 1 begins."""
+    from afpbench.training.environment import use_nnunet
+
+    use_nnunet()
+    from afpbench.training.base import ResumableTrainer
+
+    original = ResumableTrainer.on_epoch_start if "on_epoch_start" in vars(ResumableTrainer) else None
+
+    def dying(self):
+        if self.current_epoch == epochs:
+            raise KeyboardInterrupt
+        super(ResumableTrainer, self).on_epoch_start()
+
+    ResumableTrainer.on_epoch_start = dying
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(training_set, folder)
+    finally:
+        if original is None:
+            del ResumableTrainer.on_epoch_start
+        else:
+            ResumableTrainer.on_epoch_start = original
+
+
+def test_another_setting_starts_anew(training_set, tmp_path, capfd):
+    interrupted(training_set, tmp_path, epochs=1)
+    assert list((tmp_path / "work").rglob("checkpoint_latest.pth"))
+    capfd.readouterr()
+    other = variant(learning_rate=0.02)
+    model = train(training_set, tmp_path, other)
+    output = capfd.readouterr()
+    assert "epoch 1/3" in output.out and "going on from" not in output.out + output.err
+    assert equal(model, train(training_set, tmp_path / "fresh", other))
+
+
+# --- segmenters
+
+
+def segmenter(**changes):
+    options = training_options(iterations=4, iterations_per_epoch=2, **changes)
+    return {"kind": "trained", "planner": PLANNER, "patch_size": PATCH, "training": options}
+
+
+def segmenter_arguments(prepared_cases, folder):
+    names = ["thorax/navi", prepared_cases, SPLITS, GROUPS, segmenter(), list(GRID.spacing_mm)]
+    return [*names, folder / "work", folder / "model"]
+
+
+@pytest.fixture(scope="module")
+def segmenter_model(prepared_cases, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("segmenter")
+    train_segmenter(*segmenter_arguments(prepared_cases, folder), seed=1, **OPTIONS)
+    assert not (folder / "work").exists()
+    return folder / "model"
+
+
+def test_a_segmenter_is_an_ordinary_nnunet_folder(segmenter_model):
+    content = checkpoints.load(segmenter_model / "fold_0" / "checkpoint_final.pth")
+    assert content["trainer_name"] == "nnUNetTrainer"
+    assert read_json(segmenter_model / "dataset.json")["labels"] == {"background": 0, "dense": 1, "airy": 2}
+    lines = curves(segmenter_model)
+    assert len(lines) == 2 and "validation_dice" in lines[0]
+    plans = read_json(segmenter_model / "plans.json")["configurations"]["3d_fullres"]
+    assert list(plans["patch_size"]) == PATCH and plans["normalization_schemes"] == ["CTNormalization"]
+
+
+def test_a_killed_segmenter_training_goes_on_bit_for_bit(segmenter_model, prepared_cases, tmp_path):
+    arguments = segmenter_arguments(prepared_cases, tmp_path)
+    first = run_child("segmenter", arguments, kill_after=1)
+    assert "epoch 2/2" in first
+    second = run_child("segmenter", arguments)
+    assert "going on from" in second or "training had ended" in second
+    assert equal(tmp_path / "model", segmenter_model)

@@ -1,0 +1,88 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import GRID, PATCH, PLANNER, SPLITS
+
+from afpbench import io, normalization
+from afpbench.atomic import read_json, write_json
+from afpbench.errors import DataError
+from afpbench.training import environment
+from afpbench.training.training_set import DATASET, build
+
+
+@pytest.fixture
+def dataset(training_set):
+    return training_set[0] / DATASET
+
+
+def stored(folder, case):
+    environment.use_nnunet(preprocessed=folder.parent)
+    from nnunetv2.training.dataloading.nnunet_dataset import nnUNetDatasetBlosc2
+
+    data, labels, _, properties = nnUNetDatasetBlosc2(str(folder / "nnUNetPlans_3d_fullres")).load_case(case)
+    return np.asarray(data), np.asarray(labels), properties
+
+
+def test_the_channels_are_the_normalised_mr_and_ct(dataset, training_set, prepared_cases):
+    statistics = read_json(training_set[1])
+    data, _, properties = stored(dataset, "p2")
+    mr, ct = (io.read(prepared_cases["p2"] / f"{name}.nii.gz").array for name in ("mr", "ct"))
+    assert data.shape == (2, *GRID.shape) and data.dtype == np.float32
+    assert np.allclose(data[0], (mr - mr.mean()) / mr.std(), atol=1e-4)
+    clipped = np.clip(ct, statistics["ct"]["lower_hu"], statistics["ct"]["upper_hu"])
+    assert np.allclose(data[1], (clipped - statistics["ct"]["mean_hu"]) / statistics["ct"]["std_hu"], atol=1e-5)
+    assert properties["mr_background"] == pytest.approx(data[0].min())
+
+
+def test_labels_are_the_body_and_minus_one_without_ct(dataset, prepared_cases):
+    _, labels, properties = stored(dataset, "p2")
+    mask = io.read(prepared_cases["p2"] / "mask.nii.gz").array > 0
+    assert labels.shape == (1, *GRID.shape)
+    assert (labels[0, -1] == -1).all()
+    assert np.array_equal(labels[0, :-1] == 1, mask[:-1]) and set(np.unique(labels)) == {-1, 0, 1}
+    places = np.asarray(properties["class_locations"][1])
+    assert len(places) and all(labels[0][tuple(place[1:])] == 1 for place in places[::50])
+
+
+def test_validation_cases_are_stored_and_split_off(dataset):
+    assert json.loads((dataset / "splits_final.json").read_text()) == [{"train": ["p1", "p2", "p3"], "val": ["p4"]}]
+    assert stored(dataset, "p4")[0].shape == (2, *GRID.shape)
+
+
+def test_nothing_of_the_validation_case_reaches_the_plan(dataset):
+    fingerprint = json.loads((dataset / "dataset_fingerprint.json").read_text())
+    assert len(fingerprint["shapes_after_crop"]) == len(SPLITS["train"])
+    assert (
+        list(json.loads((dataset / "nnUNetPlans.json").read_text())["configurations"]["3d_fullres"]["patch_size"])
+        == PATCH
+    )
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_the_digest_follows_the_content(training_set, prepared_cases, tmp_path, changed):
+    cases = dict(prepared_cases)
+    if changed:
+        cases["p4"] = tmp_path / "p4" / "prepared"
+        shutil.copytree(prepared_cases["p4"], cases["p4"])
+        ct = io.read(cases["p4"] / "ct.nii.gz")
+        ct.array[5, 12, 14] += 50
+        io.write(ct, cases["p4"] / "ct.nii.gz")
+    generator = {"planner": PLANNER, "patch_size": PATCH}
+    build(cases, SPLITS, read_json(training_set[1]), generator, GRID.spacing_mm, tmp_path / "set", seed=1)
+    same = read_json(tmp_path / "set" / DATASET / "digest.json") == read_json(training_set[0] / DATASET / "digest.json")
+    assert same != changed
+
+
+def test_an_mr_without_contrast_names_its_case(prepared_cases, tmp_path):
+    cases = dict(prepared_cases)
+    cases["p4"] = tmp_path / "p4" / "prepared"
+    shutil.copytree(prepared_cases["p4"], cases["p4"])
+    mr = io.read(cases["p4"] / "mr.nii.gz")
+    io.write(mr.with_array(np.zeros_like(mr.array)), cases["p4"] / "mr.nii.gz")
+    statistics = normalization.fit([prepared_cases[case] for case in SPLITS["train"]])
+    write_json(tmp_path / "normalization.json", statistics)
+    generator = {"planner": PLANNER, "patch_size": PATCH}
+    with pytest.raises(DataError, match="an MR without contrast"):
+        build(cases, SPLITS, statistics, generator, GRID.spacing_mm, tmp_path / "set", seed=1)
