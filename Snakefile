@@ -1,6 +1,5 @@
 """afpbench: from raw paired MR and CT volumes to the tables of a paper."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -11,13 +10,14 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 ROOT = Path(workflow.basedir)
-SOURCE = str(ROOT / "src")
-sys.path.insert(0, SOURCE)
-# Scripts import the package from here, in whatever environment they run.
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
+sys.path.insert(0, str(ROOT / "src"))
 
 from afpbench.config import load_study
+from afpbench.data.failures import set_policy
 from afpbench.errors import AfpbenchError
+from afpbench.provenance import export_package
+
+export_package()  # scripts import the package from here, in whatever environment they run
 
 # `configfile:` would merge the phantom study into the user's own: the default is read only where none is given.
 if "tasks" not in config:
@@ -28,7 +28,7 @@ except AfpbenchError as error:
     raise WorkflowError(str(error)) from None
 
 KEEP_GOING = bool({"-k", "--keep-going"} & set(sys.argv))
-os.environ.setdefault("AFPBENCH_FAILED_CASES", "exclude" if KEEP_GOING else STUDY["failed_cases"])
+set_policy("exclude" if KEEP_GOING else STUDY["failed_cases"])
 
 
 include: "workflow/rules/common.smk"

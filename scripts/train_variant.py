@@ -4,6 +4,7 @@ from afpbench import log
 if __name__ == "__main__":
     log.start(snakemake.log[0])
     from pathlib import Path
+
     from afpbench.training.variant import train_variant
 
     params = snakemake.params

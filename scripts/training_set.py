@@ -4,6 +4,7 @@ from afpbench import log
 if __name__ == "__main__":
     log.start(snakemake.log[0])
     from pathlib import Path
+
     from afpbench.atomic import read_json
     from afpbench.data.failures import alive, alive_splits
     from afpbench.training.training_set import build

@@ -2,9 +2,16 @@
 
 import ast
 import hashlib
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+
+
+def export_package() -> None:
+    """Let every process that this one starts import the package from where it lies (PYTHONPATH)."""
+    paths = [str(PACKAGE.parent), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(paths))
 
 
 def code_digest(*modules: str) -> str:

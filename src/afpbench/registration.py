@@ -44,7 +44,7 @@ def register_case(
     options: of DEFAULTS, what differs. body_threshold_hu: for the CT's body mask.
     Writes into `out`: ct.nii.gz (int16 HU, resampled once from the imported CT by cubic B-spline, -1024 outside),
     covered.nii.gz (where the CT has data), body.nii.gz (the whole CT's body mask, warped), labels.nii.gz and
-    ct_contour.nii.gz (warped, nearest neighbour) where the case has them, TransformParameters.N.txt (elastix) and
+    ct_contour.nii.gz (warped by linear vote) where the case has them, TransformParameters.N.txt (elastix) and
     registration.json. Where the transform folds, a stiffer one is tried once; both are recorded, and the one with the
     smaller share of folded voxels is used.
     Raises ConfigError for an unknown option, DataError when elastix fails or nothing of the CT arrives.
@@ -166,14 +166,14 @@ def _warp(case, imported: Path, ct: Volume, mr: Volume, field: np.ndarray, out: 
     hu = warp(antialias(ct, grid.spacing_mm), grid, field, "cubic", AIR_HU)
     hu = np.where(covered, io.save_hu(hu), AIR_HU).astype(np.int16)
     body = ct.with_array(body_mask_ct(ct, threshold_hu).astype(np.uint8))
-    masks = {"covered": covered.astype(np.uint8), "body": warp(body, grid, field, "nearest", 0)}
-    body_before = warp(body, grid, np.zeros_like(field), "nearest", 0)
+    masks = {"covered": covered.astype(np.uint8), "body": warp(body, grid, field, "labels", 0)}
+    body_before = warp(body, grid, np.zeros_like(field), "labels", 0)
     io.write(Volume(hu, grid), out / "ct.nii.gz")
     for name, array in masks.items():
         io.write(Volume(array, grid), out / f"{name}.nii.gz")
     for name in ("labels", "ct_contour"):
         if (imported / f"{name}.nii.gz").is_file():
-            array = warp(io.read(imported / f"{name}.nii.gz"), grid, field, "nearest", 0)
+            array = warp(io.read(imported / f"{name}.nii.gz"), grid, field, "labels", 0)
             io.write(Volume(array, grid), out / f"{name}.nii.gz")
     return {"ct": hu, "covered": covered, "body": masks["body"] > 0, "body_before": body_before > 0}
 

@@ -118,7 +118,7 @@ def contour_overlap(imported: Path, resampled: Path, registered: Path) -> dict:
         return {}
     mr_mask = io.read(fixed)
     zero = np.zeros((*mr_mask.geometry.shape, 3), np.float32)
-    before = warp(io.read(moving), mr_mask.geometry, zero, "nearest", 0)
+    before = warp(io.read(moving), mr_mask.geometry, zero, "labels", 0)
     after = io.read(registered / "ct_contour.nii.gz").array
     return {
         "contour_dice_before": dice(mr_mask.array > 0, before > 0),

@@ -118,7 +118,13 @@ def test_inheritance_works_key_by_key(phantom_study):
     assert task["training"]["precision"] == "float32"
     assert variant["training"] == {**task["training"], "learning_rate": 0.003, "precision": "bfloat16"}
     assert navi["training"] == {**task["training"], "batch_size": 4}
-    assert navi["planner"] == {"memory_gb": 8, "base_features": 8, "max_features": 64, "blocks_per_stage": 2, "batch_size": 4}
+    assert navi["planner"] == {
+        "memory_gb": 8,
+        "base_features": 8,
+        "max_features": 64,
+        "blocks_per_stage": 2,
+        "batch_size": 4,
+    }
     assert navi["patch_size"] == total["patch_size"] == [32, 32, 32]
     assert total["training"] == task["training"]
     assert total["planner"]["batch_size"] == task["generators"]["nnunet"]["planner"]["batch_size"] == 3

@@ -40,7 +40,8 @@ TASK_KEYS = (
     "generators, training, inference, variants, controls, reference, statistics, tables"
 )
 TRAINING_KEYS = (
-    "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, weight_decay, gradient_clip, augmentation, "
+    "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, weight_decay, gradient_clip, "
+    "augmentation, "
     "foreground_oversampling, validation_iterations, checkpoint_every_epochs, precision"
 )
 GROUP = "allowed: a group of keys"

@@ -209,6 +209,20 @@ def test_the_warped_body_of_the_registration_is_used_where_it_is(tmp_path):
     np.testing.assert_array_equal(io.read(folders[-1] / "mask.nii.gz").array, body)
 
 
+def test_slices_that_the_mr_did_not_record_are_left_out(tmp_path):
+    hu = np.full((24, 40, 40), -1000)
+    hu[:, 8:32, 8:32] = 40
+    mr = np.where(hu > 0, 300.0, 5.0)
+    mr[12:] = 0
+    folders = case_folders(tmp_path, hu, mr)
+    prep.prepare_case(*folders)
+    mask = io.read(folders[-1] / "mask.nii.gz").array > 0
+    assert (mask[:12] == (hu[:12] > 0)).all()
+    assert not mask[14:].any()
+    record = json.loads((folders[-1] / "case.json").read_text())
+    assert 0.4 < record["dropped_share_of_body"] < 0.5
+
+
 def test_nothing_to_evaluate_is_an_error(tmp_path):
     hu, mr = body_pair()
     with pytest.raises(DataError) as error:

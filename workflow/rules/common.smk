@@ -134,10 +134,11 @@ def source_files(wildcards):
     return [f"{STS_DOWNLOADS}/{wildcards.case}"] if sources.needs_download(data, wildcards.case, ROOT) else []
 
 
-
 def segmenter_groups(wildcards):
     """Class name -> label values of the cases, for a segmenter that the workflow trains."""
-    return sources.segmenter_groups(TASKS[wildcards.task]["data"], TASKS[wildcards.task]["segmenters"][wildcards.segmenter])
+    return sources.segmenter_groups(
+        TASKS[wildcards.task]["data"], TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
+    )
 
 
 def segmenter_model(task, name):

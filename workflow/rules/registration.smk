@@ -31,9 +31,7 @@ rule register_case:
 rule registration_table:
     """One row per case: metric values, time, Jacobian determinant, and the error where the truth is known."""
     input:
-        registered=lambda wildcards: expand(
-            rules.register_case.output, task=wildcards.task, case=CASES[wildcards.task]
-        ),
+        registered=lambda wildcards: expand(rules.register_case.output, task=wildcards.task, case=CASES[wildcards.task]),
     output:
         f"{R}/registration/registration.csv",
     log:

@@ -1,12 +1,6 @@
 """Frozen segmenters: trained from labels, or stand-in weights in TotalSegmentator's format."""
 
 
-def trained(wildcards):
-    """Segmenters that the workflow trains from the cases' labels."""
-    segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
-    return segmenter["kind"] == "trained" or segmenter.get("weights") == "stand_in"
-
-
 rule train_segmenter:
     """Train a segmenter through nnU-Net on the real CT of the training cases."""
     input:

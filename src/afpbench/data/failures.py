@@ -11,6 +11,7 @@ from ..errors import ConfigError, DataError
 from ..log import logger
 
 RECORD = "failed.json"
+POLICY_VARIABLE = "AFPBENCH_FAILED_CASES"
 POLICIES = ("stop", "exclude")
 
 
@@ -80,7 +81,12 @@ def _empty(folder: Path) -> None:
 
 def policy() -> str:
     """The run's policy for failed cases: `stop`, or `exclude` (failed_cases in the study file, or --keep-going)."""
-    return os.environ.get("AFPBENCH_FAILED_CASES", "stop")
+    return os.environ.get(POLICY_VARIABLE, "stop")
+
+
+def set_policy(value: str) -> None:
+    """Set the policy for this process and every one that it starts; the variable, where a user has set it, wins."""
+    os.environ.setdefault(POLICY_VARIABLE, value)
 
 
 def alive(folders: Iterable[str | Path]) -> dict[str, Path]:

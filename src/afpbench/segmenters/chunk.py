@@ -15,8 +15,9 @@ from .prediction import Segment
 class Segmentation:
     """Call it with (case, prepared folder, output file).
 
-    open_segmenter: loads the network; called once, when the first image needs it. synthetic: the folder of the synthetic CTs, or None for the real CT. real: the folder of the real CT's
-    segmentations, taken over where the synthetic CT is the real one voxel by voxel.
+    open_segmenter: loads the network; called once, when the first image needs it. synthetic: the folder of the
+    synthetic CTs, or None for the real CT. real: the folder of the real CT's segmentations, taken over where the
+    synthetic CT is the real one voxel by voxel.
     """
 
     def __init__(self, open_segmenter: Callable[[], Segment], synthetic: Path | None, real: Path | None):

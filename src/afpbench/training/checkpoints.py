@@ -85,4 +85,3 @@ def load(path: Path) -> dict:
 
 def _digest_file(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
-

@@ -51,7 +51,8 @@ def write_raw_dataset(
 def plan(dataset_name: str, planner: dict, patch_size, spacing_mm, processes: int = 1) -> dict:
     """Run nnU-Net's fingerprint extraction and planner on a raw dataset; write and return its plans.
 
-    planner: {memory_gb, base_features, max_features, blocks_per_stage, batch_size}. patch_size: "auto" or [z, y, x] voxels.
+    planner: {memory_gb, base_features, max_features, blocks_per_stage, batch_size}.
+    patch_size: "auto" or [z, y, x] voxels.
     spacing_mm: z, y, x. Needs `environment.use_nnunet` with raw and preprocessed folders.
     """
     from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor

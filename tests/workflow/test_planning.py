@@ -1,0 +1,144 @@
+"""What Snakemake would run, and what a bad study file says, without running anything."""
+
+import shutil
+
+import pytest
+import yaml
+from conftest import TINY_STUDY, copy_project, planned_jobs, snakemake
+
+from afpbench.config import load_study
+from afpbench.data.sources import list_cases, sts_files
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    return copy_project(tmp_path_factory.mktemp("plan") / "project")
+
+
+def expected_jobs(study, root):
+    """The jobs of a study on a machine where nothing is done yet, counted from its configuration."""
+    jobs = dict.fromkeys(("all",), 1)
+
+    def add(rule, count):
+        if count:
+            jobs[rule] = jobs.get(rule, 0) + count
+
+    for task in study["tasks"].values():
+        cases, segmenters = len(list_cases(task["data"], root)), task["segmenters"]
+        made = [s for s in segmenters.values() if s["kind"] == "trained" or s.get("weights") == "stand_in"]
+        test, size = task["splits"]["test"], task["inference"]["cases_per_job"]
+        chunks = -(-(test if isinstance(test, int) else len(test)) // size)
+        variants, controls = len(task["variants"]), len(task["controls"])
+        used = {structure["segmenter"] for structure in task["structures"].values()}
+        for rule in ("import_case", "resample_case", "register_case", "prepare_case"):
+            add(rule, cases if rule in ("import_case", "resample_case", "register_case") else splits_total(task))
+        for rule in ("registration_table", "splits", "normalization", "metrics", "statistics"):
+            add(rule, 1)
+        add("training_set", len({variant["generator"] for variant in task["variants"].values()}))
+        add("train_segmenter", len(made))
+        add("stand_in_weights", sum(s.get("weights") == "stand_in" for s in made))
+        add("train_variant", variants)
+        add("synthesize", variants * chunks)
+        add("control", controls * chunks)
+        add("segment_real", len(segmenters if task["data"]["source"] == "phantom" else used) * chunks)
+        add("segment", len(used) * (variants + controls) * chunks)
+        add("segmenter_accuracy", task["data"]["source"] == "phantom")
+        add("row_metrics", variants + controls)
+        add("table", len(task["tables"]))
+    return jobs
+
+
+def splits_total(task):
+    return sum(part if isinstance(part, int) else len(part) for part in task["splits"].values())
+
+
+def plan(tree, *arguments, **environment):
+    result = snakemake(tree, "--cores", "2", "-n", *arguments, **environment)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert not (tree / "results").exists()
+    return planned_jobs(result.stdout)
+
+
+def test_the_default_is_the_phantom_study(tree):
+    study = load_study(yaml.safe_load((tree / "config" / "config.yaml").read_text()), tree)
+    assert set(study["tasks"]) == {"thorax", "pelvis"}
+    assert plan(tree) == expected_jobs(study, tree)
+
+
+def test_the_real_study_with_its_patients_on_disk(tree, tmp_path):
+    for case in {file.case for file in sts_files()}:
+        (tmp_path / "real" / "sts" / case).mkdir(parents=True)
+    study = load_study(yaml.safe_load((tree / "config" / "sts.yaml").read_text()), tree)
+    jobs = plan(tree, "--configfile", "config/sts.yaml", AFPBENCH_REAL_DATA=str(tmp_path / "real"))
+    assert jobs == expected_jobs(study, tree)
+
+
+def test_the_real_study_downloads_what_is_not_there(tree, tmp_path):
+    cases = sorted({file.case for file in sts_files()})
+    for case in cases[:3]:
+        (tmp_path / "real" / "sts" / case).mkdir(parents=True)
+    study = load_study(yaml.safe_load((tree / "config" / "sts.yaml").read_text()), tree)
+    used = list_cases(study["tasks"]["sts"]["data"], tree)
+    jobs = plan(tree, "--configfile", "config/sts.yaml", AFPBENCH_REAL_DATA=str(tmp_path / "real"))
+    assert jobs.pop("download_sts") == len(set(used) - set(cases[:3]))
+    assert jobs == expected_jobs(study, tree)
+
+
+def test_chunks_of_cases(tree, tmp_path):
+    study = yaml.safe_load(TINY_STUDY.read_text())
+    study["tasks"]["thorax"]["inference"] = {"cases_per_job": 1}
+    (tree / "chunks.yaml").write_text(yaml.safe_dump(study))
+    jobs = plan(tree, "--configfile", "chunks.yaml")
+    assert (jobs["synthesize"], jobs["control"], jobs["segment_real"], jobs["segment"]) == (4, 6, 4, 20)
+    assert jobs == expected_jobs(load_study(study, tree), tree)
+
+
+def test_another_results_folder_and_a_preset(tree):
+    jobs = plan(tree, "--configfile", "config/sts.yaml", "--config", "preset=gpu", "results=elsewhere")
+    assert jobs["train_variant"] == len(yaml.safe_load((tree / "config" / "sts.yaml").read_text())["tasks"]["sts"]["variants"])
+
+
+def test_one_target_alone(tree):
+    shutil.copyfile(TINY_STUDY, tree / "study.yaml")
+    jobs = plan(tree, "--configfile", "study.yaml", "results/thorax/registration/registration.csv")
+    assert jobs == {"import_case": 6, "resample_case": 6, "register_case": 6, "registration_table": 1}
+
+
+def test_a_bad_study_shows_all_problems_and_runs_nothing(tree):
+    study = yaml.safe_load(TINY_STUDY.read_text())
+    task = study["tasks"]["thorax"]
+    study["sead"] = study.pop("seed")
+    task["registration"]["method"] = "evolution"
+    task["training"]["iterations"] = 0
+    task["data"]["cases"] = "six"
+    (tree / "bad.yaml").write_text(yaml.safe_dump(study))
+    result = snakemake(tree, "--cores", "2", "--configfile", "bad.yaml")
+    assert result.returncode != 0
+    for part in ("4 problems", "sead", "seed", "registration.method", "elastix", "training.iterations", "data.cases"):
+        assert part in result.stdout, part
+    assert "Traceback" not in result.stdout
+    assert not (tree / "results").exists()
+
+
+def test_problems_that_a_schema_cannot_see(tree):
+    study = yaml.safe_load(TINY_STUDY.read_text())
+    task = study["tasks"]["thorax"]
+    task["splits"]["train"] = 30
+    task["structures"]["airways"]["classes"] = ["airways"]
+    task["variants"]["nnunet_afp"]["loss"][1]["networks"] = ["nabi"]
+    task["reference"] = "nnunet_l2"
+    (tree / "bad.yaml").write_text(yaml.safe_dump(study))
+    result = snakemake(tree, "--cores", "2", "--configfile", "bad.yaml")
+    assert result.returncode != 0 and "4 problems" in result.stdout
+    for part in ("found: 33", "airways", "nabi", "navi", "nnunet_l2", "nnunet_l1"):
+        assert part in result.stdout, part
+    assert not (tree / "results").exists()
+
+
+def test_an_unreadable_study_file(tree):
+    (tree / "bad.yaml").write_text("tasks: [unclosed\n")
+    result = snakemake(tree, "--cores", "2", "--configfile", "bad.yaml")
+    assert result.returncode != 0 and "bad.yaml" in result.stdout
+    assert not (tree / "results").exists()

@@ -1,0 +1,203 @@
+"""What a change reruns, on the finished tiny study."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import planned_jobs, snakemake
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+COMMAND = ("--cores", "2", "--configfile", "study.yaml")
+
+
+@pytest.fixture(scope="module")
+def tree(finished_study, tmp_path_factory):
+    """A copy of the finished study, shared by the tests here; `restored` puts its files back."""
+    return finished_study.copy(tmp_path_factory.mktemp("reruns") / "project")
+
+
+@pytest.fixture
+def edit(tree):
+    """edit(path, old, new) changes a file of the tree until the end of the test."""
+    originals = {}
+
+    def change(name, old, new):
+        path = tree / name
+        text = path.read_text()
+        originals.setdefault(path, text)
+        assert text.count(old) == 1, f"{name}: {old!r} stands there {text.count(old)} times"
+        path.write_text(text.replace(old, new))
+
+    yield change
+    for path, text in originals.items():
+        path.write_text(text)
+
+
+def planned(tree):
+    result = snakemake(tree, *COMMAND, "-n")
+    assert result.returncode == 0, result.stdout[-3000:]
+    return planned_jobs(result.stdout), result.stdout
+
+
+def test_nothing_is_left_to_do(tree):
+    begin = time.monotonic()
+    result = snakemake(tree, *COMMAND)
+    assert result.returncode == 0 and "Nothing to be done" in result.stdout
+    assert time.monotonic() - begin < 60  # some seconds on a quiet machine
+
+
+def test_a_second_look_does_not_depend_on_times_of_unrelated_files(tree):
+    (tree / "src" / "afpbench" / "training" / "base.py").touch()
+    (tree / "study.yaml").touch()
+    assert planned(tree)[0] == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "old"),
+    [
+        ("src/afpbench/training/base.py", "import os\n"),
+        ("src/afpbench/losses/l1.py", "class "),
+        ("src/afpbench/training/trainers/nnUNetTrainerTranslation.py", "import numpy as np\n"),
+        ("src/afpbench/preprocessing.py", "def resample_case"),
+        ("src/afpbench/io.py", "def save_hu"),
+    ],
+)
+def test_a_comment_reruns_nothing(tree, edit, name, old):
+    edit(name, old, f"# A comment that says more.\n{old}")
+    assert planned(tree)[0] == {}
+
+
+def test_a_docstring_reruns_nothing(tree, edit):
+    edit("src/afpbench/training/run.py", '"""Run one of our nnU-Net trainers', '"""Said otherwise: run one of our trainers')
+    assert planned(tree)[0] == {}
+
+
+def test_a_changed_trainer_retrains_and_leaves_the_data_alone(tree, edit):
+    edit("src/afpbench/training/base.py", "nesterov=True", "nesterov=False")
+    jobs, output = planned(tree)
+    assert (jobs["train_variant"], jobs["train_segmenter"]) == (2, 2)
+    assert not {"import_case", "resample_case", "register_case", "prepare_case", "training_set", "control"} & set(jobs)
+    assert "Params have changed since last execution" in output
+
+
+def test_a_changed_loss_retrains_the_variants_and_no_segmenter(tree, edit):
+    edit("src/afpbench/losses/l1.py", "class ", "EXTRA = 1\n\n\nclass ")
+    jobs, _ = planned(tree)
+    assert jobs["train_variant"] == 2 and jobs["synthesize"] == 2
+    assert not {"train_segmenter", "segment_real", "training_set", "control", "prepare_case"} & set(jobs)
+
+
+def test_a_loss_that_is_not_used_retrains_nothing(tree, edit):
+    edit("src/afpbench/losses/mse.py", "class ", "EXTRA = 1\n\n\nclass ")
+    assert "train_variant" not in planned(tree)[0]
+
+
+def test_a_changed_fusion_synthesizes_again_without_training(tree, edit):
+    edit("src/afpbench/inference/fusion.py", "np.float32(0.5)", "np.float32(0.25)")
+    jobs, _ = planned(tree)
+    assert jobs["synthesize"] == 2
+    assert not {"train_variant", "train_segmenter", "control", "segment_real", "prepare_case"} & set(jobs)
+
+
+def test_a_changed_table_makes_tables_only(tree, edit):
+    edit("study.yaml", "          - {metric: ssim}\n", "          - {metric: ssim}\n          - {metric: rmse}\n")
+    assert planned(tree)[0] == {"all": 1, "table": 1}
+
+
+def test_a_changed_caption_makes_its_table_anew(tree, edit):
+    edit("study.yaml", "caption: Image quality and segmentation.", "caption: Another caption.")
+    result = snakemake(tree, *COMMAND)
+    assert result.returncode == 0
+    text = (tree / "results" / "thorax" / "tables" / "quality.md").read_text()
+    assert "Another caption." in text and "Another caption." in result.stdout
+
+
+def test_a_changed_training_option_of_one_variant_retrains_that_one(tree, edit):
+    edit("study.yaml", "nnunet_l1: {label: L1,", "nnunet_l1: {training: {iterations: 12}, label: L1,")
+    jobs, output = planned(tree)
+    assert jobs["train_variant"] == 1 and "thorax: training nnunet_l1" in output
+    assert not {"train_segmenter", "training_set", "control"} & set(jobs)
+
+
+def test_a_new_variant_trains_that_one_alone(tree, edit):
+    edit(
+        "study.yaml",
+        "    controls: [real_ct",
+        "      nnunet_mse: {label: MSE, generator: nnunet, loss: [{term: mse}]}\n    controls: [real_ct",
+    )
+    jobs, output = planned(tree)
+    assert jobs["train_variant"] == 1 and "thorax: training nnunet_mse" in output
+    assert (jobs["synthesize"], jobs["row_metrics"], jobs["segment"]) == (1, 1, 2)
+    assert not {"train_segmenter", "training_set", "control", "segment_real"} & set(jobs)
+
+
+def test_a_removed_control_leaves_the_rest(tree, edit):
+    edit("study.yaml", "controls: [real_ct, mr_linear, mean_ct]", "controls: [real_ct, mr_linear]")
+    jobs, _ = planned(tree)
+    assert set(jobs) == {"all", "metrics", "statistics", "table"}
+
+
+# --- a training job that is killed
+
+
+def training_processes(tree, since):
+    """Process ids of this tree's training jobs."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            here = (entry / "cwd").resolve() == tree.resolve()
+        except OSError:
+            continue
+        if here and re.search(r"tmp\w+\.train_variant\.py", command):
+            found.append(int(entry.name))
+    return found
+
+
+def epochs(log):
+    return re.findall(r"epoch (\d+)/\d+", log.read_text()) if log.exists() else []
+
+
+def test_a_killed_training_job_goes_on_from_its_checkpoint(finished_study, tmp_path, edit):
+    tree = finished_study.copy(tmp_path / "project")
+    study = yaml.safe_load((tree / "study.yaml").read_text())
+    options = {"iterations": 400, "iterations_per_epoch": 20, "augmentation": "none"}
+    study["tasks"]["thorax"]["variants"]["nnunet_l1"]["training"] = options
+    (tree / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    target = "results/thorax/models/variants/nnunet_l1/fold_0/checkpoint_final.pth"
+    log = tree / "results" / "thorax" / "logs" / "train" / "nnunet_l1.log"
+    log.unlink()
+    process = subprocess.Popen(
+        [str(Path(sys.executable).parent / "snakemake"), *COMMAND, target],
+        cwd=tree,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    limit = time.monotonic() + 300
+    while "3" not in epochs(log):
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.2)
+    for pid in training_processes(tree, process.pid):
+        os.kill(pid, signal.SIGKILL)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode != 0 and "20" not in epochs(log)
+    assert "afpbench: the run did not finish" in output and "logs/train/nnunet_l1.log" in output
+    assert not (tree / target).exists()
+    assert (tree / "results" / "thorax" / "models" / "variants" / "nnunet_afp" / "cost.json").exists()
+    assert list((tree / "results" / "thorax" / "work").rglob("checkpoint_latest.pth"))
+    result = snakemake(tree, *COMMAND, target)
+    assert result.returncode == 0, result.stdout[-3000:]
+    assert "going on from" in log.read_text()
+    assert epochs(log)[0] != "1" and epochs(log)[-1] == "20"
+    lines = (tree / target).parents[1].joinpath("curves.csv").read_text().splitlines()
+    assert len(lines) == 21
