@@ -98,8 +98,9 @@ def test_nnunets_own_predictor_opens_the_folder(model):
 
     predictor = nnUNetPredictor(device=torch.device("cpu"), verbose=False, allow_tqdm=False)
     predictor.initialize_from_trained_model_folder(str(model), use_folds=(0,))
-    output = predictor.predict_logits_from_preprocessed_data(torch.zeros(1, *PATCH))
-    assert output.shape == (1, *PATCH) and torch.isfinite(output).all()
+    with torch.inference_mode():
+        output = predictor.network(torch.randn(1, 1, *PATCH))
+    assert output.shape == (1, 1, *PATCH) and torch.isfinite(output).all() and output.std() > 0
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(model, training_set, tmp_path):
@@ -216,7 +217,14 @@ def test_a_corrupt_checkpoint_costs_an_epoch_and_nothing_else(model, training_se
     assert "epoch 2/3" in output.out + output.err
 
 
-def interrupted(training_set, folder, epochs):
+@pytest.mark.parametrize("changes", [{"optimizer": "adamw"}, {"augmentation": "full"}], ids=str)
+def test_other_settings_go_on_bit_for_bit_too(training_set, tmp_path, changes):
+    interrupted(training_set, tmp_path, 2, variant(**changes))
+    resumed = train(training_set, tmp_path, variant(**changes))
+    assert equal(resumed, train(training_set, tmp_path / "undisturbed", variant(**changes)))
+
+
+def interrupted(training_set, folder, epochs, changed=None):
     """A training that dies in this process when its epoch number `epochs` + 1 begins."""
     from afpbench.training.environment import use_nnunet
 
@@ -233,7 +241,7 @@ def interrupted(training_set, folder, epochs):
     ResumableTrainer.on_epoch_start = dying
     try:
         with pytest.raises(KeyboardInterrupt):
-            train(training_set, folder)
+            train(training_set, folder, changed)
     finally:
         if original is None:
             del ResumableTrainer.on_epoch_start
@@ -256,7 +264,7 @@ def test_another_setting_starts_anew(training_set, tmp_path, capfd):
 
 
 def segmenter(**changes):
-    options = training_options(iterations=4, iterations_per_epoch=2, **changes)
+    options = training_options(**changes)
     return {"kind": "trained", "planner": PLANNER, "patch_size": PATCH, "training": options}
 
 
@@ -278,7 +286,7 @@ def test_a_segmenter_is_an_ordinary_nnunet_folder(segmenter_model):
     assert content["trainer_name"] == "nnUNetTrainer"
     assert read_json(segmenter_model / "dataset.json")["labels"] == {"background": 0, "dense": 1, "airy": 2}
     lines = curves(segmenter_model)
-    assert len(lines) == 2 and "validation_dice" in lines[0]
+    assert len(lines) == 3 and "validation_dice" in lines[0]
     plans = read_json(segmenter_model / "plans.json")["configurations"]["3d_fullres"]
     assert list(plans["patch_size"]) == PATCH and plans["normalization_schemes"] == ["CTNormalization"]
 
@@ -286,7 +294,7 @@ def test_a_segmenter_is_an_ordinary_nnunet_folder(segmenter_model):
 def test_a_killed_segmenter_training_goes_on_bit_for_bit(segmenter_model, prepared_cases, tmp_path):
     arguments = segmenter_arguments(prepared_cases, tmp_path)
     first = run_child("segmenter", arguments, kill_after=1)
-    assert "epoch 2/2" in first
+    assert "epoch 2/3" in first and "epoch 3/3" not in first
     second = run_child("segmenter", arguments)
-    assert "going on from" in second or "training had ended" in second
+    assert "going on from" in second and "epoch 1/3" not in second
     assert equal(tmp_path / "model", segmenter_model)

@@ -13,7 +13,7 @@ from .labels import LABELS
 from .tissues import TISSUE
 
 LAST_GENERATION = 8
-SMALLEST_RADIUS_MM = 1.25
+SMALLEST_RADIUS_MM = 1.5  # a lumen of one voxel at 3 mm: what is thinner cannot be seen
 
 
 @dataclass

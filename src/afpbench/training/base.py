@@ -59,7 +59,7 @@ class ResumableTrainer(nnUNetTrainer):
                 self.initial_lr,
                 weight_decay=self.weight_decay,
                 momentum=training["momentum"],
-                nesterov=True,
+                nesterov=training["momentum"] > 0,
             )
         return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
 
@@ -164,11 +164,23 @@ class ResumableTrainer(nnUNetTrainer):
         return type(self).__name__
 
     def load_checkpoint(self, filename_or_checkpoint) -> None:
-        """Go on from a checkpoint: weights, optimiser, epoch, curves and the generators' states."""
+        """Go on from a checkpoint: weights, optimiser, epoch, curves and the generators' states.
+
+        nnU-Net's own method would unpickle the file without `weights_only`, and fails on a loaded dictionary.
+        """
+        if not self.was_initialized:
+            self.initialize()
         content = checkpoints.load(Path(filename_or_checkpoint))
-        own = content["afpbench"]
-        super().load_checkpoint(content)
+        network = self.network.module if self.is_ddp else self.network
+        network.load_state_dict(content["network_weights"], strict=True)
+        self.optimizer.load_state_dict(content["optimizer_state"])
+        if self.grad_scaler is not None and content["grad_scaler_state"] is not None:
+            self.grad_scaler.load_state_dict(content["grad_scaler_state"])
+        self.logger.load_checkpoint(content["logging"])
+        self._best_ema = content["_best_ema"]
+        self.current_epoch = content["current_epoch"]
         self.my_init_kwargs = content["init_args"]
+        own = content["afpbench"]
         self.curves = own["curves"]
         self.seconds_before, self.began = own["seconds"], time.monotonic()
         self.resumed_random_state = own["random_state"]
