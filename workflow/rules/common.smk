@@ -13,6 +13,7 @@ TASKS = STUDY["tasks"]
 SEED = STUDY["seed"]
 RUNTIME = STUDY["runtime"]
 R = f"{RESULTS}/{{task}}"
+CONTROL_LABELS = {"real_ct": "Real CT", "mr_linear": "MR, linear in HU", "mean_ct": "Mean training CT"}
 LOGS = f"{RESULTS}/{{task}}/logs"
 BENCHMARKS = f"{RESULTS}/{{task}}/benchmarks"
 
@@ -24,7 +25,7 @@ wildcard_constraints:
     task="|".join(TASKS),
     case=r"[^/]+",
     variant="|".join(variant for task in TASKS.values() for variant in task["variants"]),
-    control="|".join(["real_ct", "mr_linear", "mean_ct"]),
+    control="|".join(CONTROL_LABELS),
     segmenter="|".join(name for task in TASKS.values() for name in task["segmenters"]) or "none",
     row="[A-Za-z0-9_-]+",
     chunk=r"\d+",
@@ -245,7 +246,7 @@ def table_context(task):
         "variants": list(spec["variants"]),
         "controls": spec["controls"],
         "reference": spec["reference"],
-        "labels": {name: variant["label"] for name, variant in spec["variants"].items()},
+        "labels": {name: variant["label"] for name, variant in spec["variants"].items()} | CONTROL_LABELS,
         "structures": {
             name: {"label": s["label"], "segmenter": s["segmenter"]} for name, s in spec["structures"].items()
         },
