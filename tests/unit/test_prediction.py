@@ -77,19 +77,24 @@ def write_case(root, case, ct):
 def test_a_synthetic_ct_that_is_the_real_one_takes_its_segmentation_over(tmp_path, monkeypatch):
     monkeypatch.setenv("AFPBENCH_FAILED_CASES", "stop")
     cases = {case: write_case(tmp_path, case, ct_volume(seed)) for seed, case in enumerate(("p1", "p2"))}
-    seen = []
+    opened, seen = [], []
 
-    def segment(ct):
-        seen.append(ct)
-        return (ct.array > 0).astype(np.uint8)
+    def load():
+        opened.append(1)
+
+        def segment(ct):
+            seen.append(ct)
+            return (ct.array > 0).astype(np.uint8)
+
+        return segment
 
     real, synthetic = tmp_path / "seg" / "ct", tmp_path / "synthetic" / "row"
-    run_chunk(cases, real / "records" / "0.json", Segmentation(segment, None, None))
+    run_chunk(cases, real / "records" / "0.json", Segmentation(load, None, None))
     ct = io.read(cases["p1"] / "ct.nii.gz")
     io.write(ct, synthetic / "p1.nii.gz")
     io.write(ct_volume(9), synthetic / "p2.nii.gz")
-    run_chunk(cases, tmp_path / "seg" / "row" / "records" / "0.json", Segmentation(segment, synthetic, real))
-    assert len(seen) == 3
+    run_chunk(cases, tmp_path / "seg" / "row" / "records" / "0.json", Segmentation(load, synthetic, real))
+    assert (len(opened), len(seen)) == (2, 3)  # once a chunk; twice on the real CT, once on the synthetic
     entries = read_json(tmp_path / "seg" / "row" / "records" / "0.json")["cases"]
     assert entries[0] == {"case": "p1", "status": "ok", "taken_over": True}
     assert entries[1]["foreground_voxels"] == int((ct_volume(9).array > 0).sum())
@@ -97,19 +102,34 @@ def test_a_synthetic_ct_that_is_the_real_one_takes_its_segmentation_over(tmp_pat
     assert np.array_equal(first.array, second.array) and first.geometry == second.geometry == ct.geometry
 
 
+def unopened():
+    raise AssertionError("no network is needed here")
+
+
+def test_a_chunk_of_real_cts_alone_opens_no_network(tmp_path, monkeypatch):
+    monkeypatch.setenv("AFPBENCH_FAILED_CASES", "stop")
+    prepared = write_case(tmp_path, "p1", ct_volume())
+    ct = io.read(prepared / "ct.nii.gz")
+    io.write(ct, tmp_path / "synthetic" / "p1.nii.gz")
+    io.write(ct.with_array(np.ones(ct.array.shape, np.uint8)), tmp_path / "real" / "p1.nii.gz")
+    record = tmp_path / "seg" / "records" / "0.json"
+    run_chunk({"p1": prepared}, record, Segmentation(unopened, tmp_path / "synthetic", tmp_path / "real"))
+    assert io.read(tmp_path / "seg" / "p1.nii.gz").array.all()
+
+
 def test_a_synthetic_ct_on_another_grid_names_its_case(tmp_path):
     prepared = write_case(tmp_path, "p1", ct_volume())
     other = Geometry(ct_volume().array.shape, (3.0, 3.0, 3.1))
     io.write(Volume(ct_volume().array, other), tmp_path / "synthetic" / "p1.nii.gz")
     with pytest.raises(DataError, match="case p1: the synthetic CT lies on another grid than the case"):
-        Segmentation(lambda ct: ct, tmp_path / "synthetic", tmp_path)("p1", prepared, tmp_path / "out.nii.gz")
+        Segmentation(unopened, tmp_path / "synthetic", tmp_path)("p1", prepared, tmp_path / "out.nii.gz")
 
 
 def test_a_synthetic_ct_that_was_not_made_is_a_failed_case(tmp_path, monkeypatch):
     monkeypatch.setenv("AFPBENCH_FAILED_CASES", "exclude")
     prepared = write_case(tmp_path, "p1", ct_volume())
     record = tmp_path / "seg" / "row" / "records" / "0.json"
-    run_chunk({"p1": prepared}, record, Segmentation(lambda ct: ct, tmp_path / "synthetic", tmp_path))
+    run_chunk({"p1": prepared}, record, Segmentation(unopened, tmp_path / "synthetic", tmp_path))
     assert "failed: case p1: synthetic CT: no such file" in read_json(record)["cases"][0]["status"]
     assert failures.policy() == "exclude"
 

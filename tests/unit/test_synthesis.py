@@ -68,7 +68,7 @@ def test_the_other_fusions(model, prepared_cases, method):
     mr = io.read(prepared_cases["p4"] / "mr.nii.gz").array
     median, other = generator(model)(mr), generator(model, fusion=method)(mr)
     assert not np.array_equal(median, other)
-    assert np.abs(median - other).mean() < 0.1 * median.std()
+    assert np.abs(median - other).mean() < 0.5 * median.std()
 
 
 def test_values_that_are_not_finite_name_the_case(model, prepared_cases, tmp_path):

@@ -27,7 +27,7 @@ rule train_segmenter:
         segmenter=option("segmenters", "{segmenter}"),
         groups=segmenter_groups,
         spacing_mm=option("spacing_mm"),
-        work=f"{R}/work/segmenters/{{segmenter}}",
+        work=f"{R}/unfinished/segmenters/{{segmenter}}",
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["segmenters"][wildcards.segmenter]["training"]),
         seed=SEED,

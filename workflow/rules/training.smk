@@ -31,7 +31,7 @@ rule train_variant:
     params:
         variant=option("variants", "{variant}"),
         networks=feature_networks,
-        work=f"{R}/work/variants/{{variant}}",
+        work=f"{R}/unfinished/variants/{{variant}}",
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
         seed=SEED,
