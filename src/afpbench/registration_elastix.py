@@ -103,6 +103,7 @@ def run_elastix(
     a B-spline stage with bending energy is the weighted sum: negative mutual information plus weight x energy.
     Raises DataError when elastix fails.
     """
+    _without_torch()
     from itk import elxParameterObjectPython, itkElastixRegistrationMethodPython, itkPyBufferPython
 
     parameters = elxParameterObjectPython.elastixParameterObject.New()
@@ -142,6 +143,7 @@ def displacement_mm(transform_files: list[Path], grid: Geometry) -> np.ndarray:
 
     transform_files: the parameter files of all stages, in order; the grid must be the one they were found on.
     """
+    _without_torch()
     from itk import elxParameterObjectPython, itkPyBufferPython, itkTransformixFilterPython
 
     parameters = elxParameterObjectPython.elastixParameterObject.New()
@@ -161,6 +163,13 @@ def displacement_mm(transform_files: list[Path], grid: Geometry) -> np.ndarray:
     array = itkPyBufferPython.itkPyBufferIVF33.GetArrayFromImage(field)
     del buffer
     return np.asarray(array, dtype=np.float32)
+
+
+def _without_torch() -> None:
+    """ITK loads PyTorch, where it is installed, so that filters accept tensors; there are none here, and it takes 2 s."""
+    from itk.support import helpers
+
+    helpers._HAVE_TORCH = False
 
 
 def to_itk(volume: Volume):
