@@ -71,7 +71,7 @@ def snakemake(folder: Path, *arguments: str, **environment: str) -> subprocess.C
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=600,
+        timeout=3600,
     )
 
 

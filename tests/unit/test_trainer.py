@@ -1,5 +1,6 @@
 """Both trainers through nnU-Net's own training loop: what they write, and that a killed one goes on bit for bit."""
 
+import contextlib
 import csv
 import json
 import os
@@ -10,13 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import GRID, PATCH, PLANNER, SPLITS, training_options
+from conftest import GRID, PATCH, PLANNER, SPLITS, training_options, write_prepared
 from nnunet_folder import make_folder
 
 from afpbench.atomic import read_json
 from afpbench.errors import TrainingError
 from afpbench.segmenters.training import train_segmenter
 from afpbench.training import checkpoints
+from afpbench.training.training_set import build
 from afpbench.training.variant import train_variant
 
 pytestmark = pytest.mark.slow
@@ -224,29 +226,27 @@ def test_other_settings_go_on_bit_for_bit_too(training_set, tmp_path, changes):
     assert equal(resumed, train(training_set, tmp_path / "undisturbed", variant(**changes)))
 
 
-def interrupted(training_set, folder, epochs, changed=None):
-    """A training that dies in this process when its epoch number `epochs` + 1 begins."""
+@contextlib.contextmanager
+def dying(epochs):
+    """Trainings in here die, as if killed, when their epoch number `epochs` + 1 begins."""
     from afpbench.training.environment import use_nnunet
 
     use_nnunet()
     from afpbench.training.base import ResumableTrainer
 
-    original = ResumableTrainer.on_epoch_start if "on_epoch_start" in vars(ResumableTrainer) else None
-
-    def dying(self):
+    def on_epoch_start(self):
         if self.current_epoch == epochs:
             raise KeyboardInterrupt
         super(ResumableTrainer, self).on_epoch_start()
 
-    ResumableTrainer.on_epoch_start = dying
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            train(training_set, folder, changed)
-    finally:
-        if original is None:
-            del ResumableTrainer.on_epoch_start
-        else:
-            ResumableTrainer.on_epoch_start = original
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ResumableTrainer, "on_epoch_start", on_epoch_start, raising=False)
+        yield
+
+
+def interrupted(training_set, folder, epochs, changed=None):
+    with dying(epochs):
+        train(training_set, folder, changed)
 
 
 def test_another_setting_starts_anew(training_set, tmp_path, capfd):
@@ -258,6 +258,19 @@ def test_another_setting_starts_anew(training_set, tmp_path, capfd):
     output = capfd.readouterr()
     assert "epoch 1/3" in output.out and "going on from" not in output.out + output.err
     assert equal(model, train(training_set, tmp_path / "fresh", other))
+
+
+def test_another_plan_starts_anew(training_set, prepared_cases, tmp_path, capfd):
+    """The same cases, planned for other patches: a checkpoint of the old network is not gone on from."""
+    interrupted(training_set, tmp_path, epochs=1)
+    generator = {"planner": PLANNER, "patch_size": [16, 16, 24]}
+    statistics = read_json(training_set[1])
+    build(prepared_cases, SPLITS, statistics, generator, GRID.spacing_mm, tmp_path / "set", seed=1)
+    capfd.readouterr()
+    model = train((tmp_path / "set", training_set[1]), tmp_path)
+    output = capfd.readouterr()
+    assert "epoch 1/3" in output.out and "going on from" not in output.out + output.err
+    assert read_json(model / "cost.json")["patch_size"] == [16, 16, 24]
 
 
 # --- segmenters
@@ -298,3 +311,22 @@ def test_a_killed_segmenter_training_goes_on_bit_for_bit(segmenter_model, prepar
     second = run_child("segmenter", arguments)
     assert "going on from" in second and "epoch 1/3" not in second
     assert equal(tmp_path / "model", segmenter_model)
+
+
+@pytest.mark.parametrize("what", ["patch", "classes", "cases"])
+def test_a_killed_segmenter_training_does_not_go_on_with_other_data(prepared_cases, tmp_path, capfd, what):
+    arguments = segmenter_arguments(prepared_cases, tmp_path)
+    with dying(epochs=1):
+        train_segmenter(*arguments, seed=1, **OPTIONS)
+    if what == "patch":
+        arguments[4] = {**arguments[4], "patch_size": [16, 16, 24]}
+    elif what == "classes":
+        arguments[3] = {"airy": [2], "dense": [1]}
+    else:
+        arguments[1] = {**prepared_cases, "p2": write_prepared(tmp_path / "p2" / "prepared", seed=20)}
+    capfd.readouterr()
+    train_segmenter(*arguments, seed=1, **OPTIONS)
+    output = capfd.readouterr()
+    assert "epoch 1/3" in output.out and "going on from" not in output.out + output.err
+    assert read_json(tmp_path / "model" / "cost.json")["patch_size"] == arguments[4]["patch_size"]
+    assert list(read_json(tmp_path / "model" / "dataset.json")["labels"]) == ["background", *arguments[3]]

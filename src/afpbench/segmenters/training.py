@@ -3,6 +3,7 @@
 The result is an ordinary nnU-Net v2 model folder: nnU-Net's own tools open it.
 """
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import io
+from ..atomic import sha256_of, write_text
 from ..errors import DataError
 from ..log import logger, progress
 from ..training import environment, planning, run
@@ -40,13 +42,23 @@ def train_segmenter(
     work: rolling state, removed at the end. out: the model folder.
     """
     dataset = work / "preprocessed" / DATASET
-    if not (work / "prepared").exists():
+    marker, key = work / "prepared", _key(prepared, splits, groups, segmenter, spacing_mm, seed)
+    if not marker.exists() or marker.read_text(encoding="utf-8") != key:
         _prepare(name, prepared, splits, groups, segmenter, spacing_mm, work, seed)
-        (work / "prepared").touch()
+        write_text(marker, key)
     environment.use_nnunet(preprocessed=work / "preprocessed")
     settings = {"name": name, "training": segmenter["training"], "precision": precision, "seed": seed}
     run.train(TRAINER, dataset, settings, work / "training", out, device=device, threads=threads, seed=seed)
     shutil.rmtree(work)
+
+
+def _key(prepared: dict[str, Path], splits: dict, groups: dict, segmenter: dict, spacing_mm, seed: int) -> str:
+    """A digest of all that the preprocessed cases depend on: what a killed training left is used for the same only."""
+    cases = [*splits["train"], *splits["validation"]]
+    files = [sha256_of(prepared[case] / f"{name}.nii.gz") for case in cases for name in ("ct", "labels")]
+    plan = [segmenter["planner"], segmenter["patch_size"], list(spacing_mm), seed]
+    parts = [splits["train"], splits["validation"], list(groups.items()), *plan, files]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _prepare(name, prepared, splits, groups, segmenter, spacing_mm, work: Path, seed: int) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ..atomic import read_json, sha256_of
 from ..errors import TrainingError
-from . import run
+from . import planning, run
 from .training_set import DATASET
 
 TRAINER = "nnUNetTrainerTranslation"
@@ -50,7 +50,9 @@ def train_variant(
 
 def _digests(training_set: Path, normalization: Path, networks: dict[str, dict], start: Path | None) -> dict[str, str]:
     """What the training depends on beside its settings: a changed input starts a new training, not a resume."""
-    files = {"training set": training_set / DATASET / "digest.json", "normalization": normalization}
+    dataset = training_set / DATASET
+    files = {"training set": dataset / "digest.json", "plan": dataset / f"{planning.PLANS}.json"}
+    files["normalization"] = normalization
     for name, network in networks.items():
         for path in sorted(Path(network["folder"]).rglob("checkpoint_final.pth")):
             files[f"{name}: {path.parent.name}"] = path
