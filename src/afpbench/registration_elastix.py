@@ -166,7 +166,7 @@ def displacement_mm(transform_files: list[Path], grid: Geometry) -> np.ndarray:
 
 
 def _without_torch() -> None:
-    """ITK loads PyTorch, where it is installed, so that filters accept tensors; there are none here, and it takes 2 s."""
+    """ITK loads PyTorch, where that is installed, to accept tensors: there are none here, and it takes 2 s."""
     from itk.support import helpers
 
     helpers._HAVE_TORCH = False

@@ -9,8 +9,8 @@ from .io import Geometry, Volume
 def warp(volume: Volume, grid: Geometry, field: np.ndarray, kind: str, outside: float) -> np.ndarray:
     """A volume in MR space: its value at p + field(p) for every voxel centre p of the grid.
 
-    field: (z, y, x, 3), LPS mm. kind: `cubic` or `nearest` for images; `labels` for label maps: of the eight voxels around the
-    point the label with the largest sum of linear weights, which leaves smoother borders than the nearest voxel.
+    field: (z, y, x, 3), LPS mm. kind: `cubic` or `nearest` for images; `labels` for label maps: of the eight voxels
+    around the point the label with the largest sum of linear weights, which leaves smoother borders than the nearest.
     """
     import SimpleITK as sitk
 

@@ -102,7 +102,9 @@ def test_the_run_stops_and_names_the_patient(tree, stopped):
 def test_nothing_was_trained_and_nothing_half_done_is_left(stopped):
     _, folders = stopped
     assert f"cases/{BROKEN}/imported" not in folders
-    assert not [name for name in folders if name.startswith(("models", "training_sets", "synthetic", "tables", "work"))]
+    assert not [
+        name for name in folders if name.startswith(("models", "training_sets", "synthetic", "tables", "unfinished"))
+    ]
     assert not [name for name in folders if ".tmp-" in name]
 
 

@@ -49,7 +49,7 @@ def test_everything_that_is_promised_is_there(task, splits):
 def test_nothing_temporary_is_left(finished_study):
     results = finished_study.folder / "results"
     assert not [str(path) for path in results.rglob(".tmp-*")]
-    assert not [path for path in (results / "thorax" / "work").rglob("*") if path.is_file()]
+    assert not [path for path in (results / "thorax" / "unfinished").rglob("*") if path.is_file()]
 
 
 def test_the_split_is_what_was_asked_for(splits):
@@ -141,7 +141,7 @@ def test_statistics_compare_with_the_reference(task):
 def test_tables_show_every_row(task):
     markdown = (task / "tables" / "quality.md").read_text()
     latex = (task / "tables" / "quality.tex").read_text()
-    for label in ("L1 + AFP", "| L1 |", "real", "mean"):
+    for label in ("| L1 + AFP |", "| L1 |", "Real CT", "Mean training CT"):
         assert label in markdown
     assert "Image quality and segmentation." in markdown and "0.5 afp (navi)" in markdown
     assert r"\begin{tabular}" in latex and latex.count("\\\\") >= len(ROWS) + 1

@@ -159,24 +159,18 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from afpbench import log
+from afpbench.training.variant import train_variant
 log.configure()
-function, arguments, options = json.loads(sys.argv[1])
-if function == "variant":
-    from afpbench.training.variant import train_variant as run
-    for i in (1, 2, 6, 7):
-        arguments[i] = Path(arguments[i])
-else:
-    from afpbench.segmenters.training import train_segmenter as run
-    arguments[1] = {case: Path(folder) for case, folder in arguments[1].items()}
-    for i in (6, 7):
-        arguments[i] = Path(arguments[i])
-run(*arguments, **options)
+arguments, options = json.loads(sys.argv[1])
+for i in (1, 2, 6, 7):
+    arguments[i] = Path(arguments[i])
+train_variant(*arguments, **options)
 """
 
 
-def run_child(function, arguments, kill_after=None, seed=1):
-    """Train in a process of its own; SIGKILL it when its log says that epoch `kill_after` is done."""
-    plain = json.dumps([function, arguments, {**OPTIONS, "seed": seed}], default=str)
+def run_child(arguments, kill_after=None, seed=1):
+    """Train a variant in a process of its own; SIGKILL it when its log says that epoch `kill_after` is done."""
+    plain = json.dumps([arguments, {**OPTIONS, "seed": seed}], default=str)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src")}
     command = [sys.executable, "-u", "-c", CHILD, plain]
     process = subprocess.Popen(
@@ -197,11 +191,11 @@ def test_a_killed_training_goes_on_bit_for_bit(model, training_set, tmp_path):
         "thorax/l1", *training_set, variant(), {}, None, tmp_path / "work", tmp_path / "model",
     ]  # fmt: skip
     # The line of epoch 2 comes after the checkpoint of epoch 1 was written.
-    first = run_child("variant", arguments, kill_after=1)
+    first = run_child(arguments, kill_after=1)
     assert "epoch 2/3" in first and "epoch 3/3" not in first
     assert not (tmp_path / "model").exists()
     assert list((tmp_path / "work").rglob("checkpoint_latest.pth"))
-    second = run_child("variant", arguments)
+    second = run_child(arguments)
     assert "going on from" in second and "epoch 1/3" not in second and "epoch 3/3" in second
     assert equal(tmp_path / "model", model)
     done, undisturbed = curves(tmp_path / "model"), curves(model)
@@ -304,12 +298,14 @@ def test_a_segmenter_is_an_ordinary_nnunet_folder(segmenter_model):
     assert list(plans["patch_size"]) == PATCH and plans["normalization_schemes"] == ["CTNormalization"]
 
 
-def test_a_killed_segmenter_training_goes_on_bit_for_bit(segmenter_model, prepared_cases, tmp_path):
+def test_a_killed_segmenter_training_goes_on_bit_for_bit(segmenter_model, prepared_cases, tmp_path, capfd):
     arguments = segmenter_arguments(prepared_cases, tmp_path)
-    first = run_child("segmenter", arguments, kill_after=1)
-    assert "epoch 2/3" in first and "epoch 3/3" not in first
-    second = run_child("segmenter", arguments)
-    assert "going on from" in second and "epoch 1/3" not in second
+    with dying(epochs=2):
+        train_segmenter(*arguments, seed=1, **OPTIONS)
+    capfd.readouterr()
+    train_segmenter(*arguments, seed=1, **OPTIONS)
+    output = capfd.readouterr().out
+    assert "epoch 3/3" in output and "epoch 2/3" not in output
     assert equal(tmp_path / "model", segmenter_model)
 
 

@@ -58,27 +58,18 @@ def test_a_second_look_does_not_depend_on_times_of_unrelated_files(tree):
     assert planned(tree)[0] == {}
 
 
-@pytest.mark.parametrize(
-    ("name", "old"),
-    [
-        ("src/afpbench/training/base.py", "import os\n"),
-        ("src/afpbench/losses/l1.py", "class "),
-        ("src/afpbench/training/trainers/nnUNetTrainerTranslation.py", "import numpy as np\n"),
-        ("src/afpbench/preprocessing.py", "def resample_case"),
-        ("src/afpbench/io.py", "def save_hu"),
-    ],
-)
-def test_a_comment_reruns_nothing(tree, edit, name, old):
-    edit(name, old, f"# A comment that says more.\n{old}")
-    assert planned(tree)[0] == {}
-
-
-def test_a_docstring_reruns_nothing(tree, edit):
-    edit(
-        "src/afpbench/training/run.py",
-        '"""Run one of our nnU-Net trainers',
-        '"""Said otherwise: run one of our trainers',
-    )
+def test_comments_and_docstrings_rerun_nothing(tree, edit):
+    for name, old in (
+        ("training/base.py", "import os\n"),
+        ("training/trainers/nnUNetTrainerTranslation.py", "import numpy as np\n"),
+        ("losses/l1.py", "class "),
+        ("features/nnunet.py", "import warnings\n"),
+        ("preprocessing.py", "def resample_case"),
+        ("inference/fusion.py", "def patch_starts"),
+        ("io.py", "def save_hu"),
+    ):
+        edit(f"src/afpbench/{name}", old, f"# A comment that says more.\n{old}")
+    edit("src/afpbench/training/run.py", '"""Run one of our nnU-Net trainers', '"""Runs one of our own trainers')
     assert planned(tree)[0] == {}
 
 
@@ -198,7 +189,7 @@ def test_a_killed_training_job_goes_on_from_its_checkpoint(finished_study, tmp_p
     assert "afpbench: the run did not finish" in output and "logs/train/nnunet_l1.log" in output
     assert not (tree / target).exists()
     assert (tree / "results" / "thorax" / "models" / "variants" / "nnunet_afp" / "cost.json").exists()
-    assert list((tree / "results" / "thorax" / "work").rglob("checkpoint_latest.pth"))
+    assert list((tree / "results" / "thorax" / "unfinished").rglob("checkpoint_latest.pth"))
     result = snakemake(tree, target, *COMMAND)
     assert result.returncode == 0, result.stdout[-3000:]
     assert "going on from" in log.read_text()
