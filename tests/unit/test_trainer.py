@@ -16,7 +16,7 @@ from nnunet_folder import make_folder
 
 from afpbench.atomic import read_json
 from afpbench.errors import TrainingError
-from afpbench.segmenters.training import train_segmenter
+from afpbench.segmenters.training import _key, train_segmenter
 from afpbench.training import checkpoints
 from afpbench.training.training_set import build
 from afpbench.training.variant import train_variant
@@ -309,20 +309,30 @@ def test_a_killed_segmenter_training_goes_on_bit_for_bit(segmenter_model, prepar
     assert equal(tmp_path / "model", segmenter_model)
 
 
-@pytest.mark.parametrize("what", ["patch", "classes", "cases"])
-def test_a_killed_segmenter_training_does_not_go_on_with_other_data(prepared_cases, tmp_path, capfd, what):
+def test_a_killed_segmenter_training_does_not_go_on_under_another_plan(prepared_cases, tmp_path, capfd):
     arguments = segmenter_arguments(prepared_cases, tmp_path)
     with dying(epochs=1):
         train_segmenter(*arguments, seed=1, **OPTIONS)
-    if what == "patch":
-        arguments[4] = {**arguments[4], "patch_size": [16, 16, 24]}
-    elif what == "classes":
-        arguments[3] = {"airy": [2], "dense": [1]}
-    else:
-        arguments[1] = {**prepared_cases, "p2": write_prepared(tmp_path / "p2" / "prepared", seed=20)}
+    arguments[4] = {**arguments[4], "patch_size": [16, 16, 24]}
     capfd.readouterr()
     train_segmenter(*arguments, seed=1, **OPTIONS)
     output = capfd.readouterr()
     assert "epoch 1/3" in output.out and "going on from" not in output.out + output.err
-    assert read_json(tmp_path / "model" / "cost.json")["patch_size"] == arguments[4]["patch_size"]
-    assert list(read_json(tmp_path / "model" / "dataset.json")["labels"]) == ["background", *arguments[3]]
+    assert read_json(tmp_path / "model" / "cost.json")["patch_size"] == [16, 16, 24]
+
+
+def test_preprocessed_cases_are_used_again_for_the_same_only(prepared_cases, tmp_path):
+    other_case = {**prepared_cases, "p2": write_prepared(tmp_path / "p2" / "prepared", seed=20)}
+    same = [prepared_cases, SPLITS, GROUPS, segmenter(), GRID.spacing_mm, 1]
+    changes = {
+        0: other_case,
+        1: {"train": ["p1", "p2"], "validation": ["p3"]},
+        2: {"airy": [2], "dense": [1]},
+        3: {**segmenter(), "planner": {**PLANNER, "base_features": 5}},
+        4: (6.0, 6.0, 5.0),
+        5: 2,
+    }
+    keys = {_key(*same)} | {_key(*same[:i], value, *same[i + 1 :]) for i, value in changes.items()}
+    assert len(keys) == 1 + len(changes)
+    longer = segmenter(iterations=100)  # the training's own options change nothing of the data
+    assert _key(*same[:3], longer, *same[4:]) == _key(*same)
