@@ -29,7 +29,8 @@ def test_wrong_usage_ends_with_2(arguments, capsys):
 def test_validate_prints_a_summary(capsys):
     assert cli.main(["validate", str(ROOT / "config" / "sts.yaml"), "--root", str(ROOT), "--preset", "gpu"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("valid: 1 task, seed 2026, preset 'gpu'\n\nsts: Limbs (soft-tissue sarcoma patients)\n")
+    head = "valid: 1 task, seed 2026, preset 'gpu'\n\nsts: Limbs, hips and shoulders (soft-tissue sarcoma patients)\n"
+    assert out.startswith(head)
     assert "  segmenters  tissue (trained)\n" in out
     assert ", 250000 iterations" in out
 

@@ -130,9 +130,15 @@ def sts_data(wildcards):
 
 
 def source_files(wildcards):
-    """The files that a case is made of; a patient that is not on this machine is downloaded first."""
+    """The files that a case is made of, so that a mended one is imported again.
+
+    A patient that is not on this machine is downloaded first. A file that is missing is the import's to complain about.
+    """
     data = TASKS[wildcards.task]["data"]
-    return [f"{STS_DOWNLOADS}/{wildcards.case}"] if sources.needs_download(data, wildcards.case, ROOT) else []
+    if sources.needs_download(data, wildcards.case, ROOT):
+        return [f"{STS_DOWNLOADS}/{wildcards.case}"]
+    files = sources.case_files(data, wildcards.case, ROOT).values()
+    return [str(path) for path in files if path.is_file()]
 
 
 def segmenter_groups(wildcards):

@@ -32,7 +32,12 @@ rule prepare_case:
 
 
 rule splits:
-    """The seeded split, written down."""
+    """The seeded split, written down once every case is prepared: a case that cannot be used stops before a training.
+
+    Training waits for this file. A test case that changes later does not change it (`ancient`), and retrains nothing.
+    """
+    input:
+        ancient(prepared("train", "validation", "test")),
     output:
         f"{R}/splits/splits.json",
     log:
@@ -54,6 +59,8 @@ rule normalization:
     input:
         prepared=prepared("train"),
         splits=rules.splits.output,
+        # `ancient`: the training waits for every case, but another test case retrains nothing
+        cohort=ancient(rules.cohort.output),
     output:
         f"{R}/normalization/normalization.json",
     log:
