@@ -52,6 +52,15 @@ def test_nothing_temporary_is_left(finished_study):
     assert not [path for path in (results / "thorax" / "unfinished").rglob("*") if path.is_file()]
 
 
+def test_the_stand_in_learned_images_as_totalsegmentator_shows_them(task):
+    """TotalSegmentator turns every image to RAS; a network that learned LPS would see it turned by 180 degrees."""
+    readers = {
+        name: json.loads((task / "models" / "segmenters" / name / "plans.json").read_text())["image_reader_writer"]
+        for name in ("totalseg", "navi")
+    }
+    assert readers == {"totalseg": "NibabelIOWithReorient", "navi": "SimpleITKIO"}
+
+
 def test_the_split_is_what_was_asked_for(splits):
     assert {part: len(splits[part]) for part in ("train", "validation", "test")} == {
         "train": 3, "validation": 1, "test": 2,

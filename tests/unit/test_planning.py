@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import GRID, PATCH, PLANNER, SPLITS
+from conftest import GRID, PLANNER, SPLITS
 
 from afpbench.errors import DataError
 from afpbench.training import environment, planning
@@ -56,23 +56,17 @@ def plan(tmp_path, prepared_cases):
     return run
 
 
-def test_a_given_patch_size_is_taken(plan):
-    configuration = plan([8, 16, 24])
+def test_the_studys_patch_features_and_batch_are_taken(plan):
+    configuration = plan([8, 16, 24], base_features=6, max_features=10, batch_size=3)
     assert list(configuration["patch_size"]) == [8, 16, 24]
     assert list(configuration["spacing"]) == list(GRID.spacing_mm)
-    assert configuration["batch_size"] == 2
+    assert configuration["batch_size"] == 3
     assert np.allclose(configuration["median_image_size_in_voxels"], GRID.shape)
-    assert configuration["architecture"]["arch_kwargs"]["features_per_stage"][:2] == [4, 8]
-    assert max(configuration["architecture"]["arch_kwargs"]["features_per_stage"]) == 8
+    features = configuration["architecture"]["arch_kwargs"]["features_per_stage"]
+    assert features[:2] == [6, 10] and max(features) == 10
 
 
 def test_the_memory_budget_decides_the_patch(plan):
     small, large = (np.prod(plan(memory_gb=budget)["patch_size"]) for budget in (0.003, 8))
     assert small < large
     assert large >= 0.8 * np.prod(GRID.shape)
-
-
-def test_the_planner_reads_explicit_features_and_batch(plan):
-    configuration = plan(PATCH, base_features=6, max_features=10, batch_size=3)
-    assert configuration["architecture"]["arch_kwargs"]["features_per_stage"][:2] == [6, 10]
-    assert configuration["batch_size"] == 3

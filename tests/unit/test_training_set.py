@@ -1,15 +1,16 @@
+import hashlib
 import json
 import shutil
 
 import numpy as np
 import pytest
-from conftest import GRID, PATCH, PLANNER, SPLITS
+from conftest import GRID, PATCH, SPLITS
 
-from afpbench import io, normalization
-from afpbench.atomic import read_json, write_json
+from afpbench import io
+from afpbench.atomic import read_json
 from afpbench.errors import DataError
 from afpbench.training import environment
-from afpbench.training.training_set import DATASET, build
+from afpbench.training.training_set import DATASET, _save_case
 
 
 @pytest.fixture
@@ -60,29 +61,34 @@ def test_nothing_of_the_validation_case_reaches_the_plan(dataset):
     )
 
 
-@pytest.mark.parametrize("changed", [False, True])
-def test_the_digest_follows_the_content(training_set, prepared_cases, tmp_path, changed):
-    cases = dict(prepared_cases)
-    if changed:
-        cases["p4"] = tmp_path / "p4" / "prepared"
-        shutil.copytree(prepared_cases["p4"], cases["p4"])
-        ct = io.read(cases["p4"] / "ct.nii.gz")
-        ct.array[5, 12, 14] += 50
-        io.write(ct, cases["p4"] / "ct.nii.gz")
-    generator = {"planner": PLANNER, "patch_size": PATCH}
-    build(cases, SPLITS, read_json(training_set[1]), generator, GRID.spacing_mm, tmp_path / "set", seed=1)
-    same = read_json(tmp_path / "set" / DATASET / "digest.json") == read_json(training_set[0] / DATASET / "digest.json")
-    assert same != changed
+def save(case, prepared, statistics, out):
+    out.mkdir()
+    return _save_case(case, prepared, statistics, PATCH, out, seed=1)
 
 
-def test_an_mr_without_contrast_names_its_case(prepared_cases, tmp_path):
-    cases = dict(prepared_cases)
-    cases["p4"] = tmp_path / "p4" / "prepared"
-    shutil.copytree(prepared_cases["p4"], cases["p4"])
-    mr = io.read(cases["p4"] / "mr.nii.gz")
-    io.write(mr.with_array(np.zeros_like(mr.array)), cases["p4"] / "mr.nii.gz")
-    statistics = normalization.fit([prepared_cases[case] for case in SPLITS["train"]])
-    write_json(tmp_path / "normalization.json", statistics)
-    generator = {"planner": PLANNER, "patch_size": PATCH}
+def test_the_digest_follows_the_content(training_set, prepared_cases, tmp_path):
+    statistics, folder = read_json(training_set[1]), tmp_path / "p4" / "prepared"
+    shutil.copytree(prepared_cases["p4"], folder)
+    first, again = (save("p4", folder, statistics, tmp_path / name) for name in ("first", "again"))
+    assert first == again
+    ct = io.read(folder / "ct.nii.gz")
+    ct.array[5, 12, 14] += 50
+    io.write(ct, folder / "ct.nii.gz")
+    assert save("p4", folder, statistics, tmp_path / "changed") != first
+    other = {**statistics, "ct": {**statistics["ct"], "mean_hu": 0.0}}
+    assert save("p4", prepared_cases["p4"], other, tmp_path / "other") != first
+
+
+def test_the_sets_digest_is_that_of_its_cases(training_set, prepared_cases, tmp_path):
+    statistics, digest = read_json(training_set[1]), hashlib.sha256()
+    for case in [*SPLITS["train"], *SPLITS["validation"]]:
+        digest.update(save(case, prepared_cases[case], statistics, tmp_path / case))
+    assert read_json(training_set[0] / DATASET / "digest.json") == {"sha256": digest.hexdigest()}
+
+
+def test_an_mr_without_contrast(training_set, prepared_cases, tmp_path):
+    shutil.copytree(prepared_cases["p4"], tmp_path / "p4" / "prepared")
+    mr = io.read(tmp_path / "p4" / "prepared" / "mr.nii.gz")
+    io.write(mr.with_array(np.zeros_like(mr.array)), tmp_path / "p4" / "prepared" / "mr.nii.gz")
     with pytest.raises(DataError, match="an MR without contrast"):
-        build(cases, SPLITS, statistics, generator, GRID.spacing_mm, tmp_path / "set", seed=1)
+        save("p4", tmp_path / "p4" / "prepared", read_json(training_set[1]), tmp_path / "out")

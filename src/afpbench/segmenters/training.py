@@ -56,7 +56,7 @@ def _key(prepared: dict[str, Path], splits: dict, groups: dict, segmenter: dict,
     """A digest of all that the preprocessed cases depend on: what a killed training left is used for the same only."""
     cases = [*splits["train"], *splits["validation"]]
     files = [sha256_of(prepared[case] / f"{name}.nii.gz") for case in cases for name in ("ct", "labels")]
-    plan = [segmenter["planner"], segmenter["patch_size"], list(spacing_mm), seed]
+    plan = [segmenter["kind"], segmenter["planner"], segmenter["patch_size"], list(spacing_mm), seed]
     parts = [splits["train"], splits["validation"], list(groups.items()), *plan, files]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -76,6 +76,8 @@ def _prepare(name, prepared, splits, groups, segmenter, spacing_mm, work: Path, 
         labels,
         channel="CT",
         classes={group: value for value, group in enumerate(groups, start=1)},
+        # TotalSegmentator hands its network RAS images, whatever the file says: its stand-in must learn them so.
+        reader="NibabelIOWithReorient" if segmenter["kind"] == "totalsegmentator" else "SimpleITKIO",
     )
     plans = planning.plan(DATASET, segmenter["planner"], segmenter["patch_size"], spacing_mm)
     patch = plans["configurations"][planning.CONFIGURATION]["patch_size"]

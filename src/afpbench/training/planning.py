@@ -18,12 +18,18 @@ CONFIGURATION = "3d_fullres"
 
 
 def write_raw_dataset(
-    folder: Path, images: dict[str, Path], labels: dict[str, Path], channel: str, classes: dict[str, int]
+    folder: Path,
+    images: dict[str, Path],
+    labels: dict[str, Path],
+    channel: str,
+    classes: dict[str, int],
+    reader: str = "SimpleITKIO",
 ) -> None:
     """Lay out `imagesTr`, `labelsTr` and `dataset.json`; the images are links to where they are.
 
     images, labels: case id -> NIfTI file. channel: its name decides nnU-Net's normalisation ("CT" or other).
-    classes: name -> label value, without background.
+    classes: name -> label value, without background. reader: nnU-Net's reader; "NibabelIOWithReorient" turns images to
+    RAS before the network sees them, as TotalSegmentator does.
     """
     if set(images) != set(labels) or not images:
         raise DataError(
@@ -43,7 +49,7 @@ def write_raw_dataset(
         "labels": {"background": 0, **classes},
         "numTraining": len(images),
         "file_ending": ".nii.gz",
-        "overwrite_image_reader_writer": "SimpleITKIO",
+        "overwrite_image_reader_writer": reader,
     }
     write_json(folder / "dataset.json", content)
 
