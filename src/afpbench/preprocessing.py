@@ -4,13 +4,12 @@ Memory: volumes are float32 (masks uint8) and held one case at a time; the cubic
 double per input voxel more, which is the peak: about 12 bytes per voxel of the MR and 12 per voxel of the new grid.
 """
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
 
 from . import io
-from .atomic import read_json, write_json
+from .atomic import read_json, sha256_of, write_json
 from .errors import DataError
 from .io import Geometry, Volume
 from .log import logger
@@ -207,12 +206,6 @@ def filled_slices(mask: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_fill_holes
 
     return np.stack([binary_fill_holes(plane) for plane in mask])
-
-
-def sha256_of(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _solid(mask: np.ndarray, spacing_mm, closing_mm: float = 0.0) -> np.ndarray:

@@ -149,7 +149,7 @@ def segmenter_groups(wildcards):
 
 
 def segmenter_model(task, name):
-    """Where a segmenter's weights are: (kind, folder)."""
+    """The folder of a segmenter's weights."""
     segmenter = TASKS[task]["segmenters"][name]
     if segmenter["kind"] == "trained":
         return f"{RESULTS}/{task}/models/segmenters/{name}"

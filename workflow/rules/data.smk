@@ -70,27 +70,3 @@ rule resample_case:
         "{wildcards.task}: resampling {wildcards.case}"
     script:
         "../../scripts/resample_case.py"
-
-
-rule cohort:
-    """Every case of the task has been read: nothing is trained before, and a broken case stops the run early."""
-    input:
-        imported=lambda wildcards: expand(rules.import_case.output, task=wildcards.task, case=CASES[wildcards.task]),
-    output:
-        f"{R}/cases/cohort.json",
-    log:
-        f"{LOGS}/cohort.log",
-    benchmark:
-        f"{BENCHMARKS}/cohort.tsv"
-    conda:
-        "../../envs/imaging.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=code_digest("data.failures"),
-    message:
-        "{wildcards.task}: all cases read"
-    script:
-        "../../scripts/cohort.py"

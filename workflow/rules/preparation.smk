@@ -32,12 +32,17 @@ rule prepare_case:
 
 
 rule splits:
-    """The seeded split, written down once every case is prepared: a case that cannot be used stops before a training.
+    """The seeded split, written down once all of its cases are prepared and every case of the task has been read.
 
-    Training waits for this file. A test case that changes later does not change it (`ancient`), and retrains nothing.
+    So a case that cannot be used stops the run before a training.
+
+    Training waits for this file. A case that changes later does not change it (`ancient`), and retrains nothing.
     """
     input:
-        ancient(prepared("train", "validation", "test")),
+        imported=ancient(
+            lambda wildcards: expand(rules.import_case.output, task=wildcards.task, case=CASES[wildcards.task])
+        ),
+        prepared=ancient(prepared("train", "validation", "test")),
     output:
         f"{R}/splits/splits.json",
     log:
@@ -59,8 +64,6 @@ rule normalization:
     input:
         prepared=prepared("train"),
         splits=rules.splits.output,
-        # `ancient`: the training waits for every case, but another test case retrains nothing
-        cohort=ancient(rules.cohort.output),
     output:
         f"{R}/normalization/normalization.json",
     log:

@@ -6,7 +6,6 @@ rule train_segmenter:
     input:
         prepared=prepared("train", "validation"),
         splits=rules.splits.output,
-        cohort=ancient(rules.cohort.output),
     output:
         plans=f"{R}/models/segmenters/{{segmenter}}/plans.json",
         dataset=f"{R}/models/segmenters/{{segmenter}}/dataset.json",

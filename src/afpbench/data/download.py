@@ -8,7 +8,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from ..atomic import atomic_path
+from ..atomic import atomic_path, sha256_of
 from ..errors import ConfigError, DataError
 from ..log import logger
 from .sources import RemoteFile, download_folder, sts_files
@@ -51,10 +51,7 @@ def download_case(data: dict, case: str, root: Path, pause_s: float = 2.0) -> Pa
 
 def is_right(path: Path, file: RemoteFile) -> bool:
     """Whether a file on disk has the size and sha256 that the list gives."""
-    if not path.is_file() or path.stat().st_size != file.size_bytes:
-        return False
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() == file.sha256
+    return path.is_file() and path.stat().st_size == file.size_bytes and sha256_of(path) == file.sha256
 
 
 def fetch(url: str, file: RemoteFile, target: Path, pause_s: float = 2.0) -> None:

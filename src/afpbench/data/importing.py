@@ -5,11 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from .. import io
-from ..atomic import write_json
+from ..atomic import sha256_of, write_json
 from ..errors import DataError
 from ..io import Volume
 from ..log import logger
-from ..preprocessing import sha256_of
 from .checks import check_hu, check_mask, check_overlap, check_values
 from .hu_labels import hu_labels
 from .sources import case_files, class_ids, phantom_index

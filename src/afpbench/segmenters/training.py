@@ -84,7 +84,7 @@ def _prepare(name, prepared, splits, groups, segmenter, spacing_mm, work: Path, 
     logger.info("%s: patch %s voxels, %d classes", name, list(patch), len(groups))
     from nnunetv2.experiment_planning.plan_and_preprocess_api import preprocess_dataset
 
-    with environment.workers(1):
+    with environment.one_worker():
         preprocess_dataset(2, planning.PLANS, (planning.CONFIGURATION,), [1], show_progress_bar=False)
     split = [{"train": splits["train"], "val": splits["validation"]}]
     (work / "preprocessed" / DATASET / "splits_final.json").write_text(json.dumps(split))

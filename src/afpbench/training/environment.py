@@ -38,14 +38,11 @@ def use_nnunet(
 
 
 @contextlib.contextmanager
-def workers(count: int) -> Iterator[None]:
-    """Let nnU-Net's planning and preprocessing use a thread of this process where one worker is enough.
+def one_worker() -> Iterator[None]:
+    """Let nnU-Net's planning and preprocessing, asked for one worker, use a thread of this process for it.
 
     nnU-Net always starts worker processes, each of which imports PyTorch again: on a small dataset that costs more
-    than the work. With more than one worker its processes are left as they are.
+    than the work.
     """
-    if count > 1:
-        yield
-        return
     with mock.patch.object(multiprocessing, "get_context", lambda method=None: multiprocessing.dummy):
         yield

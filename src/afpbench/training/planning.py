@@ -54,7 +54,7 @@ def write_raw_dataset(
     write_json(folder / "dataset.json", content)
 
 
-def plan(dataset_name: str, planner: dict, patch_size, spacing_mm, processes: int = 1) -> dict:
+def plan(dataset_name: str, planner: dict, patch_size, spacing_mm) -> dict:
     """Run nnU-Net's fingerprint extraction and planner on a raw dataset; write and return its plans.
 
     planner: {memory_gb, base_features, max_features, blocks_per_stage, batch_size}.
@@ -65,9 +65,9 @@ def plan(dataset_name: str, planner: dict, patch_size, spacing_mm, processes: in
 
     raw = Path(os.environ["nnUNet_raw"]) / dataset_name
     preprocessed = Path(os.environ["nnUNet_preprocessed"]) / dataset_name
-    extractor = DatasetFingerprintExtractor(dataset_name, processes, verbose=False)
+    extractor = DatasetFingerprintExtractor(dataset_name, 1, verbose=False)
     extractor.show_progress_bar = False
-    with environment.workers(processes):
+    with environment.one_worker():
         extractor.run(overwrite_existing=True)
     shutil.copyfile(raw / "dataset.json", preprocessed / "dataset.json")
     plans = _planner_class()(dataset_name, planner, patch_size, spacing_mm).plan_experiment()
