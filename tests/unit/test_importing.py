@@ -229,7 +229,8 @@ def test_a_phantom_case(tmp_path):
     assert names == images | {"case.json"}
     ct, labels = (io.read(tmp_path / "out" / f"{name}.nii.gz") for name in ("ct", "labels"))
     mr, mr_labels = (io.read(tmp_path / "out" / f"{name}.nii.gz") for name in ("mr", "mr_labels"))
-    assert ct.geometry.matches(labels.geometry) and mr.geometry.matches(mr_labels.geometry)
+    assert labels.spacing_mm == (3.0, 3.0, 3.0) and labels.geometry.shape == tuple(2 * n for n in ct.geometry.shape)
+    assert mr.geometry.matches(mr_labels.geometry)
     assert (ct.array.dtype, mr.array.dtype, labels.array.dtype) == (np.int16, np.float32, np.uint8)
     field = sitk.ReadImage(str(tmp_path / "out" / "displacement.nii.gz"))
     assert field.GetNumberOfComponentsPerPixel() == 3

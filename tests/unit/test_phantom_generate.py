@@ -38,7 +38,7 @@ def signal(case, *names):
 @EITHER
 def test_same_arguments_same_bytes(region):
     again, first = generate(region, 1, 7, 6.0), generate(region, 1, 7, 6.0)
-    for name in ("ct", "mr", "ct_labels", "mr_labels", "displacement"):
+    for name in ("ct", "mr", "ct_labels", "fine_labels", "mr_labels", "displacement"):
         assert getattr(again, name).array.tobytes() == getattr(first, name).array.tobytes()
         assert getattr(again, name).geometry == getattr(first, name).geometry
     assert json.dumps(again.record) == json.dumps(first.record)
@@ -54,6 +54,20 @@ def test_types_and_grids(region):
     assert case.displacement.array.shape == (*case.mr.geometry.shape, 3)
     assert case.displacement.geometry == case.mr.geometry == case.mr_labels.geometry
     assert np.isfinite(case.mr.array).all() and np.isfinite(case.displacement.array).all()
+
+
+@EITHER
+def test_fine_labels_are_the_ct_labels_twice_as_fine(region):
+    case = CASES[region, 0]
+    fine, coarse = case.fine_labels, case.ct_labels
+    assert fine.spacing_mm == tuple(step / 2 for step in coarse.spacing_mm) and fine.array.dtype == np.uint8
+    corners = [
+        np.array(volume.geometry.origin_mm) - np.array(volume.spacing_mm[::-1]) / 2 for volume in (fine, coarse)
+    ]
+    np.testing.assert_allclose(*corners)
+    whole = np.stack([fine.array[i::2, j::2, k::2] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
+    uniform = (whole == whole[0]).all(axis=0)
+    assert 0.5 < uniform.mean() < 1 and (whole[0] == coarse.array)[uniform].all()
 
 
 @EITHER

@@ -284,6 +284,19 @@ def test_warp_reads_at_p_plus_field():
     np.testing.assert_array_equal(result[0, 0], [1, 2, 3, 4, 5, 99])
 
 
+def test_fine_labels_are_voted_over_more_than_the_nearest_voxels():
+    """Voxels of 2 mm centred at 0.75, 2.75, ... over a map of 0.5 mm: a sheet one fine voxel thick, on a centre, loses."""
+    fine = Geometry((8, 8, 24), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+    x_mm = 0.25 + 0.5 * np.arange(24)
+    line = np.where((x_mm > 3.5) & (x_mm < 8), 7, 3).astype(np.uint8)
+    line[x_mm == 4.75] = 9
+    grid = Geometry((2, 2, 5), (2.0, 2.0, 2.0), (0.75, 1.0, 1.0))
+    labels = Volume(np.broadcast_to(line, fine.shape), fine)
+    still = np.zeros((*grid.shape, 3))
+    assert warp(labels, grid, still, "nearest", 0)[0, 0].tolist() == [3, 3, 9, 7, 3]
+    assert warp(labels, grid, still, "labels", 0)[0, 0].tolist() == [3, 3, 7, 7, 3]
+
+
 def test_the_summary(tmp_path, done):
     folder, record = done
     write_json(tmp_path / "failed.json", {"case": "p0", "stage": "imported", "error": "case p0: broken\n  found: 1"})

@@ -99,6 +99,7 @@ rule training_set:
         f"{BENCHMARKS}/training_set/{{generator}}.tsv"
     conda:
         "../../envs/nnunet.yaml"
+    priority: 10
     threads: 1
     resources:
         mem_mb=16000,

@@ -18,6 +18,7 @@ rule train_segmenter:
         f"{BENCHMARKS}/train_segmenter/{{segmenter}}.tsv"
     conda:
         "../../envs/nnunet.yaml"
+    priority: 20
     threads: RUNTIME["threads"]
     resources:
         mem_mb=16000,

@@ -23,6 +23,7 @@ rule train_variant:
         f"{BENCHMARKS}/train/{{variant}}.tsv"
     conda:
         "../../envs/nnunet.yaml"
+    priority: 10
     threads: RUNTIME["threads"]
     resources:
         mem_mb=32000,

@@ -57,7 +57,7 @@ def _phantom(data: dict, case: str, seed: int) -> tuple[dict[str, Volume], dict]
     volumes = {
         "mr": made.mr.with_array(made.mr.array.astype(np.float32)),
         "ct": made.ct.with_array(io.save_hu(made.ct.array)),
-        "labels": made.ct_labels.with_array(made.ct_labels.array.astype(np.uint8)),
+        "labels": made.fine_labels,
         "mr_labels": made.mr_labels.with_array(made.mr_labels.array.astype(np.uint8)),
         "displacement": made.displacement.with_array(made.displacement.array.astype(np.float32)),
     }

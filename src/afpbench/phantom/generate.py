@@ -24,12 +24,14 @@ SPACING_RANGE_MM = (1.0, 6.0)
 
 @dataclass(frozen=True)
 class PhantomCase:
-    """ct: int16 HU; ct_labels: uint8 on its grid; mr: float32; mr_labels: uint8, the labels in MR position on the MR
-    grid; displacement: float32 (z, y, x, 3) on the MR grid, x, y, z in LPS mm; record: JSON-able."""
+    """ct: int16 HU; ct_labels: uint8 on its grid; fine_labels: uint8, the same on a grid twice as fine; mr: float32;
+    mr_labels: uint8, the labels in MR position on the MR grid; displacement: float32 (z, y, x, 3) on the MR grid,
+    x, y, z in LPS mm; record: JSON-able."""
 
     ct: Volume
     mr: Volume
     ct_labels: Volume
+    fine_labels: Volume
     mr_labels: Volume
     displacement: Volume
     record: dict
@@ -71,6 +73,7 @@ def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[fl
         ct=Volume(hu[window], ct_grid),
         mr=Volume(mr, mr_geometry),
         ct_labels=Volume(labels[window], ct_grid),
+        fine_labels=_fine_labels(canvas, ct_grid, window),
         mr_labels=render.mr_labels(canvas, indices, mr_geometry),
         displacement=Volume(displacement, mr_geometry),
         record=record,
@@ -111,6 +114,14 @@ def _canvas(spacing: tuple, rng: np.random.Generator) -> tuple[Canvas, Geometry,
     canvas = Canvas(tuple(int(n) for n in 2 * (shape + 2 * margin)), step / 2, fine_origin[::-1], warp)
     window = tuple(slice(int(m), int(m + n)) for m, n in zip(margin, shape, strict=True))
     return canvas, grid, window
+
+
+def _fine_labels(canvas: Canvas, grid: Geometry, window: tuple[slice, ...]) -> Volume:
+    """The labels as painted: eight voxels where the CT, whose field of view this is, has one."""
+    fine = tuple(slice(2 * part.start, 2 * part.stop) for part in window)
+    origin = tuple(o - step / 4 for o, step in zip(grid.origin_mm, grid.spacing_mm[::-1], strict=True))
+    geometry = Geometry(tuple(2 * n for n in grid.shape), tuple(step / 2 for step in grid.spacing_mm), origin)
+    return Volume(np.ascontiguousarray(canvas.labels[fine]), geometry)
 
 
 def _voxel_counts(labels: np.ndarray) -> dict[str, int]:
