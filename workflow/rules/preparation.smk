@@ -97,9 +97,9 @@ rule training_set:
         f"{LOGS}/training_set/{{generator}}.log",
     benchmark:
         f"{BENCHMARKS}/training_set/{{generator}}.tsv"
+    priority: 10
     conda:
         "../../envs/nnunet.yaml"
-    priority: 10
     threads: 1
     resources:
         mem_mb=16000,

@@ -16,9 +16,9 @@ rule train_segmenter:
         f"{LOGS}/train_segmenter/{{segmenter}}.log",
     benchmark:
         f"{BENCHMARKS}/train_segmenter/{{segmenter}}.tsv"
+    priority: 20
     conda:
         "../../envs/nnunet.yaml"
-    priority: 20
     threads: RUNTIME["threads"]
     resources:
         mem_mb=16000,

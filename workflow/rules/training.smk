@@ -21,9 +21,9 @@ rule train_variant:
         f"{LOGS}/train/{{variant}}.log",
     benchmark:
         f"{BENCHMARKS}/train/{{variant}}.tsv"
+    priority: 10
     conda:
         "../../envs/nnunet.yaml"
-    priority: 10
     threads: RUNTIME["threads"]
     resources:
         mem_mb=32000,
