@@ -1,6 +1,7 @@
 """The one place that decides device, precision and threads. Nothing else says "cuda"."""
 
 import contextlib
+import functools
 import os
 import platform
 import resource
@@ -49,6 +50,30 @@ def autocast(device_type: str, dtype):
     else:
         with torch.autocast(device_type, dtype=dtype):
             yield
+
+
+def fast_convolutions(network):
+    """Let a network on a CPU compute its 3D convolutions by oneDNN, and return it; on a GPU nothing changes.
+
+    PyTorch leaves a single small patch to a much slower kernel of its own; with this a 32 x 40 x 56 patch through an
+    8-channel U-Net on one thread takes a quarter of the time. Results differ by rounding only.
+    """
+    import torch
+
+    if next(network.parameters()).device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return network
+    for module in network.modules():
+        if type(module) is torch.nn.Conv3d and module.padding_mode == "zeros" and not isinstance(module.padding, str):
+            module._conv_forward = functools.partial(_onednn, module)
+    return network.to(memory_format=torch.channels_last_3d)
+
+
+def _onednn(module, data, weight, bias):
+    import torch
+
+    if torch.is_autocast_enabled("cpu") or data.dtype != torch.float32:
+        return type(module)._conv_forward(module, data, weight, bias)
+    return torch.mkldnn_convolution(data, weight, bias, module.padding, module.stride, module.dilation, module.groups)
 
 
 def set_threads(threads: int) -> None:

@@ -61,9 +61,7 @@ def test_fine_labels_are_the_ct_labels_twice_as_fine(region):
     case = CASES[region, 0]
     fine, coarse = case.fine_labels, case.ct_labels
     assert fine.spacing_mm == tuple(step / 2 for step in coarse.spacing_mm) and fine.array.dtype == np.uint8
-    corners = [
-        np.array(volume.geometry.origin_mm) - np.array(volume.spacing_mm[::-1]) / 2 for volume in (fine, coarse)
-    ]
+    corners = [np.array(volume.geometry.origin_mm) - np.array(volume.spacing_mm[::-1]) / 2 for volume in (fine, coarse)]
     np.testing.assert_allclose(*corners)
     whole = np.stack([fine.array[i::2, j::2, k::2] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
     uniform = (whole == whole[0]).all(axis=0)

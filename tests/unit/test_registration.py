@@ -285,7 +285,7 @@ def test_warp_reads_at_p_plus_field():
 
 
 def test_fine_labels_are_voted_over_more_than_the_nearest_voxels():
-    """Voxels of 2 mm centred at 0.75, 2.75, ... over a map of 0.5 mm: a sheet one fine voxel thick, on a centre, loses."""
+    """Voxels of 2 mm centred at 0.75, 2.75, ... over one of 0.5 mm: a sheet one fine voxel thick loses."""
     fine = Geometry((8, 8, 24), (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
     x_mm = 0.25 + 0.5 * np.arange(24)
     line = np.where((x_mm > 3.5) & (x_mm < 8), 7, 3).astype(np.uint8)

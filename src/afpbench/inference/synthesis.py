@@ -26,9 +26,7 @@ class Generator:
         settings = read_json(folder / "plans.json")["afpbench"]
         self.ct_statistics = settings["ct_statistics"]
         self.network, self.patch = _network(folder)
-        self.network.to(self.device).eval()
-        if self.device.type == "cpu":
-            self.network.to(memory_format=torch.channels_last_3d)
+        hardware.fast_convolutions(self.network.to(self.device).eval())
         self.patches = 0
 
     def __call__(self, mr: np.ndarray) -> np.ndarray:

@@ -65,6 +65,7 @@ def _nnunet(folder: Path, folds, device) -> Segment:
     _check(folder)
     predictor = _predictor(nnUNetPredictor, device)
     predictor.initialize_from_trained_model_folder(str(folder), use_folds=tuple(folds) if folds else None)
+    hardware.fast_convolutions(predictor.network)
 
     def segment(ct: io.Volume) -> np.ndarray:
         # Through files and nnU-Net's own reader: a folder may want another orientation than ours.
@@ -152,6 +153,7 @@ def _in_this_process(threads: int) -> Iterator[None]:
             key = (folder, str(use_folds), checkpoint_name)
             if key not in _loaded:
                 super().initialize_from_trained_model_folder(folder, use_folds, checkpoint_name)
+                hardware.fast_convolutions(self.network)
                 names = ("plans_manager", "configuration_manager", "list_of_parameters", "network", "dataset_json")
                 names += ("trainer_name", "allowed_mirroring_axes", "label_manager")
                 _loaded[key] = {name: getattr(self, name) for name in names}

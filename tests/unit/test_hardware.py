@@ -1,0 +1,54 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from afpbench import hardware
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv3d(1, 4, 3, padding=1),
+        nn.LeakyReLU(),
+        nn.Conv3d(4, 6, 3, stride=2, padding=1, groups=2),
+        nn.Conv3d(6, 2, 1),
+    ).eval()
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_fast_convolutions_give_the_same_output_and_gradient(batch):
+    plain = network()
+    fast = hardware.fast_convolutions(copy.deepcopy(plain))
+    image = torch.randn(batch, 1, 9, 10, 11)
+    one, other = image.clone().requires_grad_(), image.clone().requires_grad_()
+    expected, found = plain(one), fast(other)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    expected.square().sum().backward()
+    found.square().sum().backward()
+    torch.testing.assert_close(other.grad, one.grad, atol=1e-5, rtol=1e-5)
+
+
+def test_fast_convolutions_keep_weights_and_their_names():
+    plain = network()
+    fast = hardware.fast_convolutions(copy.deepcopy(plain))
+    assert list(fast.state_dict()) == list(plain.state_dict())
+    with torch.no_grad():
+        fast.load_state_dict({key: value * 2 for key, value in plain.state_dict().items()})
+        plain.load_state_dict({key: value * 2 for key, value in plain.state_dict().items()})
+        image = torch.randn(1, 1, 8, 8, 8)
+        torch.testing.assert_close(fast(image), plain(image), atol=1e-5, rtol=1e-5)
+
+
+def test_mixed_precision_is_left_to_pytorch():
+    fast = hardware.fast_convolutions(network())
+    with torch.no_grad(), hardware.autocast("cpu", torch.bfloat16):
+        assert fast(torch.randn(1, 1, 8, 8, 8)).dtype == torch.bfloat16
+
+
+def test_odd_convolutions_are_left_alone():
+    odd = nn.Sequential(nn.Conv3d(1, 2, 3, padding="same"), nn.Conv3d(2, 2, 3, padding=1, padding_mode="replicate"))
+    fast = hardware.fast_convolutions(copy.deepcopy(odd))
+    image = torch.randn(1, 1, 6, 6, 6)
+    torch.testing.assert_close(fast(image), odd(image))
