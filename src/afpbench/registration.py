@@ -63,6 +63,7 @@ def register_case(
     record |= quality.assess(mr, ct, warped, field, _truth(imported, mr.geometry))
     record |= quality.body_overlap(mr_body, warped, mr.spacing_mm)
     record |= quality.contour_overlap(imported, resampled, out)
+    record |= quality.contour_soft(imported, resampled, out)
     record["seconds"] = round(time.monotonic() - begin, 2)
     write_json(out / "registration.json", record)
     logger.info("case %s: %s", case, quality.in_words(record))

@@ -11,6 +11,7 @@ from .registration_warp import warp
 
 BINS = 64
 NEAR_MM = 10.0
+SOFT_HU = (-20.0, 150.0)
 COLUMNS = (
     "case",
     "method",
@@ -28,6 +29,8 @@ COLUMNS = (
     "body_dice_after",
     "contour_dice_before",
     "contour_dice_after",
+    "contour_soft_before",
+    "contour_soft_after",
     "error_before_mean_mm",
     "error_after_mean_mm",
     "error_before_p95_mm",
@@ -126,6 +129,20 @@ def contour_overlap(imported: Path, resampled: Path, registered: Path) -> dict:
     }
 
 
+def contour_soft(imported: Path, resampled: Path, registered: Path) -> dict:
+    """The share of the MR's contour (a tumour's) that is soft tissue in the CT, -20 to 150 HU, before and after: it
+    needs no contour of the CT. Fat, air and bone in it say that the tumour lies elsewhere. {} without a contour."""
+    path = resampled / "mr_contour.nii.gz"
+    if not path.is_file() or not (inside := io.read(path).array > 0).any():
+        return {}
+    after = io.read(registered / "ct.nii.gz")
+    zero = np.zeros((*after.geometry.shape, 3), np.float32)
+    before = warp(io.read(imported / "ct.nii.gz"), after.geometry, zero, "nearest", np.iinfo(np.int16).min)
+    low, high = SOFT_HU
+    shares = [float(((hu[inside] >= low) & (hu[inside] <= high)).mean()) for hu in (before, after.array)]
+    return dict(zip(("contour_soft_before", "contour_soft_after"), shares, strict=True))
+
+
 def dice(first: np.ndarray, second: np.ndarray) -> float | None:
     """2 |A and B| / (|A| + |B|); None for two empty masks."""
     total = int(first.sum()) + int(second.sum())
@@ -152,6 +169,7 @@ def in_words(record: dict) -> str:
         ("error", "_mean_mm", "mean error", " mm"),
         ("body_dice", "", "body Dice", ""),
         ("contour_dice", "", "contour Dice", ""),
+        ("contour_soft", "", "soft tissue in the contour", ""),
     )
     for name, suffix, word, unit in pairs:
         before, after = record.get(f"{name}_before{suffix}"), record.get(f"{name}_after{suffix}")

@@ -321,6 +321,23 @@ def test_sts_019_is_mended(tmp_path):
     assert record["contour_dice_before"] == pytest.approx(0.64, abs=0.02)
     assert record["body_dice_before"] < 0.8 < 0.85 < record["body_dice_after"]
     assert record["mutual_information_after"] > 1.8 * record["mutual_information_before"]
+    assert record["contour_soft_before"] < 0.7 < 0.97 < record["contour_soft_after"]
+
+
+def test_contour_soft_by_hand(tmp_path):
+    """Eight voxels in the contour: four of soft tissue before, seven after; HU outside the contour does not count."""
+    grid = centred((2, 2, 4), (1.0, 1.0, 1.0))
+    contour = np.zeros(grid.shape, np.uint8)
+    contour[..., :2] = 1
+    before, after = np.full(grid.shape, 40, np.int16), np.full(grid.shape, 40, np.int16)
+    before[..., 0], before[..., 2:], after[0, 0, 0], after[..., 3] = -100, 900, 151, -1024
+    for path, array in (("mr_contour", contour), ("imported", before), ("registered", after)):
+        file = tmp_path / ("mr_contour.nii.gz" if path == "mr_contour" else f"{path}/ct.nii.gz")
+        file.parent.mkdir(exist_ok=True)
+        io.write(Volume(array, grid), file)
+    found = quality.contour_soft(tmp_path / "imported", tmp_path, tmp_path / "registered")
+    assert found == {"contour_soft_before": 0.5, "contour_soft_after": 0.875}
+    assert quality.contour_soft(tmp_path / "imported", tmp_path / "registered", tmp_path / "registered") == {}
 
 
 def test_elastix_leaves_nothing_in_the_working_folder(done, tmp_path, monkeypatch):
