@@ -6,7 +6,6 @@ import json
 import logging
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -291,21 +290,16 @@ def test_a_copy_without_its_schema_says_so(tmp_path):
         config_schema._read_yaml(tmp_path / "config.schema.yaml")
 
 
-def test_loading_is_light_and_quick():
-    """Nothing heavier than PyYAML and jsonschema, and well under a second on a busy machine."""
+def test_loading_is_light():
+    """Nothing heavier than PyYAML and jsonschema is imported: a host that only plans has no more."""
     code = (
-        "import sys, time, pathlib\n"
-        "begin = time.perf_counter()\n"
+        "import sys, pathlib\n"
         "from afpbench.config import load_study, read_study\n"
         f"root = pathlib.Path({str(ROOT)!r})\n"
         "load_study(read_study(root / 'config/config.yaml'), root)\n"
-        "heavy = {'numpy', 'torch', 'pandas', 'SimpleITK', 'scipy', 'snakemake'} & set(sys.modules)\n"
-        "print(sorted(heavy), time.perf_counter() - begin)\n"
+        "print(sorted({'numpy', 'torch', 'pandas', 'SimpleITK', 'scipy', 'snakemake'} & set(sys.modules)))\n"
     )
-    begin = time.perf_counter()
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.startswith("[] "), out
-    assert time.perf_counter() - begin < 5
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_studies_read_the_same_with_snakemakes_reader():

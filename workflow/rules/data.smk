@@ -31,6 +31,7 @@ rule import_case:
         f"{LOGS}/import/{{case}}.log",
     benchmark:
         f"{BENCHMARKS}/import/{{case}}.tsv"
+    priority: 30
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -57,6 +58,7 @@ rule resample_case:
         f"{LOGS}/resample/{{case}}.log",
     benchmark:
         f"{BENCHMARKS}/resample/{{case}}.tsv"
+    priority: 30
     conda:
         "../../envs/imaging.yaml"
     threads: 1

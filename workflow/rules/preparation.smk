@@ -17,6 +17,7 @@ rule prepare_case:
         f"{LOGS}/prepare/{{case}}.log",
     benchmark:
         f"{BENCHMARKS}/prepare/{{case}}.tsv"
+    priority: 30
     conda:
         "../../envs/imaging.yaml"
     threads: 1

@@ -12,6 +12,7 @@ rule register_case:
         f"{LOGS}/register/{{case}}.log",
     benchmark:
         f"{BENCHMARKS}/register/{{case}}.tsv"
+    priority: 30
     conda:
         "../../envs/imaging.yaml"
     threads: 1
