@@ -60,10 +60,10 @@ def register_case(
     field, attempts = _find(mr, mr_body, ct, options, out)
     warped = _warp(case, imported, ct, mr, field, out, body_threshold_hu)
     record = {"case": case, "method": options["method"], "seconds": 0.0, "options": options, "attempts": attempts}
-    record |= quality.assess(mr, ct, warped, field, _truth(imported, mr.geometry))
+    record |= quality.assess(mr, warped, field, _truth(imported, mr.geometry))
     record |= quality.body_overlap(mr_body, warped, mr.spacing_mm)
     record |= quality.contour_overlap(imported, resampled, out)
-    record |= quality.contour_soft(imported, resampled, out)
+    record |= quality.contour_soft(resampled, warped)
     record["seconds"] = round(time.monotonic() - begin, 2)
     write_json(out / "registration.json", record)
     logger.info("case %s: %s", case, quality.in_words(record))
@@ -168,7 +168,9 @@ def _warp(case, imported: Path, ct: Volume, mr: Volume, field: np.ndarray, out: 
     hu = np.where(covered, io.save_hu(hu), AIR_HU).astype(np.int16)
     body = ct.with_array(body_mask_ct(ct, threshold_hu).astype(np.uint8))
     masks = {"covered": covered.astype(np.uint8), "body": warp(body, grid, field, "labels", 0)}
-    body_before = warp(body, grid, np.zeros_like(field), "labels", 0)
+    still = np.zeros_like(field)
+    before = {"ct_before": warp(ct, grid, still, "nearest", quality.NO_DATA_HU)}
+    before["body_before"] = warp(body, grid, still, "labels", 0) > 0
     io.write(Volume(hu, grid), out / "ct.nii.gz")
     for name, array in masks.items():
         io.write(Volume(array, grid), out / f"{name}.nii.gz")
@@ -176,7 +178,7 @@ def _warp(case, imported: Path, ct: Volume, mr: Volume, field: np.ndarray, out: 
         if (imported / f"{name}.nii.gz").is_file():
             array = warp(io.read(imported / f"{name}.nii.gz"), grid, field, "labels", 0)
             io.write(Volume(array, grid), out / f"{name}.nii.gz")
-    return {"ct": hu, "covered": covered, "body": masks["body"] > 0, "body_before": body_before > 0}
+    return {"ct": hu, "covered": covered, "body": masks["body"] > 0, **before}
 
 
 def _truth(imported: Path, grid: Geometry) -> np.ndarray | None:

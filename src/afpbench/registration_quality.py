@@ -12,6 +12,7 @@ from .registration_warp import warp
 BINS = 64
 NEAR_MM = 10.0
 SOFT_HU = (-20.0, 150.0)
+NO_DATA_HU = int(np.iinfo(np.int16).min)  # where the CT before registration has no voxel
 COLUMNS = (
     "case",
     "method",
@@ -38,18 +39,17 @@ COLUMNS = (
 )
 
 
-def assess(mr: Volume, ct: Volume, warped: dict, field: np.ndarray, truth: np.ndarray | None) -> dict:
+def assess(mr: Volume, warped: dict, field: np.ndarray, truth: np.ndarray | None) -> dict:
     """The part of registration.json that comes from the images and the field.
 
-    warped: "ct" (HU on the MR's grid), "covered", "body" (boolean). field, truth: (z, y, x, 3), LPS mm.
+    warped: "ct" and "ct_before" (HU on the MR's grid), "covered", "body" (boolean). field, truth: (z, y, x, 3), LPS mm.
     Mutual information is in nats, inside the body where both the CT before and the CT after have data. Errors are
     |field - truth| inside the body, where the CT has data; "before" is the error of doing nothing, |truth|.
     """
     grid = mr.geometry
-    zero = np.zeros_like(field)
-    before = warp(ct, grid, zero, "nearest", np.iinfo(np.int16).min)
+    before = warped["ct_before"]
     region = warped["body"] & warped["covered"]
-    both = region & (before > np.iinfo(np.int16).min)
+    both = region & (before > NO_DATA_HU)
     determinant = jacobian_determinant(field, grid)
     length = np.linalg.norm(field, axis=-1)
     inside = region if region.any() else np.ones_like(region)
@@ -129,17 +129,17 @@ def contour_overlap(imported: Path, resampled: Path, registered: Path) -> dict:
     }
 
 
-def contour_soft(imported: Path, resampled: Path, registered: Path) -> dict:
+def contour_soft(resampled: Path, warped: dict) -> dict:
     """The share of the MR's contour (a tumour's) that is soft tissue in the CT, -20 to 150 HU, before and after: it
-    needs no contour of the CT. Fat, air and bone in it say that the tumour lies elsewhere. {} without a contour."""
+    needs no contour of the CT. Fat, air and bone in it say that the tumour lies elsewhere. {} without a contour.
+
+    warped: "ct_before" and "ct", HU on the MR's grid.
+    """
     path = resampled / "mr_contour.nii.gz"
     if not path.is_file() or not (inside := io.read(path).array > 0).any():
         return {}
-    after = io.read(registered / "ct.nii.gz")
-    zero = np.zeros((*after.geometry.shape, 3), np.float32)
-    before = warp(io.read(imported / "ct.nii.gz"), after.geometry, zero, "nearest", np.iinfo(np.int16).min)
     low, high = SOFT_HU
-    shares = [float(((hu[inside] >= low) & (hu[inside] <= high)).mean()) for hu in (before, after.array)]
+    shares = [float(((hu[inside] >= low) & (hu[inside] <= high)).mean()) for hu in (warped["ct_before"], warped["ct"])]
     return dict(zip(("contour_soft_before", "contour_soft_after"), shares, strict=True))
 
 

@@ -331,13 +331,11 @@ def test_contour_soft_by_hand(tmp_path):
     contour[..., :2] = 1
     before, after = np.full(grid.shape, 40, np.int16), np.full(grid.shape, 40, np.int16)
     before[..., 0], before[..., 2:], after[0, 0, 0], after[..., 3] = -100, 900, 151, -1024
-    for path, array in (("mr_contour", contour), ("imported", before), ("registered", after)):
-        file = tmp_path / ("mr_contour.nii.gz" if path == "mr_contour" else f"{path}/ct.nii.gz")
-        file.parent.mkdir(exist_ok=True)
-        io.write(Volume(array, grid), file)
-    found = quality.contour_soft(tmp_path / "imported", tmp_path, tmp_path / "registered")
+    io.write(Volume(contour, grid), tmp_path / "mr_contour.nii.gz")
+    warped = {"ct_before": before, "ct": after}
+    found = quality.contour_soft(tmp_path, warped)
     assert found == {"contour_soft_before": 0.5, "contour_soft_after": 0.875}
-    assert quality.contour_soft(tmp_path / "imported", tmp_path / "registered", tmp_path / "registered") == {}
+    assert quality.contour_soft(tmp_path / "elsewhere", warped) == {}
 
 
 def test_elastix_leaves_nothing_in_the_working_folder(done, tmp_path, monkeypatch):
