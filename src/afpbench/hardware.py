@@ -1,7 +1,9 @@
 """The one place that decides device, precision and threads. Nothing else says "cuda"."""
 
 import contextlib
+import ctypes
 import functools
+import math
 import os
 import platform
 import resource
@@ -64,6 +66,8 @@ def fast_convolutions(network):
         return network
     for module in network.modules():
         if type(module) is torch.nn.Conv3d and module.padding_mode == "zeros" and not isinstance(module.padding, str):
+            if math.prod(module.kernel_size) == 1:
+                continue  # a matrix product; PyTorch's own leaves the many logits in the order of the label maps
             module._conv_forward = functools.partial(_onednn, module)
     return network.to(memory_format=torch.channels_last_3d)
 
@@ -77,12 +81,26 @@ def _onednn(module, data, weight, bias):
 
 
 def set_threads(threads: int) -> None:
-    """Hold torch and the OpenMP/BLAS libraries of this process to `threads` threads."""
+    """Hold torch and the OpenMP/BLAS libraries of this process to `threads` threads, and let it keep its memory."""
     import torch
 
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
     torch.set_num_threads(threads)
+    _keep_memory()
+
+
+def _keep_memory() -> None:
+    """Let glibc reuse large blocks instead of asking the kernel for each anew (elsewhere nothing changes).
+
+    Above 32 MB every tensor is new memory whose pages the kernel must find and clear; the 118 logits of
+    TotalSegmentator's patches take several times as long for it. See mallopt(3).
+    """
+    mmap_max, trim_threshold = -4, -1
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
 
 
 def peak_memory_mb() -> float:

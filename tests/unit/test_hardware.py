@@ -1,4 +1,6 @@
 import copy
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -52,3 +54,22 @@ def test_odd_convolutions_are_left_alone():
     fast = hardware.fast_convolutions(copy.deepcopy(odd))
     image = torch.randn(1, 1, 6, 6, 6)
     torch.testing.assert_close(fast(image), odd(image))
+
+
+def test_fast_convolutions_hand_the_logits_over_channel_by_channel():
+    fast = hardware.fast_convolutions(network())
+    with torch.no_grad():
+        assert fast(torch.randn(1, 1, 8, 10, 12)).is_contiguous()
+
+
+def test_a_large_block_is_used_again():
+    program = (
+        "import resource, torch; from afpbench import hardware; hardware.set_threads(1)\n"
+        "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "for _ in range(20): torch.ones(16_000_000)  # until an aligned block is found\n"
+        "before = faults()\n"
+        "for _ in range(10): torch.ones(16_000_000)\n"
+        "print(faults() - before)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(run.stdout) < 1000  # a block of 64 MB is 15,625 pages

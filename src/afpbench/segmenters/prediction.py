@@ -133,6 +133,17 @@ def _home_without_statistics(weights: Path, temporary: Path) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _half(logits):
+    """nnU-Net sums the logits of all patches in half precision, and a GPU hands them over in it; so does a CPU here.
+
+    Adding float32 to a half-precision sum takes several times as long as the network itself on a CPU, once there are
+    more than a hundred classes.
+    """
+    import torch
+
+    return logits.to(torch.half, memory_format=torch.contiguous_format)
+
+
 _loaded: dict[tuple, dict] = {}
 
 
@@ -160,7 +171,15 @@ def _in_this_process(threads: int) -> Iterator[None]:
             self.__dict__.update(_loaded[key])
 
         def predict_from_files(self, source, target, save_probabilities=False, overwrite=True, *args, **kwargs):
-            return self.predict_from_files_sequential(source, target, save_probabilities, overwrite)
+            # Named files: a folder makes nnU-Net start eight more processes to list it.
+            images = sorted(Path(source).glob(f"*_0000{self.dataset_json['file_ending']}"))
+            outputs = [str(Path(target) / image.name.rpartition("_0000")[0]) for image in images]
+            return self.predict_from_files_sequential(
+                [[str(image)] for image in images], outputs, save_probabilities, overwrite
+            )
+
+        def _internal_maybe_mirror_and_predict(self, patch):
+            return _half(super()._internal_maybe_mirror_and_predict(patch))
 
     original = package.nnUNetPredictor
     package.nnUNetPredictor = Predictor
