@@ -199,7 +199,8 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 def test_prediction_in_this_process_equals_the_packages_own(weights, organs, tmp_path):
-    """What `_in_this_process` replaces is nnU-Net's worker processes, not what is computed."""
+    """What `_in_this_process` replaces is nnU-Net's worker processes and, on a CPU, float32 logits by half precision
+    ones: of the labels only near ties may differ."""
     import json
     import subprocess
     import sys
@@ -228,4 +229,5 @@ def test_prediction_in_this_process_equals_the_packages_own(weights, organs, tmp
     )
     assert result.returncode == 0, result.stderr[-3000:]
     own = io.read(tmp_path / "own.nii.gz").array
-    assert own.any() and np.array_equal(own, labels)
+    assert own.any()
+    assert np.mean(own != labels) < 1e-3
