@@ -2,6 +2,7 @@
 
 import contextlib
 import faulthandler
+import importlib.metadata
 import logging
 import os
 import sys
@@ -44,6 +45,11 @@ def configure(stream=None) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+def tools(*packages: str) -> None:
+    """Say which installed packages, and which versions of them, do the work of this job."""
+    logger.info("by %s", ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages))
 
 
 def progress(items: Iterable, total: int, what: str) -> Iterator:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import DataError
 from .io import Geometry, Volume
+from .log import tools
 
 SEED = 2026
 BENDING_SAMPLES = 128  # the energy costs ten times as much per sample as mutual information, and is smoother
@@ -103,6 +104,7 @@ def run_elastix(
     a B-spline stage with bending energy is the weighted sum: negative mutual information plus weight x energy.
     Raises DataError when elastix fails.
     """
+    tools("itk-elastix")
     _without_torch()
     from itk import elxParameterObjectPython, itkElastixRegistrationMethodPython, itkPyBufferPython
 

@@ -172,6 +172,7 @@ def test_the_terminal_shows_where_the_tables_are(finished_study):
 def test_the_logs_prove_that_the_real_parts_ran(task):
     logs = {path.relative_to(task / "logs").as_posix(): path.read_text() for path in (task / "logs").rglob("*.log")}
     totalseg = logs["segment/totalseg.ct.0.log"]
+    assert re.search(r"by TotalSegmentator \d[\d.]*, nnunetv2 \d", totalseg)
     assert "If you use this tool please cite: https://pubs.rsna.org" in totalseg
     assert "Using 'fastest' option: resampling to lower resolution (6mm)" in totalseg
     for name in ("train/nnunet_l1.log", "train/nnunet_afp.log", "train_segmenter/navi.log"):
@@ -179,9 +180,10 @@ def test_the_logs_prove_that_the_real_parts_ran(task):
         assert re.search(r"epoch 2/2: train_loss [\d.-]+, .*about 0 s left", logs[name]), name
     assert "train_afp" in logs["train/nnunet_afp.log"]
     for case in CASES:
+        assert re.search(r"by itk-elastix \d", logs[f"register/{case}.log"])
         assert re.search(rf"case {case}: elastix, [\d.]+ s, Jacobian", logs[f"register/{case}.log"])
         assert list((task / "cases" / case / "registered").glob("TransformParameters*"))
-    assert "metrics/nnunet_l1.log" in logs
+    assert re.search(r"by surface-distance \d[\d.]*, ", logs["metrics/nnunet_l1.log"])
 
 
 def test_every_job_left_its_benchmark(task):

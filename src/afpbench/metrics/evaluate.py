@@ -13,7 +13,7 @@ import pandas as pd
 
 from .. import io
 from ..errors import ConfigError, DataError
-from ..log import progress
+from ..log import progress, tools
 from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS
 from .image import CLIP_HU, image_metrics, structure_error_hu
 from .longtable import COLUMNS, failed_status, line, write_long
@@ -129,6 +129,7 @@ def evaluate_row(
     """
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
+    tools("surface-distance", "scikit-image")
     work = partial(_evaluate_case, root, task, row, wanted, reasons, inside_mask, clip_hu)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))

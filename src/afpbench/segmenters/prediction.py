@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import hardware, io
 from ..errors import ModelError
+from ..log import tools
 from ..training import environment
 from .layout import LAYOUT, model_folder
 
@@ -26,6 +27,7 @@ def open_segmenter(kind: str, folder: Path, options: dict, device: str, threads:
     environment.use_nnunet()
     hardware.set_threads(threads)
     chosen = hardware.device(device)
+    tools(*(["TotalSegmentator"] if kind == "totalsegmentator" else []), "nnunetv2", "torch")
     if kind == "totalsegmentator":
         return _totalsegmentator(folder, options["task"], chosen, threads)
     return _nnunet(folder, options.get("folds"), chosen)

@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import hardware
 from ..atomic import write_json, write_text
 from ..errors import TrainingError
-from ..log import logger
+from ..log import logger, tools
 from . import checkpoints, environment, planning
 
 MODEL_FILES = ("plans.json", "dataset.json")
@@ -47,6 +47,7 @@ def _train(trainer_name, dataset: Path, settings: dict, work: Path, device: str,
         preprocessed=dataset.parent, results=work, augmentation_processes=0 if chosen.type == "cpu" else None
     )
     hardware.set_threads(threads)
+    tools("nnunetv2", "torch")
     checkpoints.seed_everything(seed)
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
