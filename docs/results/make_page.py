@@ -4,7 +4,6 @@ Usage: python docs/results/make_page.py CONFIG PAGE.md [--preset NAME] [--note T
 """
 
 import argparse
-import importlib.metadata
 import json
 import subprocess
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 
 from afpbench.config import load_study, read_study
 from afpbench.hardware import describe
+from afpbench.log import versions
 
 PACKAGES = ("torch", "nnunetv2", "TotalSegmentator", "itk-elastix", "SimpleITK", "surface-distance", "snakemake")
 
@@ -35,11 +35,10 @@ def main() -> None:
 def _provenance(config: Path, study: dict) -> str:
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     machine = describe()
-    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in PACKAGES)
     return (
         f"Config `{config}`, preset `{study['preset'] or 'none'}`, seed {study['seed']}, revision `{revision}`.\n"
         f"Machine: {machine['cores']} cores of {machine['processor']}, GPU {machine['gpu'] or 'none'}, "
-        f"Python {machine['python']}.\nVersions: {versions}."
+        f"Python {machine['python']}.\nVersions: {versions(*PACKAGES)}."
     )
 
 

@@ -49,7 +49,12 @@ def configure(stream=None) -> None:
 
 def tools(*packages: str) -> None:
     """Say which installed packages, and which versions of them, do the work of this job."""
-    logger.info("by %s", ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages))
+    logger.info("by %s", versions(*packages))
+
+
+def versions(*packages: str) -> str:
+    """Installed packages with their versions, in words."""
+    return ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
 
 
 def progress(items: Iterable, total: int, what: str) -> Iterator:

@@ -27,7 +27,6 @@ def open_segmenter(kind: str, folder: Path, options: dict, device: str, threads:
     environment.use_nnunet()
     hardware.set_threads(threads)
     chosen = hardware.device(device)
-    tools(*(["TotalSegmentator"] if kind == "totalsegmentator" else []), "nnunetv2", "torch")
     if kind == "totalsegmentator":
         return _totalsegmentator(folder, options["task"], chosen, threads)
     return _nnunet(folder, options.get("folds"), chosen)
@@ -64,6 +63,7 @@ def _predictor(predictor_class, device):
 def _nnunet(folder: Path, folds, device) -> Segment:
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
+    tools("nnunetv2", "torch")
     _check(folder)
     predictor = _predictor(nnUNetPredictor, device)
     predictor.initialize_from_trained_model_folder(str(folder), use_folds=tuple(folds) if folds else None)
@@ -83,6 +83,7 @@ def _nnunet(folder: Path, folds, device) -> Segment:
 
 
 def _totalsegmentator(weights: Path, task: str, device, threads: int) -> Segment:
+    tools("TotalSegmentator", "nnunetv2", "torch")
     if task in LAYOUT:
         _check(model_folder(weights, task))
 
