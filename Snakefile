@@ -9,8 +9,9 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-ROOT = Path(workflow.basedir)
-sys.path.insert(0, str(ROOT / "src"))
+PROJECT = Path(workflow.basedir)
+ROOT = Path.cwd()  # relative paths of a study start where it runs: here, or where --directory says
+sys.path.insert(0, str(PROJECT / "src"))
 
 from afpbench.config import load_study
 from afpbench.data.failures import set_policy
@@ -21,14 +22,11 @@ export_package()  # scripts import the package from here, in whatever environmen
 
 # `configfile:` would merge the phantom study into the user's own: the default is read only where none is given.
 if "tasks" not in config:
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text()) | config
+    config = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text()) | config
 try:
     STUDY = load_study(config, ROOT)
 except AfpbenchError as error:
     raise WorkflowError(str(error)) from None
-
-KEEP_GOING = bool({"-k", "--keep-going"} & set(sys.argv))
-set_policy("exclude" if KEEP_GOING else STUDY["failed_cases"])
 
 
 include: "workflow/rules/common.smk"
@@ -50,6 +48,11 @@ rule all:
     default_target: True
     input:
         all_results(),
+
+
+onstart:
+    # Known only now, from the command line or a profile; jobs inherit the policy.
+    set_policy("exclude" if workflow.execution_settings.keep_going else STUDY["failed_cases"])
 
 
 onsuccess:

@@ -102,11 +102,14 @@ def read_study(path: str | Path) -> dict:
 
 
 def merge(under: dict, over: dict) -> dict:
-    """`over` laid on `under`: groups of keys are merged all the way down, anything else in `over` wins."""
-    merged = dict(under)
-    for key, value in over.items():
+    """`over` laid on `under`: groups of keys are merged all the way down, anything else in `over` wins.
+
+    The keys of `over` come first, in its order: rows of a table stand as the task lists them.
+    """
+    merged = dict(over)
+    for key, value in under.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both else value
+        merged[key] = merge(value, merged[key]) if both else merged.get(key, value)
     return merged
 
 

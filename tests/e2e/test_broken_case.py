@@ -82,8 +82,10 @@ def stopped(tree):
 
 @pytest.fixture(scope="module")
 def finished(tree, stopped):
-    """The same run, told to go on without what is broken."""
-    result = snakemake(tree, "--cores", "2", "--configfile", "study.yaml", "--keep-going")
+    """The same run, told by a profile to go on without what is broken."""
+    (tree / "go_on").mkdir()
+    (tree / "go_on" / "config.yaml").write_text("keep-going: true\n")
+    result = snakemake(tree, "--cores", "2", "--configfile", "study.yaml", "--profile", "go_on")
     assert result.returncode == 0, result.stdout[-5000:]
     return result
 

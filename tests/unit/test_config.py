@@ -167,6 +167,11 @@ def test_merge_joins_groups_and_replaces_lists():
     }
 
 
+def test_a_preset_does_not_change_the_order_of_rows():
+    merged = merge({"afp": 1, "l1": {"b": 1, "a": 1}, "new": 1}, {"l1": {"a": 2}, "afp": 2})
+    assert list(merged) == ["l1", "afp", "new"] and list(merged["l1"]) == ["a", "b"]
+
+
 @pytest.mark.parametrize(("count", "smallest"), [(5, "0.0625"), (1, "1")])
 def test_too_few_test_cases_are_a_warning(phantom_study, caplog, monkeypatch, count, smallest):
     monkeypatch.setattr(logging.getLogger("afpbench"), "propagate", True)

@@ -102,6 +102,20 @@ def test_another_results_folder_and_a_preset(tree):
     )
 
 
+def test_relative_paths_start_from_the_working_directory(tree, tmp_path):
+    study = yaml.safe_load((tree / "config" / "sts.yaml").read_text())
+    task = study["tasks"]["sts"]
+    cases = task["data"]["cases"] = ["STS_001", "STS_002", "STS_003"]
+    task["data"]["root"] = "patients"
+    del task["data"]["exclude"]
+    task["splits"] = {"train": 1, "validation": 1, "test": 1}
+    for case in cases:
+        (tmp_path / "patients" / case).mkdir(parents=True)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    jobs = plan(tree, "--configfile", str(tmp_path / "study.yaml"), "--directory", str(tmp_path))
+    assert jobs["import_case"] == 3 and "download_sts" not in jobs
+
+
 def test_one_target_alone(tree):
     shutil.copyfile(TINY_STUDY, tree / "study.yaml")
     jobs = plan(tree, "results/thorax/registration/registration.csv", "--configfile", "study.yaml")
