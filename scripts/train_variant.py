@@ -21,4 +21,5 @@ if __name__ == "__main__":
         precision=params.precision,
         threads=snakemake.threads,
         seed=params.seed,
+        label_values=params.label_values,
     )

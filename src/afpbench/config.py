@@ -186,7 +186,9 @@ def _complete_segmenter(segmenter: dict, task: dict) -> None:
     if not config_checks.is_trained_here(segmenter):
         return
     like = task["generators"]["nnunet"]
-    segmenter["training"] = {**task["training"], **segmenter.get("training", {})}
+    # Its classes are its foreground: structures named for the patches of generators are no choice for it.
+    inherited = {**task["training"], "patch_sampling": "foreground"}
+    segmenter["training"] = {**inherited, **segmenter.get("training", {})}
     batch_size = {"batch_size": segmenter["training"]["batch_size"]}
     segmenter["planner"] = {**like["planner"], **batch_size, **segmenter.get("planner", {})}
     segmenter.setdefault("patch_size", like["patch_size"])

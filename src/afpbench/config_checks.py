@@ -11,6 +11,8 @@ from pathlib import Path
 
 from .config_schema import not_among
 from .errors import AfpbenchError
+from .label_names import label_values
+from .losses.regions import region_names
 from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS
 
 STAND_IN = "stand_in"
@@ -134,6 +136,11 @@ def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
     lines = []
     for name, segmenter in task["segmenters"].items():
         place = f"{where}.segmenters.{name}"
+        if not isinstance(segmenter.get("training", {}).get("patch_sampling", ""), str):
+            lines.append(
+                f"{place}.training.patch_sampling: a segmenter's foreground is its classes; "
+                "allowed: foreground, uniform; hint: remove the list"
+            )
         if segmenter["kind"] == "trained":
             lines += _check_trained(place, segmenter, task["data"])
         elif segmenter["kind"] == "nnunet":
@@ -236,6 +243,7 @@ def _check_variants(where: str, task: dict) -> list[str]:
             found, names = variant["generator"], task["generators"]
             lines.append(not_among(f"{place}.generator", found, names, "no such generator"))
         lines += _check_networks(place, variant, task["segmenters"])
+        lines += _check_label_names(place, variant, task)
         lines += _check_start(place, name, variants)
     if task["reference"] not in variants:
         lines.append(not_among(f"{where}.reference", task["reference"], variants, "no such variant"))
@@ -255,6 +263,27 @@ def _check_networks(place: str, variant: dict, segmenters: dict) -> list[str]:
                 spot = f"{place}.loss[{index}].networks"
                 lines.append(f"{spot}: {name} is TotalSegmentator's `total`, five networks; allowed: fast, fastest")
     return lines
+
+
+def _check_label_names(place: str, variant: dict, task: dict) -> list[str]:
+    """Patch sampling and loss regions name structures or labels that the cases' label maps hold."""
+    own = set(source_labels(task["data"]))
+    known = [name for name in label_values(task) if name in own or name in task["structures"]]
+    sampling = variant["training"]["patch_sampling"]
+    named = {"training.patch_sampling": [] if isinstance(sampling, str) else sampling}
+    for index, term in enumerate(variant["loss"]):
+        named[f"loss[{index}].region_of"] = region_names(term)
+    what = "no such structure or label in the data's label maps"
+    return [
+        f"{place}.loss[{index}].region_of: has no effect, since `region` is all; hint: set region to inside or outside"
+        for index, term in enumerate(variant["loss"])
+        if term.get("region_of") and not region_names(term)
+    ] + [
+        not_among(f"{place}.{key}", name, known, what)
+        for key, names in named.items()
+        for name in names
+        if name not in known
+    ]
 
 
 def _check_start(place: str, name: str, variants: dict) -> list[str]:

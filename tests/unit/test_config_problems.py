@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from afpbench.config import StudyError, load_study
+from afpbench.label_names import label_values, used_names
 from afpbench.losses.schemas import SCHEMAS
 
 STUDY = yaml.safe_load("""
@@ -42,7 +43,7 @@ TASK_KEYS = (
 TRAINING_KEYS = (
     "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, weight_decay, gradient_clip, "
     "augmentation, "
-    "foreground_oversampling, validation_iterations, checkpoint_every_epochs, precision"
+    "foreground_oversampling, patch_sampling, validation_iterations, checkpoint_every_epochs, precision"
 )
 GROUP = "allowed: a group of keys"
 
@@ -254,6 +255,42 @@ def test_keys_that_yaml_does_not_read_as_text(tmp_path):
 def test_what_a_schema_cannot_see(path, value, line, tmp_path):
     found = lines_of(changed({path: value}), tmp_path)
     assert found == [line.replace("ROOT", str(tmp_path.resolve()))]
+
+
+def test_names_of_patches_and_regions(tmp_path):
+    known = "allowed: airways"
+    loss = [{"term": "afp", "networks": ["navi"], "region": "inside", "region_of": ["airways", "lung"]}]
+    lines = lines_of(changed({"LUNG.variants.l1.training": {"patch_sampling": ["airway_wal"]}}), tmp_path)
+    assert len(lines) == 1 and lines[0].startswith(
+        "tasks.lung.variants.l1.training.patch_sampling: no such structure or label in the data's label maps; "
+        "found: 'airway_wal'; allowed: "
+    )
+    assert lines[0].endswith("did you mean 'airway_wall'?") and "airways" in lines[0] and known not in lines[0]
+    (line,) = lines_of(changed({"LUNG.variants.l1.loss": loss}), tmp_path)
+    assert line.startswith("tasks.lung.variants.l1.loss[0].region_of: no such structure") and "found: 'lung'" in line
+    loss = [{"term": "afp", "networks": ["navi"], "region_of": ["airways"]}]
+    assert lines_of(changed({"LUNG.variants.l1.loss": loss}), tmp_path) == [
+        "tasks.lung.variants.l1.loss[0].region_of: has no effect, since `region` is all; "
+        "hint: set region to inside or outside"
+    ]
+    assert lines_of(changed({"LUNG.segmenters.navi.training": {"patch_sampling": ["airways"]}}), tmp_path) == [
+        "tasks.lung.segmenters.navi.training.patch_sampling: a segmenter's foreground is its classes; "
+        "allowed: foreground, uniform; hint: remove the list"
+    ]
+
+
+def test_names_stand_for_label_values(tmp_path):
+    study = load_study(changed({"LUNG.training": {"patch_sampling": ["airways", "heart"]}}), tmp_path)
+    task = study["tasks"]["lung"]
+    task["variants"]["l1"]["loss"] = [
+        {"term": "afp", "networks": ["navi"], "region": "outside", "region_of": ["heart", "liver"]}
+    ]
+    assert used_names(task["variants"]["l1"]) == ["airways", "heart", "liver"]
+    values = label_values(task)
+    assert (values["heart"], values["liver"]) == ([51], [5])
+    members = task["segmenters"]["navi"]["classes"]["airway"]
+    assert values["airways"] == sorted(values[name][0] for name in members)
+    assert task["segmenters"]["navi"]["training"]["patch_sampling"] == "foreground"
 
 
 def test_labels_that_the_phantom_region_does_not_have(tmp_path):

@@ -147,6 +147,50 @@ def test_a_region_needs_a_mask(context):
         loss(constant(0), constant(100))
 
 
+def halves(size=4):
+    """A mask of body, left organ (z < 2) and right organ (z >= 2)."""
+    mask = torch.ones(1, 3, size, size, size)
+    mask[:, 1, 2:] = 0
+    mask[:, 2, :2] = 0
+    return mask
+
+
+def test_two_afp_terms_each_on_its_own_region(context):
+    synthetic, real = constant(300), constant(100)
+    synthetic[:, :, 2:] = constant(200)[:, :, 2:]
+    terms = [
+        {"term": "afp", "networks": ["powers"], "region": "inside", "region_of": ["left"], "weight": 2},
+        {"term": "afp", "networks": ["doubled"], "region": "outside", "region_of": ["right", "other"]},
+        {"term": "afp", "networks": ["powers"], "region": "inside", "region_of": ["right", "other"]},
+    ]
+    # left: 3 against 1 and 9 against 1; right: 2 against 1 and 4 against 1; doubled, left: 6 against 2, 36 against 4
+    total, values = build_loss(terms, context)(synthetic, real, halves())
+    assert {name: round(value.item(), 4) for name, value in values.items()} == {"afp": 5, "afp_2": 18, "afp_3": 2}
+    assert total.item() == pytest.approx(2 * 5 + 18 + 2, rel=1e-5)
+
+
+def test_a_region_of_labels_needs_its_channel(context):
+    terms = [{"term": "afp", "networks": ["powers"], "region": "inside", "region_of": ["lungs", "airways"]}]
+    with pytest.raises(TrainingError, match=r"(?s)found: a mask of 1 channels.*expected: the body, lungs \+ airways"):
+        build_loss(terms, context)(constant(0), constant(100), halves()[:, :1])
+
+
+def test_an_empty_region_is_no_silent_loss(context):
+    terms = [{"term": "l1"}, {"term": "afp", "networks": ["powers"], "region": "inside", "region_of": ["left"]}]
+    loss, mask = build_loss(terms, context), halves()
+    synthetic, real = torch.randn(1, 1, 4, 4, 4), torch.randn(1, 1, 4, 4, 4)
+    assert set(check_gradient(loss, synthetic, real, mask)) == {"l1", "afp"}
+    mask[:, 1] = 0
+    assert set(check_gradient(loss, synthetic, real, mask)) == {"l1"}
+    assert loss(synthetic, real, mask)[1]["afp"] == 0
+    assert check_gradient(loss, synthetic, real, mask, {"afp"}) == {}
+    mask[:, 1] = -1  # beyond the volume
+    assert set(check_gradient(loss, synthetic, real, mask)) == {"l1"}
+    mask[:, 1, 0, 0, 0] = 1
+    with pytest.raises(TrainingError, match="loss term afp: its gradient"):
+        check_gradient(loss, real, real, mask, {"afp"})
+
+
 def test_perceptual_distances(context):
     term = {"term": "perceptual", "networks": ["powers"]}
     assert single(context, constant(300), constant(100), **term) == pytest.approx(5.0, rel=1e-5)

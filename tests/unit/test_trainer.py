@@ -137,6 +137,30 @@ def test_an_afp_variant_trains_through_a_frozen_network(training_set, tmp_path):
     assert weights_of(network) == before
 
 
+def test_terms_on_regions_and_patches_around_a_structure(training_set, tmp_path):
+    """Two networks, one inside the dense organ and one outside it; every patch is centred on that organ."""
+    networks = {name: make_folder(tmp_path / name, spacing_mm=GRID.spacing_mm, seed=i) for i, name in enumerate("ab")}
+    region = {"region_of": ["dense"], "weight": 1}
+    loss = [
+        {"term": "l1", "weight": 1},
+        {"term": "afp", "networks": ["a"], "region": "inside", **region},
+        {"term": "afp", "networks": ["b"], "region": "outside", **region},
+    ]
+    changed = {**variant(patch_sampling=["dense"], foreground_oversampling=1.0), "loss": loss}
+    specs = {name: {"kind": "nnunet", "folder": str(folder)} for name, folder in networks.items()}
+    train_variant(
+        "thorax/afp", *training_set, changed, specs, None, tmp_path / "work", tmp_path / "model",
+        seed=1, label_values={"dense": [1]}, **OPTIONS,
+    )  # fmt: skip
+    lines = curves(tmp_path / "model")
+    assert all(float(line[name]) > 0 for line in lines for name in ("train_afp", "train_afp_2"))
+    with pytest.raises(TrainingError, match=r"thorax/afp: structures of patch.*no training case has a voxel of dense"):
+        train_variant(
+            "thorax/afp", *training_set, changed, specs, None, tmp_path / "work2", tmp_path / "model2",
+            seed=1, label_values={"dense": [77]}, **OPTIONS,
+        )  # fmt: skip
+
+
 def weights_of(folder):
     return (folder / "fold_0" / "checkpoint_final.pth").read_bytes()
 

@@ -10,7 +10,7 @@ from afpbench import io
 from afpbench.atomic import read_json
 from afpbench.errors import DataError
 from afpbench.training import environment
-from afpbench.training.training_set import DATASET, _save_case
+from afpbench.training.training_set import DATASET, _labels, _save_case
 
 
 @pytest.fixture
@@ -40,11 +40,26 @@ def test_the_channels_are_the_normalised_mr_and_ct(dataset, training_set, prepar
 def test_labels_are_the_body_and_minus_one_without_ct(dataset, prepared_cases):
     _, labels, properties = stored(dataset, "p2")
     mask = io.read(prepared_cases["p2"] / "mask.nii.gz").array > 0
-    assert labels.shape == (1, *GRID.shape)
+    assert labels.shape == (2, *GRID.shape)
     assert (labels[0, -1] == -1).all()
-    assert np.array_equal(labels[0, :-1] == 1, mask[:-1]) and set(np.unique(labels)) == {-1, 0, 1}
+    assert np.array_equal(labels[0, :-1] == 1, mask[:-1]) and set(np.unique(labels[0])) == {-1, 0, 1}
     places = np.asarray(properties["class_locations"][1])
     assert len(places) and all(labels[0][tuple(place[1:])] == 1 for place in places[::50])
+
+
+def test_the_second_channel_holds_the_labels_of_the_real_ct(dataset, prepared_cases):
+    _, labels, properties = stored(dataset, "p2")
+    assert np.array_equal(labels[1], io.read(prepared_cases["p2"] / "labels.nii.gz").array)
+    assert properties["label_values"] == [0, 1, 2]
+
+
+def test_a_case_without_labels(training_set, prepared_cases, tmp_path):
+    folder = tmp_path / "p4" / "prepared"
+    shutil.copytree(prepared_cases["p4"], folder)
+    (folder / "labels.nii.gz").unlink()
+    assert _labels("p4", folder, GRID.shape).tolist() == np.zeros(GRID.shape).tolist()
+    with_labels = save("p4", prepared_cases["p4"], read_json(training_set[1]), tmp_path / "with")
+    assert save("p4", folder, read_json(training_set[1]), tmp_path / "without") != with_labels
 
 
 def test_validation_cases_are_stored_and_split_off(dataset):

@@ -4,6 +4,7 @@ import json
 
 from afpbench.config_checks import totalsegmentator_classes
 from afpbench.data import sources
+from afpbench.label_names import label_values, used_names
 from afpbench.provenance import code_digest
 from afpbench.segmenters import layout
 from afpbench.splits import make_splits
@@ -177,10 +178,17 @@ def feature_networks(wildcards):
     return specs
 
 
+def named_label_values(wildcards):
+    """The label values of the names that a variant's patch sampling and loss regions use."""
+    task = TASKS[wildcards.task]
+    known = label_values(task)
+    return {name: known[name] for name in used_names(task["variants"][wildcards.variant])}
+
+
 def loss_code(wildcards):
     """Digest of the losses that a variant uses: a new loss beside them retrains nothing."""
     terms = {f"losses.{term['term']}" for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]}
-    shared = [f"losses.{name}" for name in ("base", "composite", "distance", "feature_distance")]
+    shared = [f"losses.{name}" for name in ("base", "composite", "distance", "feature_distance", "regions")]
     return code_digest(*shared, *sorted(terms))
 
 

@@ -32,6 +32,7 @@ rule train_variant:
     params:
         variant=option("variants", "{variant}"),
         networks=feature_networks,
+        label_values=named_label_values,
         work=f"{R}/unfinished/variants/{{variant}}",
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),

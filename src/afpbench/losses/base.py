@@ -8,9 +8,10 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from ..errors import ConfigError
+from ..errors import ConfigError, TrainingError
 from ..features import FeatureNetwork, load
 from ..normalization import denormalize_ct
+from .regions import region_names
 from .schemas import SCHEMAS, defaults
 
 
@@ -20,12 +21,14 @@ class LossContext:
 
     ct_stats: the `ct` part of normalization.json. spacing_mm: of the training patches (z, y, x).
     networks: specifications of the feature networks by name. device: where the networks live.
+    regions: the names behind each channel of the masks after the first (see `losses.regions`).
     """
 
     ct_stats: Mapping[str, float]
     spacing_mm: Sequence[float]
     networks: Mapping[str, dict] = field(default_factory=dict)
     device: torch.device | str = "cpu"
+    regions: Sequence[tuple[str, ...]] = ()
 
     def load_network(self, name: str, layers: str | Sequence[str] | None = None) -> FeatureNetwork:
         """The feature network `name`, frozen, with the layers asked for."""
@@ -70,10 +73,31 @@ class LossTerm(nn.Module):
     def forward(self, synthetic: torch.Tensor, real: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """The term's value, a float32 scalar.
 
-        synthetic, real: normalised CT (B, 1, z, y, x). mask: (B, 1, z, y, x), nonzero inside; only terms with the
-        option `region` look at it. The gradient flows into `synthetic` only.
+        synthetic, real: normalised CT (B, 1, z, y, x). mask: (B, 1 + R, z, y, x), above 0 inside: first the body, then
+        the context's regions; only terms with the option `region` look at it. The gradient flows into `synthetic` only.
         """
         raise NotImplementedError
+
+    def sees(self, mask: torch.Tensor | None) -> bool:
+        """Whether the term can have a value on patches with this mask: False where its region is empty there."""
+        region = self.region(mask)
+        return region is None or bool(region.any())
+
+    def region(self, mask: torch.Tensor | None) -> torch.Tensor | None:
+        """Where the term looks, (B, 1, z, y, x), 1 inside and 0 outside, float32; None for everywhere."""
+        side, names = self.options.get("region", "all"), region_names(self.options)
+        if side == "all":
+            return None
+        channel = 1 + list(self.context.regions).index(names) if names else 0
+        if mask is None or mask.shape[1] <= channel:
+            raise TrainingError(
+                f"loss term {self.TERM}: region {side!r} needs a mask with every patch",
+                found="no mask" if mask is None else f"a mask of {mask.shape[1]} channels",
+                expected="the body" + "".join(f", {' + '.join(group)}" for group in self.context.regions),
+                hint="set region: all, or use a training set that has labels",
+            )
+        inside = (mask[:, channel : channel + 1] > 0).float()
+        return inside if side == "inside" else 1.0 - inside
 
     def to_hu(self, normalized: torch.Tensor) -> torch.Tensor:
         """Normalised CT in HU, in float32."""

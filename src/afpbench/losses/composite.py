@@ -1,6 +1,7 @@
 """The registry of loss terms, their weighted sum, and the check that each of them moves the synthetic CT."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 
 import torch
@@ -13,6 +14,7 @@ from .hu_anchor import HuAnchorLoss
 from .l1 import L1Loss
 from .mse import MseLoss
 from .perceptual import PerceptualLoss
+from .regions import label_regions
 from .segmentation import SegmentationLoss
 
 TERMS: dict[str, type[LossTerm]] = {
@@ -33,7 +35,8 @@ class CompositeLoss(nn.Module):
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """The total, float32 and differentiable in `synthetic`, and each term's own value (unweighted, detached).
 
-        synthetic, real: normalised CT (B, 1, z, y, x); mask: the same shape, for terms limited to a region.
+        synthetic, real: normalised CT (B, 1, z, y, x); mask: (B, 1 + R, z, y, x), the body and then the regions of
+        terms that are limited to some labels, in the order of `losses.regions.label_regions`.
         """
         values = {name: term(synthetic, real, mask) for name, term in self.terms.items()}
         total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
@@ -48,6 +51,7 @@ def build_loss(terms: Sequence[Mapping], context: LossContext) -> CompositeLoss:
     """
     if not terms:
         raise ConfigError("loss: no terms", expected="a list with at least one of " + ", ".join(TERMS))
+    context = replace(context, regions=label_regions(terms))
     built: dict[str, LossTerm] = {}
     weights: dict[str, float] = {}
     for entry in terms:
@@ -68,15 +72,22 @@ def build_loss(terms: Sequence[Mapping], context: LossContext) -> CompositeLoss:
 
 
 def check_gradient(
-    loss: CompositeLoss, synthetic: torch.Tensor, real: torch.Tensor, mask: torch.Tensor | None = None
+    loss: CompositeLoss,
+    synthetic: torch.Tensor,
+    real: torch.Tensor,
+    mask: torch.Tensor | None = None,
+    names: Collection[str] | None = None,
 ) -> dict[str, float]:
     """Each term's mean absolute gradient with respect to the synthetic CT, per unit of its weight.
 
-    Call it once with the first patches of a training. Raises TrainingError for a term without gradient (the training
-    would silently go on without it), or with one that is not finite.
+    Call it with the first patches of a training. names: the terms to check, by default all. A term whose region is
+    empty in these patches is left out of the answer: ask for it again with the next. Raises TrainingError for a term
+    without gradient (the training would silently go on without it), or with one that is not finite.
     """
     found: dict[str, float] = {}
     for name, term in loss.terms.items():
+        if (names is not None and name not in names) or not term.sees(mask):
+            continue
         probe = synthetic.detach().clone().requires_grad_()
         with torch.enable_grad():
             value = term(probe, real, mask)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from ..errors import ConfigError, TrainingError
+from ..errors import ConfigError
 from ..features import FeatureNetwork
 from .base import LossContext, LossTerm, named_weights
 from .distance import l1_mean, mse_mean, weighted_mean
@@ -29,10 +29,10 @@ class FeatureDistance(LossTerm):
 
     def forward(self, synthetic, real, mask=None):
         synthetic_hu, real_hu = self.to_hu(synthetic), self.to_hu(real.detach())
-        mask = self._region(mask)
+        region = self.region(mask)
         total = synthetic_hu.new_zeros(())
         for name, network in zip(self.shares, self.networks, strict=True):
-            total = total + self.shares[name] * self._distance(network, name, synthetic_hu, real_hu, mask)
+            total = total + self.shares[name] * self._distance(network, name, synthetic_hu, real_hu, region)
         return total
 
     def _distance(
@@ -67,18 +67,6 @@ class FeatureDistance(LossTerm):
             magnitude = target.abs() if region is None else weighted_mean(target.abs(), region)
             value = value / magnitude.mean(dtype=torch.float32).clamp_min(1e-6)
         return value
-
-    def _region(self, mask: torch.Tensor | None) -> torch.Tensor | None:
-        if self.options["region"] == "all":
-            return None
-        if mask is None:
-            raise TrainingError(
-                f"loss term {self.TERM}: region {self.options['region']!r} needs a mask with every patch",
-                found="no mask",
-                hint="set region: all, or use a training set that has masks",
-            )
-        inside = (mask != 0).float()
-        return inside if self.options["region"] == "inside" else 1.0 - inside
 
 
 def layer_weights(option: Sequence | Mapping | None, names: Sequence[str], network: str) -> list[float]:

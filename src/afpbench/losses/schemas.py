@@ -62,10 +62,17 @@ _FEATURES = {
         "default": "none",
     },
     "region": {
-        "description": "Where features are compared: `all`, or only `inside` or `outside` the mask that the training "
-        "gives with its patches.",
+        "description": "Where features are compared: `all`, or only `inside` or `outside` what `region_of` names.",
         "enum": ["all", "inside", "outside"],
         "default": "all",
+    },
+    "region_of": {
+        "description": "Structures of the task or labels of the data source, as the real CT has them; null: the body.",
+        "oneOf": [
+            {"type": "null"},
+            {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string"}},
+        ],
+        "default": None,
     },
 }
 

@@ -27,7 +27,8 @@ class ResumableTrainer(nnUNetTrainer):
         training = self.settings["training"]
         self.initial_lr = training["learning_rate"]
         self.weight_decay = training["weight_decay"]
-        self.oversample_foreground_percent = training["foreground_oversampling"]
+        uniform = training["patch_sampling"] == "uniform"
+        self.oversample_foreground_percent = 0.0 if uniform else training["foreground_oversampling"]
         self.num_iterations_per_epoch = min(training["iterations_per_epoch"], training["iterations"])
         self.num_epochs = -(-training["iterations"] // self.num_iterations_per_epoch)
         self.num_val_iterations_per_epoch = training["validation_iterations"]

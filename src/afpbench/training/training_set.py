@@ -2,8 +2,9 @@
 
 nnU-Net's preprocessor has no float target. Here the normalised CT rides as a second image channel behind the
 normalised MR, so that nnU-Net's dataset, data loader and spatial augmentation serve both as they are; the
-trainer takes the channels apart again. The label map holds the body (1) for foreground oversampling and -1
-where the CT has no data.
+trainer takes the channels apart again. The label map has two channels: the body (1) for foreground oversampling, with
+-1 where the CT has no data; and the labels of the real CT (0 where a source has none), for patches and loss terms that
+name structures.
 """
 
 import hashlib
@@ -60,11 +61,13 @@ def _save_case(case: str, prepared: Path, statistics: dict, patch_size, folder: 
     ct = normalization.normalize_ct(io.read(prepared / "ct.nii.gz", f"case {case}: CT").array, statistics["ct"])
     mask = io.read(prepared / "mask.nii.gz", f"case {case}: mask").array > 0
     covered = io.read(prepared / "covered.nii.gz", f"case {case}: coverage").array > 0
-    labels = np.where(covered, mask.astype(np.int8), np.int8(-1))[None]
+    body = np.where(covered, mask.astype(np.int16), np.int16(-1))
+    labels = np.stack([body, _labels(case, prepared, body.shape)])
     data = np.stack([mr, ct]).astype(np.float32)
     properties = {
-        "class_locations": DefaultPreprocessor._sample_foreground_locations(labels, [1], seed=seed),
+        "class_locations": DefaultPreprocessor._sample_foreground_locations(body[None], [1], seed=seed),
         "mr_background": float(mr.min()),
+        "label_values": np.unique(labels[1]).tolist(),
     }
     blocks, chunks = comp_blosc2_params(data.shape, tuple(patch_size), data.itemsize)
     blocks_seg, chunks_seg = comp_blosc2_params(labels.shape, tuple(patch_size), labels.itemsize)
@@ -79,3 +82,11 @@ def _save_case(case: str, prepared: Path, statistics: dict, patch_size, folder: 
         blocks_seg=blocks_seg,
     )
     return hashlib.sha256(data.tobytes() + labels.tobytes()).digest()
+
+
+def _labels(case: str, prepared: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """The label map of the real CT, int16; zeros for a case without one."""
+    path = prepared / "labels.nii.gz"
+    if not path.is_file():
+        return np.zeros(shape, np.int16)
+    return io.read(path, f"case {case}: labels").array.astype(np.int16)

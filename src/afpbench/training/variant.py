@@ -24,12 +24,14 @@ def train_variant(
     precision: str,
     threads: int,
     seed: int,
+    label_values: dict[str, list[int]] | None = None,
 ) -> None:
     """Train and leave a model folder at `out`.
 
     name: how messages call it. training_set: the folder that `training_set.build` wrote. normalization:
     normalization.json. variant: its entry in the study. networks: feature networks by name, for `features.load`.
     start: a checkpoint to take the first weights from (`init_from`). work: rolling state that outlives a killed job.
+    label_values: of the names in patch sampling and loss regions, the label values in the cases' label maps.
     """
     if not (training_set / DATASET).is_dir():
         raise TrainingError(f"{name}: no training set", found=str(training_set), expected=f"a folder with {DATASET}")
@@ -39,6 +41,7 @@ def train_variant(
         "loss": variant["loss"],
         "training": variant["training"],
         "networks": networks,
+        "label_values": label_values or {},
         "ct_statistics": read_json(normalization)["ct"],
         "start": str(start) if start else None,
         "precision": precision,

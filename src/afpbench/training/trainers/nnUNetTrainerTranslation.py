@@ -7,17 +7,21 @@ from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
 from afpbench import hardware, normalization
 from afpbench.features.nnunet import load_checkpoint
+from afpbench.log import logger
 from afpbench.losses import LossContext, build_loss, check_gradient
+from afpbench.losses.regions import label_regions
 from afpbench.training.augmentation import MRIntensityTransform, spatial_transforms
 from afpbench.training.base import ResumableTrainer
+from afpbench.training.regions import LabelsToRegions
+from afpbench.training.sampling import CentredDataset, check_present
 
 
 class nnUNetTrainerTranslation(ResumableTrainer):
     """nnU-Net's network with one linear output channel, trained on the study's loss.
 
-    The data loader gives images of two channels, normalised MR and normalised CT, and a label map that is -1
-    where the patch leaves the volume or the CT has no data: there the real CT stands in for the synthetic one,
-    so that no loss sees a difference.
+    The data loader gives images of two channels, normalised MR and normalised CT, and a target of 1 + R channels. The
+    first is the body (1), and -1 where the patch leaves the volume or the CT has no data: there the real CT stands in
+    for the synthetic one, so that no loss sees a difference. The others are the regions that loss terms name.
     """
 
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
@@ -25,6 +29,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         self.enable_deep_supervision = False
         self.ct_statistics = self.settings["ct_statistics"]
         self.air = float(normalization.normalize_ct(np.array(-1024.0), self.ct_statistics))
+        self.regions = [self._values(names) for names in label_regions(self.settings["loss"])]
 
     @staticmethod
     def build_network_architecture(
@@ -50,6 +55,21 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         )
         return build_loss(self.settings["loss"], context)
 
+    def _values(self, names) -> list[int]:
+        """The label values that names of the study stand for."""
+        return sorted({value for name in names for value in self.settings["label_values"][name]})
+
+    def get_tr_and_val_datasets(self):
+        """nnU-Net's; where the study names structures for patches, with those structures as the foreground."""
+        train, validation = super().get_tr_and_val_datasets()
+        sampling, values = self.settings["training"]["patch_sampling"], self.settings["label_values"]
+        check_present(train, values, f"{self.settings['name']}: structures of patch sampling and loss regions")
+        if isinstance(sampling, str):
+            return train, validation
+        structures = {name: values[name] for name in sampling}
+        seed = self.settings["seed"]
+        return CentredDataset(train, structures, seed), CentredDataset(validation, structures, seed)
+
     def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self):
         result = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
         rotation, dummy_2d, initial_patch_size, _ = result
@@ -63,16 +83,15 @@ class nnUNetTrainerTranslation(ResumableTrainer):
     ):
         """nnU-Net's rotation and scaling on MR and CT together; its intensity changes, if asked, on the MR alone."""
         augmentation = self.settings["training"]["augmentation"]
-        if augmentation == "none":
-            return ComposeTransforms([])
-        transforms = spatial_transforms(patch_size, rotation_for_DA, do_dummy_2d_data_aug)
+        transforms = [LabelsToRegions(self.regions)]
+        if augmentation != "none":
+            transforms += spatial_transforms(patch_size, rotation_for_DA, do_dummy_2d_data_aug)
         if augmentation == "full":
             transforms.append(MRIntensityTransform())
         return ComposeTransforms(transforms)
 
-    @staticmethod
-    def get_validation_transforms(*args, **kwargs):
-        return ComposeTransforms([])
+    def get_validation_transforms(self, *args, **kwargs):
+        return ComposeTransforms([LabelsToRegions(self.regions)])
 
     def initialize(self):
         """nnU-Net's, then the first weights of another variant where the study says so."""
@@ -87,14 +106,14 @@ class nnUNetTrainerTranslation(ResumableTrainer):
     def on_train_start(self):
         super().on_train_start()
         self.term_sums: dict[str, float] = {}
-        self.checked = False
+        self.unchecked = set(self.loss.terms)
 
     # --- steps
 
     def _unpack(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """MR, real CT and the valid region of a batch, each (B, 1, z, y, x), with the padding filled by background."""
         data = batch["data"].to(self.device, non_blocking=True)
-        valid = batch["target"].to(self.device, non_blocking=True) >= 0
+        valid = batch["target"][:, :1].to(self.device, non_blocking=True) >= 0
         mr, ct = data[:, :1], data[:, 1:]
         padded = torch.amin(mr, dim=(1, 2, 3, 4), keepdim=True)
         mr = torch.where(valid | (mr != 0), mr, padded)
@@ -108,10 +127,10 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         with hardware.autocast(self.device.type, self.precision):
             synthetic = self.network(mr)
             synthetic = torch.where(valid, synthetic.float(), real)
-            if not self.checked and torch.is_grad_enabled():
-                check_gradient(self.loss, synthetic.detach(), real)
-                self.checked = True
-            total, terms = self.loss(synthetic, real, valid)
+            mask = batch["target"].to(self.device, non_blocking=True)
+            if self.unchecked and torch.is_grad_enabled():
+                self.unchecked -= set(check_gradient(self.loss, synthetic.detach(), real, mask, self.unchecked))
+            total, terms = self.loss(synthetic, real, mask)
         return total, terms, synthetic, real, valid
 
     def train_step(self, batch: dict) -> dict:
@@ -124,7 +143,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
 
     def validation_step(self, batch: dict) -> dict:
         total, _, synthetic, real, valid = self._losses(batch)
-        body = batch["target"].to(self.device) > 0
+        body = batch["target"][:, :1].to(self.device) > 0
         count = body.sum().clamp(min=1)
         difference = (synthetic - real) * self.ct_statistics["std_hu"] * body
         return {
@@ -144,6 +163,8 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         for name, total in self.term_sums.items():
             values[f"train_{name}"] = total / self.num_iterations_per_epoch
         self.term_sums = {}
+        if self.unchecked:
+            logger.warning("%s: no patch has shown the region of %s", self.settings["name"], ", ".join(self.unchecked))
         values["validation_mae_hu"] = self.validation_mae_hu
         values["validation_me_hu"] = self.validation_me_hu
         return values
