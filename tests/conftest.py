@@ -88,6 +88,29 @@ def planned_jobs(output: str) -> dict[str, int]:
     return jobs
 
 
+def study_inputs(root: Path) -> Path:
+    """Small files with the real layout and names for every shipped study, where the studies look for them."""
+    for number, name in enumerate(("organs", "vertebrae", "cardiac", "muscles", "ribs"), start=291):
+        (root / f"resources/totalsegmentator/Dataset{number}_TotalSegmentator_{name}_1559subj").mkdir(parents=True)
+    (root / "resources/totalsegmentator/Dataset297_TotalSegmentator_total_3mm_1559subj").mkdir()
+    thorax = root / "resources/synthrad2025/synthRAD2025_Task1_Train/Task1/TH"
+    write_files(thorax, [f"1TH{center}{number:03d}" for center in "AB" for number in range(1, 61)], ".mha")
+    own = [f"p{number:02d}" for number in range(1, 33)]
+    write_files(root / "data", own, ".nii.gz")
+    lines = ["case\tmr\tct", *(f"{case}\t{case}/mr.nii.gz\t{case}/ct.nii.gz" for case in own)]
+    (root / "data/cases.tsv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def write_files(folder: Path, cases: list[str], ending: str) -> None:
+    """A folder per case with mr, ct and mask, and an `overview` beside them, as SynthRAD has them."""
+    for case in cases:
+        (folder / case).mkdir(parents=True)
+        for role in ("mr", "ct", "mask"):
+            (folder / case / f"{role}{ending}").write_bytes(b"small")
+    (folder / "overview").mkdir()
+
+
 @dataclass(frozen=True)
 class Run:
     """A study that was run to its end: its folder, its file, and what snakemake printed."""

@@ -159,6 +159,8 @@ def _for_task(preset: dict, task: dict) -> dict:
 def _complete(study: dict, name: str, task: dict) -> None:
     """Fill in a valid task's defaults and what its parts inherit from one another, in place."""
     task.setdefault("generators", {}).setdefault("nnunet", {})
+    if task["data"]["source"].startswith("synthrad"):  # its pairs are aligned
+        task.setdefault("registration", {}).setdefault("method", "none")
     config_schema.fill(config_schema.task_schema(), task)
     task.setdefault("title", name)
     task.setdefault("tolerance_mm", 2 * min(task["spacing_mm"]))

@@ -26,6 +26,7 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
     where = f"tasks.{name}"
     return [
         *_check_pairs(where, task),
+        *_check_label_files(where, task["data"]),
         *_check_cases(where, task, study["seed"], name, root),
         *_check_segmenters(where, task, root),
         *_check_structures(where, task, root),
@@ -79,7 +80,9 @@ def source_labels(data: dict) -> list[str]:
         from .phantom.labels import REGION_CLASSES
 
         return list(REGION_CLASSES[data["region"]])
-    return list(data["labels"]["structures"])
+    from .data.sources import class_ids
+
+    return list(class_ids(data))
 
 
 def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | None:
@@ -106,7 +109,7 @@ def _dataset_classes(folder: Path) -> list[str] | None:
 def _check_pairs(where: str, task: dict) -> list[str]:
     """Lower and upper limits in the right order."""
     pairs = {"normalization.ct_clip_percentiles": task["normalization"]["ct_clip_percentiles"]}
-    labels = task["data"].get("labels", {})
+    labels = task["data"].get("labels") or {}
     for name, structure in labels.get("structures", {}).items():
         pairs[f"data.labels.structures.{name}.hu"] = structure["hu"]
     return [
@@ -116,13 +119,30 @@ def _check_pairs(where: str, task: dict) -> list[str]:
     ]
 
 
+def _check_label_files(where: str, data: dict) -> list[str]:
+    """Label maps that come with the cases need a source that can name them."""
+    if (data.get("labels") or {}).get("kind") != "files":
+        return []
+    if data["source"] == "table":
+        return []
+    if data["source"] == "folder":
+        line = (
+            f"{where}.data.label_map: missing; allowed: a path with {{case}} in it; hint: data.labels.kind is 'files'"
+        )
+        return [] if data["label_map"] else [line]
+    found = f"found: data.source '{data['source']}'; allowed: table, folder"
+    return [f"{where}.data.labels.kind: 'files' needs a source that names label maps; {found}"]
+
+
 def _check_cases(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
     """The data source has cases, and the splits ask for no more than there are."""
-    from .data.sources import list_cases
+    from .data.sources import case_files, list_cases
     from .splits import make_splits
 
     try:
         cases = list_cases(task["data"], root)
+        for case in cases if task["data"]["source"] in ("folder", "bids") else ():
+            case_files(task["data"], case, root)  # each pattern fits one file
     except AfpbenchError as error:
         return [f"{where}.data: {_one_line(error)}"]
     try:

@@ -12,7 +12,8 @@ INTRODUCTION = """# The study file
 
 <!-- Made by `python -m afpbench.config_docs` from workflow/schemas/config.schema.yaml and the loss terms' schemas. -->
 
-A study is one YAML file. `config.yaml` is the phantom study, `sts.yaml` one of real patients;
+A study is one YAML file. `config.yaml` is the phantom study, `sts.yaml` one of real patients, `own_data.yaml` one to
+start from with your own, `pelvis_synthrad2023.yaml` and `thorax_synthrad2025.yaml` those of public challenges;
 `snakemake --configfile FILE` runs another. `afpbench validate FILE` checks a file and says what it asks for,
 without running anything; all problems are shown at once.
 

@@ -111,10 +111,10 @@ def body_mask_mr(volume: Volume) -> np.ndarray:
 def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -> None:
     """Write what training and evaluation read into `out`: mr, ct, mask, covered, labels (where there are), case.json.
 
-    The mask is the region of evaluation: the body (found on the whole CT, warped by the registration) where the CT
-    has data, without parts thicker than 10 mm that are tissue in the CT and empty in the MR (another limb that lay
-    elsewhere, slices and corners that the MR did not record: no network can make them). Raises DataError if nothing
-    is left.
+    The mask is the one that came with the case, where there is one, as far as the CT has data. Otherwise it is the
+    region of evaluation: the body (found on the whole CT, warped by the registration) where the CT has data, without
+    parts thicker than 10 mm that are tissue in the CT and empty in the MR (another limb that lay elsewhere, slices and
+    corners that the MR did not record: no network can make them). Raises DataError if nothing is left.
     """
     imported, resampled, registered, out = (Path(path) for path in (imported, resampled, registered, out))
     case = _case_of(imported)
@@ -129,8 +129,13 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
         )
     covered = io.read(registered / "covered.nii.gz").array > 0
     hu = np.where(covered, ct.array, AIR_HU).astype(np.int16)
-    body = _body(registered, ct.with_array(hu)) & covered
-    dropped = _with_rim(missing_tissue(mr, hu) & body, body, mr.spacing_mm)
+    given = imported / "mask.nii.gz"
+    if given.is_file():
+        body = (resample_labels(io.read(given), mr.geometry).array > 0) & covered
+        dropped = np.zeros_like(body)
+    else:
+        body = _body(registered, ct.with_array(hu)) & covered
+        dropped = _with_rim(missing_tissue(mr, hu) & body, body, mr.spacing_mm)
     mask = body & ~dropped
     _check_mask(case, mask, body, covered)
     io.write(mr.with_array(mr.array.astype(np.float32)), out / "mr.nii.gz")

@@ -1,6 +1,7 @@
 """Which cases train, validate and test: seeded, the same for everyone who has the same ids. Standard library only."""
 
 import random
+from collections import Counter
 
 from .errors import ConfigError
 
@@ -88,7 +89,7 @@ def _explicit(cases: list[str], lists: dict[str, list[str]], task: str) -> dict[
 
 
 def _check_unique(where: str, ids: list[str]) -> None:
-    repeated = sorted({case for case in ids if ids.count(case) > 1})
+    repeated = sorted(case for case, count in Counter(ids).items() if count > 1)
     if repeated:
         raise ConfigError(
             f"{where}: a case id stands there more than once",

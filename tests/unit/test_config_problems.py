@@ -45,6 +45,7 @@ TRAINING_KEYS = (
     "augmentation, "
     "foreground_oversampling, patch_sampling, validation_iterations, checkpoint_every_epochs, precision"
 )
+SOURCES = "phantom, sts, table, folder, bids, synthrad2023, synthrad2025"
 GROUP = "allowed: a group of keys"
 
 
@@ -109,8 +110,8 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.variants.l1.training", {"iteration": 1}, "tasks.lung.variants.l1.training.iteration: unknown key; "
          f"allowed: {TRAINING_KEYS}; did you mean 'iterations'?"),
         ("LUNG.data.source", "phantoms", "tasks.lung.data.source: not allowed; found: 'phantoms'; "
-         "allowed: phantom, sts; did you mean 'phantom'?"),
-        ("LUNG.data", {"region": "thorax"}, "tasks.lung.data.source: missing; allowed: phantom, sts"),
+         f"allowed: {SOURCES}; did you mean 'phantom'?"),
+        ("LUNG.data", {"region": "thorax"}, f"tasks.lung.data.source: missing; allowed: {SOURCES}"),
         ("LUNG.data.region", "head", "tasks.lung.data.region: not allowed; found: 'head'; allowed: thorax, pelvis"),
         ("LUNG.data.case", 3, "tasks.lung.data.case: unknown key; allowed: source, region, cases, spacing_mm; "
          "did you mean 'cases'?"),
@@ -404,6 +405,34 @@ def test_problems_of_patients(tmp_path):
         "tasks.lung.segmenters.total.weights: a stand-in needs true labels; found: data.source 'sts'; "
         "allowed: the path of real weights; hint: 'stand_in' works with the phantom only"
     )
+
+
+def test_problems_of_own_data(tmp_path):
+    study = copy.deepcopy(STUDY)
+    task = study["tasks"]["lung"] = {**study["tasks"]["lung"], **copy.deepcopy(STS)}
+    task["segmenters"]["total"] = {"kind": "trained", "classes": {"bones": ["bone"]}}
+    labels = {"kind": "files", "classes": {"bone": 300}}
+    task["data"] = {"source": "folder", "root": "in", "mr": "mr.nii", "ct": "{case}/ct.nii", "labels": labels}
+    assert lines_of(study, tmp_path) == [
+        "tasks.lung.data.mr: not allowed; found: 'mr.nii'; allowed: a path with {case} in it, such as "
+        "'{case}/mr.nii.gz'",
+        "tasks.lung.data.labels.classes.bone: not allowed; found: 300; allowed: a whole number at least 1, at most 255",
+    ]
+    labels["classes"]["bone"], task["data"]["mr"] = 3, "{case}/mr.nii"
+    label_map, folder = lines_of(study, tmp_path)
+    assert label_map == (
+        "tasks.lung.data.label_map: missing; allowed: a path with {case} in it; hint: data.labels.kind is 'files'"
+    )
+    assert folder.startswith("tasks.lung.data: data.root: no such folder: ")
+    task["data"] = {"source": "bids", "root": "in", "labels": labels}
+    assert lines_of(study, tmp_path)[0] == (
+        "tasks.lung.data.labels.kind: 'files' needs a source that names label maps; found: data.source 'bids'; "
+        "allowed: table, folder"
+    )
+    task["data"] = {"source": "table", "table": "cases.tsv"}
+    assert lines_of(study, tmp_path)[0].startswith("tasks.lung.data: cannot read the table of cases ")
+    no_label = "tasks.lung.segmenters.navi.classes.airway: the data has no such label; found: 'bone'; allowed: none"
+    assert no_label in lines_of(study, tmp_path)
 
 
 def test_problems_of_presets(tmp_path):

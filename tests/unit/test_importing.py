@@ -200,12 +200,12 @@ def test_the_overlap_is_a_share_of_the_mr():
 
 def test_an_empty_contour(tmp_path):
     message = failure(tmp_path, **altered("MR_T1_mask", lambda array: array.fill(0)))
-    assert "case STS_002: contour in the MR: the mask is empty" in message
+    assert "case STS_002: contour in the MR: it is empty" in message
 
 
 def test_a_contour_on_another_grid(tmp_path):
     message = failure(tmp_path, CT_mask=pair()["MR_T1_mask"])
-    assert "case STS_002: contour in the CT: the mask is not on the grid of its image" in message
+    assert "case STS_002: contour in the CT: not on the grid of its image" in message
     assert "expected: shape (12, 40, 40)" in message
 
 
@@ -219,6 +219,68 @@ def test_an_empty_label_map():
     volumes["labels"] = volumes["ct"].with_array(np.zeros(GRID.shape, np.uint8))
     with pytest.raises(DataError, match="case p1: the label map is empty"):
         importing._check_pair("p1", volumes)
+
+
+# --- other sources
+
+ROLES = {"mr": "MR_T1_image", "ct": "CT_image", "mask": "MR_T1_mask", "labels": "CT_mask"}
+
+
+def listed(tmp_path, **changed):
+    """A table of one case whose files have all the formats that are read."""
+    volumes = {**pair(), **changed}
+    endings = {"mr": "mha", "ct": "nrrd", "mask": "mhd", "labels": "nii"}
+    for role, name in ROLES.items():
+        io.write(volumes[name], tmp_path / "files" / f"{role}.{endings[role]}")
+    line = "\t".join(["p1", *(f"files/{role}.{ending}" for role, ending in endings.items())])
+    (tmp_path / "cases.tsv").write_text("case\t" + "\t".join(ROLES) + f"\n{line}\n")
+    labels = {"kind": "files", "classes": {"bone": 1}}
+    importing.import_case(
+        {"source": "table", "table": "cases.tsv", "labels": labels}, "p1", 1, tmp_path / "out", tmp_path
+    )
+    return tmp_path / "out"
+
+
+def test_a_case_of_a_table_with_mask_and_label_map(tmp_path):
+    out = listed(tmp_path)
+    assert io.read(out / "ct.nii.gz").geometry.matches(GRID)
+    np.testing.assert_array_equal(io.read(out / "mask.nii.gz").array, pair()["MR_T1_mask"].array)
+    np.testing.assert_array_equal(io.read(out / "labels.nii.gz").array, pair()["CT_mask"].array)
+    assert json.loads((out / "case.json").read_text())["classes"] == {"bone": 1}
+
+
+def test_a_mask_on_another_grid(tmp_path):
+    with pytest.raises(
+        DataError, match="case p1: mask: not on the grid of its image(?s:.)*expected: shape .10, 30, 30"
+    ):
+        listed(tmp_path, MR_T1_mask=pair()["CT_mask"])
+
+
+def test_label_values_that_belong_to_no_class(tmp_path):
+    labels = pair()["CT_mask"]
+    with pytest.raises(DataError, match="case p1: label map: values that belong to no class(?s:.)*found: 3\n"):
+        listed(tmp_path, CT_mask=labels.with_array(labels.array * 3))
+
+
+def test_a_case_without_the_label_map_that_was_promised(tmp_path):
+    for role, name in (("mr", "MR_T1_image"), ("ct", "CT_image")):
+        io.write(pair()[name], tmp_path / "in" / "p1" / f"{role}.nii.gz")
+    data = {"source": "folder", "root": "in", "mr": "{case}/mr.nii.gz", "ct": "{case}/ct.nii.gz"}
+    labels = {"kind": "files", "classes": {"bone": 1}}
+    with pytest.raises(DataError, match="case p1: it has no label map"):
+        importing.import_case({**data, "labels": labels}, "p1", 1, tmp_path / "out", tmp_path)
+    importing.import_case({**data, "labels": None}, "p1", 1, tmp_path / "out", tmp_path)
+    assert not (tmp_path / "out" / "labels.nii.gz").exists()
+
+
+def test_a_link_out_of_the_folder_is_not_imported(tmp_path):
+    for role, name in (("mr", "MR_T1_image"), ("ct", "CT_image")):
+        io.write(pair()[name], tmp_path / "away" / f"{role}.nii.gz")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "p1").symlink_to(tmp_path / "away")
+    data = {"source": "folder", "root": "in", "mr": "{case}/mr.nii.gz", "ct": "{case}/ct.nii.gz"}
+    with pytest.raises(DataError, match="case p1: MR: a link leads out of the folder of the data"):
+        importing.import_case(data, "p1", 1, tmp_path / "out", tmp_path)
 
 
 def test_a_phantom_case(tmp_path):

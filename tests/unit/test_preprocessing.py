@@ -209,6 +209,18 @@ def test_the_warped_body_of_the_registration_is_used_where_it_is(tmp_path):
     np.testing.assert_array_equal(io.read(folders[-1] / "mask.nii.gz").array, body)
 
 
+def test_a_mask_that_came_with_the_case_is_the_region_of_evaluation(tmp_path):
+    hu, mr = body_pair()
+    covered = np.ones(hu.shape, bool)
+    covered[:, :, 25:] = False
+    folders = case_folders(tmp_path, hu, mr, covered)
+    given = np.zeros(hu.shape, np.uint8)
+    given[2:-2, 10:30, 10:] = 1  # skin and air too, as challenge masks have them
+    io.write(io.read(folders[2] / "ct.nii.gz").with_array(given), folders[0] / "mask.nii.gz")
+    prep.prepare_case(*folders)
+    np.testing.assert_array_equal(io.read(folders[3] / "mask.nii.gz").array > 0, (given > 0) & covered)
+
+
 def test_slices_that_the_mr_did_not_record_are_left_out(tmp_path):
     hu = np.full((24, 40, 40), -1000)
     hu[:, 8:32, 8:32] = 40

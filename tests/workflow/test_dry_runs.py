@@ -4,9 +4,10 @@ import shutil
 
 import pytest
 import yaml
-from conftest import TINY_STUDY, copy_project, planned_jobs, snakemake
+from conftest import TINY_STUDY, copy_project, planned_jobs, snakemake, study_inputs, write_files
 
 from afpbench.config import load_study
+from afpbench.data.layouts import synthrad2023_pelvis
 from afpbench.data.sources import list_cases, sts_files
 
 pytestmark = pytest.mark.workflow
@@ -84,6 +85,39 @@ def test_the_real_study_downloads_what_is_not_there(tree, tmp_path):
     jobs = plan(tree, "--configfile", "config/sts.yaml", AFPBENCH_REAL_DATA=str(tmp_path / "real"))
     assert jobs.pop("download_sts") == len(set(used) - set(cases[:3]))
     assert jobs == expected_jobs(study, tree)
+
+
+@pytest.fixture(scope="module")
+def tree_with_inputs(tmp_path_factory):
+    """A copy of the project with small files where the shipped studies of other people's data look for them."""
+    return study_inputs(copy_project(tmp_path_factory.mktemp("inputs") / "project"))
+
+
+@pytest.mark.parametrize("name", ["own_data", "thorax_synthrad2025"])
+def test_studies_of_other_data(tree_with_inputs, name):
+    tree = tree_with_inputs
+    study = load_study(yaml.safe_load((tree / f"config/{name}.yaml").read_text()), tree)
+    assert plan(tree, "--configfile", f"config/{name}.yaml") == expected_jobs(study, tree)
+
+
+def test_synthrad2023_is_downloaded_once_and_unpacked_case_by_case(tree_with_inputs):
+    tree = tree_with_inputs
+    study = load_study(yaml.safe_load((tree / "config/pelvis_synthrad2023.yaml").read_text()), tree)
+    assert study["tasks"]["pelvis"]["registration"]["method"] == "none"
+    jobs = plan(tree, "--configfile", "config/pelvis_synthrad2023.yaml")
+    assert (jobs.pop("download_synthrad2023"), jobs.pop("unpack_synthrad2023")) == (1, 180)
+    assert jobs == expected_jobs(study, tree)
+
+
+def test_synthrad2023_that_was_unpacked_by_hand_needs_no_archive(tree_with_inputs):
+    tree = tree_with_inputs
+    write_files(tree / "unpacked/Task1/pelvis", list(synthrad2023_pelvis()), ".nii.gz")
+    text = (tree / "config/pelvis_synthrad2023.yaml").read_text()
+    (tree / "here.yaml").write_text(text.replace("root: null", "root: unpacked"))
+    (tree / "cache.yaml").write_text(text.replace("root: null", "download_dir: unpacked"))
+    study = load_study(yaml.safe_load((tree / "here.yaml").read_text()), tree)
+    for name in ("here", "cache"):
+        assert plan(tree, "--configfile", f"{name}.yaml") == expected_jobs(study, tree)
 
 
 def test_chunks_of_cases(tree, tmp_path):

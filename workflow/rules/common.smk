@@ -120,14 +120,13 @@ def failure_hint(log):
     return "\n".join(lines)
 
 
-STS_DOWNLOADS = next(
-    (str(sources.download_folder(task["data"], ROOT)) for task in TASKS.values() if task["data"]["source"] == "sts"),
-    "resources/sts",
-)
+def download_data(source):
+    """The `data` section of the first task with a source of this name; {} where none has it."""
+    return next((task["data"] for task in TASKS.values() if task["data"]["source"] == source), {})
 
 
-def sts_data(wildcards):
-    return next(task["data"] for task in TASKS.values() if task["data"]["source"] == "sts")
+STS_DOWNLOADS = sources.download_folder({"source": "sts"} | download_data("sts"), ROOT)
+SYNTHRAD2023 = sources.download_folder({"source": "synthrad2023"} | download_data("synthrad2023"), ROOT)
 
 
 def source_files(wildcards):
@@ -136,10 +135,16 @@ def source_files(wildcards):
     A patient that is not on this machine is downloaded first. A file that is missing is the import's to complain about.
     """
     data = TASKS[wildcards.task]["data"]
+    files = sources.case_files(data, wildcards.case, ROOT)
     if sources.needs_download(data, wildcards.case, ROOT):
-        return [f"{STS_DOWNLOADS}/{wildcards.case}"]
-    files = sources.case_files(data, wildcards.case, ROOT).values()
-    return [str(path) for path in files if path.is_file()]
+        return [str(files["ct"].parent)]
+    return [str(path) for path in files.values() if path.exists()]
+
+
+def import_options(wildcards):
+    """What the import of a case depends on: which other cases there are, and where they are fetched, is not among it."""
+    data = TASKS[wildcards.task]["data"]
+    return {key: value for key, value in data.items() if key not in ("cases", "exclude", "url")}
 
 
 def segmenter_groups(wildcards):

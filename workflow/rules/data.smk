@@ -3,6 +3,8 @@
 
 localrules:
     download_sts,
+    download_synthrad2023,
+    unpack_synthrad2023,
 
 
 rule download_sts:
@@ -14,11 +16,43 @@ rule download_sts:
     conda:
         "../../envs/imaging.yaml"
     params:
-        data=sts_data,
+        data=download_data("sts"),
     message:
         "Downloading {wildcards.case}"
     script:
         "../../scripts/download_sts.py"
+
+
+rule download_synthrad2023:
+    """The archive of SynthRAD2023's Task 1, from its public record, with the record's checksum; goes on after a break."""
+    output:
+        f"{SYNTHRAD2023}/Task1.zip",
+    log:
+        f"{RESULTS}/logs/download/synthrad2023.log",
+    conda:
+        "../../envs/imaging.yaml"
+    params:
+        url=download_data("synthrad2023").get("url"),
+    message:
+        "Downloading SynthRAD2023, Task 1 (14.5 GB)"
+    script:
+        "../../scripts/download_synthrad2023.py"
+
+
+rule unpack_synthrad2023:
+    """One pelvis patient of the archive. The archive may be removed when all are unpacked."""
+    input:
+        rules.download_synthrad2023.output,
+    output:
+        directory(f"{SYNTHRAD2023}/Task1/pelvis/{{case}}"),
+    log:
+        f"{RESULTS}/logs/download/synthrad2023_{{case}}.log",
+    conda:
+        "../../envs/imaging.yaml"
+    message:
+        "Unpacking {wildcards.case}"
+    script:
+        "../../scripts/unpack_synthrad2023.py"
 
 
 rule import_case:
@@ -39,7 +73,7 @@ rule import_case:
         mem_mb=4000,
         runtime=30,
     params:
-        data=option("data"),
+        data=import_options,
         seed=SEED,
         code=code_digest("io", "data", "phantom"),
     message:

@@ -72,19 +72,33 @@ def check_mask(mask: Volume, image: Volume, what: str) -> None:
     """A mask on its image's grid, with something in it."""
     if not mask.geometry.matches(image.geometry, tolerance_mm=1e-2):
         raise DataError(
-            f"{what}: the mask is not on the grid of its image: {mask.source}",
+            f"{what}: not on the grid of its image: {mask.source}",
             found=f"shape {mask.geometry.shape}, spacing {_mm(mask.spacing_mm)}, origin {_mm(mask.geometry.origin_mm)}",
             expected=f"shape {image.geometry.shape}, spacing {_mm(image.spacing_mm)}, "
             f"origin {_mm(image.geometry.origin_mm)}",
-            hint="resample the mask onto the image by nearest neighbour, or give the mask that belongs to it",
+            hint="resample it onto the image by nearest neighbour, or give the one that belongs to it",
         )
     if not np.any(mask.array > 0):
         raise DataError(
-            f"{what}: the mask is empty: {mask.source}",
+            f"{what}: it is empty: {mask.source}",
             found="no voxel over 0",
             expected="at least one voxel over 0",
             hint="export the contour again, or leave the case out",
         )
+
+
+def check_labels(labels: Volume, classes: dict[str, int], what: str) -> np.ndarray:
+    """A label map as uint8: whole numbers, each of them 0 or the value of a class (class name -> value)."""
+    values = np.unique(labels.array)
+    foreign = [value for value in values.tolist() if value not in {0, *classes.values()}]
+    if foreign:
+        raise DataError(
+            f"{what}: values that belong to no class: {labels.source}",
+            found=", ".join(f"{value:g}" for value in foreign[:8]) + (", ..." if len(foreign) > 8 else ""),
+            expected="0 and " + ", ".join(f"{value} ({name})" for name, value in classes.items()),
+            hint="name the values under data.labels.classes, or set them to 0 in the file",
+        )
+    return labels.array.astype(np.uint8)
 
 
 def check_overlap(mr: Volume, ct: Volume, what: str) -> float:

@@ -4,19 +4,16 @@ import hashlib
 import http.client
 import time
 import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 from ..atomic import atomic_path, sha256_of
-from ..errors import ConfigError, DataError
+from ..errors import DataError
 from ..log import logger
+from .http import check_url, open_url
 from .sources import RemoteFile, download_folder, sts_files
 
 REPOSITORY_URL = "https://raw.githubusercontent.com/theibsi/data_sets/6da96021bc91faf4c0cb7fd7fa56a4225d2064a8"
-LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 CHUNK_BYTES = 1 << 20
-TIMEOUT_S = 60
 ATTEMPTS = 3
 
 
@@ -30,7 +27,7 @@ def download_case(data: dict, case: str, root: Path, pause_s: float = 2.0) -> Pa
     unknown case, an unreachable or missing file, a wrong size or a wrong checksum.
     """
     base = data.get("url") or REPOSITORY_URL
-    _check_url(base, "data.url")
+    check_url(base, "data.url")
     files = [file for file in sts_files() if file.case == case]
     if not files:
         raise DataError(f"case {case}: not in the list of files to download", hint="see data/sts_files.tsv")
@@ -79,17 +76,10 @@ def fetch(url: str, file: RemoteFile, target: Path, pause_s: float = 2.0) -> Non
         time.sleep(pause_s)
 
 
-class _SafeRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, request, stream, code, message, headers, new_url):
-        _check_url(new_url, f"redirect of {request.full_url}")
-        return super().redirect_request(request, stream, code, message, headers, new_url)
-
-
 def _stream(url: str, path: Path, limit_bytes: int) -> tuple[int, str]:
     """Write the answer to `path`, at most one byte more than the limit; return its size and sha256."""
     digest, size = hashlib.sha256(), 0
-    opener = urllib.request.build_opener(_SafeRedirects)
-    with opener.open(url, timeout=TIMEOUT_S) as answer, open(path, "wb") as target:
+    with open_url(url) as answer, open(path, "wb") as target:
         while size <= limit_bytes and (block := answer.read(min(CHUNK_BYTES, limit_bytes + 1 - size))):
             target.write(block)
             digest.update(block)
@@ -114,17 +104,3 @@ def _check(url: str, file: RemoteFile, size: int, sha256: str) -> None:
             expected=f"sha256 {file.sha256}",
             hint=hint,
         )
-
-
-def _check_url(url: str, where: str) -> None:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme == "http" and parts.hostname in LOCAL_HOSTS:
-        return
-    raise ConfigError(
-        f"{where}: not a safe address",
-        found=url,
-        expected="an https:// address (http:// only for this machine: localhost)",
-        hint="use the https address of the server",
-    )

@@ -9,9 +9,10 @@ from ..atomic import sha256_of, write_json
 from ..errors import DataError
 from ..io import Volume
 from ..log import logger
-from .checks import check_hu, check_mask, check_overlap, check_values
+from .checks import check_hu, check_labels, check_mask, check_overlap, check_values
 from .hu_labels import hu_labels
-from .sources import case_files, class_ids, phantom_index
+from .layouts import check_inside
+from .sources import base_folder, case_files, class_ids, phantom_index
 
 CANONICAL = "LPS"
 
@@ -21,7 +22,7 @@ def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None
 
     data: the task's `data` section. seed: the study's (phantoms are made from it). out: the folder to write.
     root: the folder that relative paths start from.
-    Writes mr.nii.gz (float32), ct.nii.gz (int16 HU), case.json, and what the source has of labels.nii.gz,
+    Writes mr.nii.gz (float32), ct.nii.gz (int16 HU), case.json, and what the source has of mask.nii.gz, labels.nii.gz,
     mr_labels.nii.gz, displacement.nii.gz, mr_contour.nii.gz, ct_contour.nii.gz.
     Raises DataError, naming the case, for input that cannot be used.
     """
@@ -65,7 +66,10 @@ def _phantom(data: dict, case: str, seed: int) -> tuple[dict[str, Volume], dict]
 
 
 def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
-    files = case_files(data, case, root)
+    files, base = case_files(data, case, root), base_folder(data, root)
+    for role, path in files.items():
+        if base is not None and data["source"] != "sts":
+            check_inside(base, path, _what(case, role))
     read = {role: canonical(io.read(path, _what(case, role))) for role, path in files.items()}
     for role in ("mr", "ct"):
         check_values(read[role], _what(case, role))
@@ -74,15 +78,30 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
         "mr": read["mr"].with_array(read["mr"].array.astype(np.float32)),
         "ct": read["ct"].with_array(io.save_hu(read["ct"].array)),
     }
-    for role in ("mr_contour", "ct_contour"):
+    for role, image in (("mask", "mr"), ("mr_contour", "mr"), ("ct_contour", "ct")):
         if role in read:
-            check_mask(read[role], read[role.removesuffix("_contour")], _what(case, role))
+            check_mask(read[role], read[image], _what(case, role))
             volumes[role] = read[role].with_array((read[role].array > 0).astype(np.uint8))
-    labels = data.get("labels")
-    if labels:
-        volumes["labels"] = volumes["ct"].with_array(hu_labels(volumes["ct"], labels["structures"], case))
+    volumes |= _labels(data.get("labels"), case, volumes["ct"], read.get("labels"))
     record = {role: {"file": path.name, "sha256": sha256_of(path)} for role, path in files.items()}
-    return volumes, {"files": record, "labels": labels or {}}
+    return volumes, {"files": record, "labels": data.get("labels") or {}}
+
+
+def _labels(labels: dict | None, case: str, ct: Volume, given: Volume | None) -> dict[str, Volume]:
+    """The label map that `data.labels` asks for: made from the CT, or the case's own file."""
+    if not labels:
+        return {}
+    if labels["kind"] == "hu_ranges":
+        return {"labels": ct.with_array(hu_labels(ct, labels["structures"], case))}
+    if given is None:
+        raise DataError(
+            f"case {case}: it has no label map",
+            found="data.labels.kind: files, and no file for this case",
+            expected="a label map on the grid of its CT",
+            hint="name it in the table's column `labels` (source table) or by data.label_map (source folder)",
+        )
+    check_mask(given, ct, _what(case, "labels"))
+    return {"labels": given.with_array(check_labels(given, labels["classes"], _what(case, "labels")))}
 
 
 def _check_pair(case: str, volumes: dict[str, Volume]) -> float:
@@ -112,5 +131,12 @@ def _describe(volume: Volume, path: Path) -> dict:
 
 
 def _what(case: str, role: str) -> str:
-    names = {"mr": "MR", "ct": "CT", "mr_contour": "contour in the MR", "ct_contour": "contour in the CT"}
+    names = {
+        "mr": "MR",
+        "ct": "CT",
+        "mask": "mask",
+        "labels": "label map",
+        "mr_contour": "contour in the MR",
+        "ct_contour": "contour in the CT",
+    }
     return f"case {case}: {names[role]}"

@@ -2,15 +2,19 @@
 
 import csv
 import os
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from ..errors import ConfigError
+from . import layouts
+from .case_table import CaseTable, read_table
 
 REAL_DATA_VARIABLE = "AFPBENCH_REAL_DATA"
 REAL_DATA_DEFAULT = "../shared/real"
-DOWNLOAD_DEFAULT = "resources/sts"
+DOWNLOAD_DEFAULTS = {"sts": "resources/sts", "synthrad2023": "resources/synthrad2023"}
+SOURCES = ("phantom", "sts", "table", "folder", "bids", "synthrad2023", "synthrad2025")
 TOTALSEGMENTATOR_CLASSES = 117
 STS_TABLE = Path(__file__).with_name("sts_files.tsv")
 STS_ROLES = {
@@ -57,7 +61,8 @@ def list_cases(data: dict, root: Path) -> list[str]:
     excluded = data.get("exclude") or []
     _check_ids("data.cases", wanted, available)
     _check_ids("data.exclude", excluded, available)
-    cases = [case for case in wanted if case not in set(excluded)]
+    left_out = set(excluded)
+    cases = [case for case in wanted if case not in left_out]
     if not cases:
         raise ConfigError(
             "data: no case is left",
@@ -69,14 +74,38 @@ def list_cases(data: dict, root: Path) -> list[str]:
 
 
 def case_files(data: dict, case: str, root: Path) -> dict[str, Path]:
-    """The input files of a case that lies on disk: role (`mr`, `ct`, `mr_contour`, `ct_contour`) -> path.
+    """The input files of a case that lies on disk: role (`mr`, `ct`, `mask`, `labels`, `mr_contour`, `ct_contour`)
+    -> path of a file, or of a folder of DICOM files.
 
     A phantom case has none. The paths need not exist yet: a download rule makes those of `download_folder`.
     """
-    if data["source"] != "sts":
+    source, root = data["source"], Path(root)
+    if source == "phantom":
         return {}
-    folder = case_folder(data, case, Path(root))
-    return {role: folder / name for role, name in STS_ROLES.items()}
+    if source == "sts":
+        folder = case_folder(data, case, root)
+        return {role: folder / name for role, name in STS_ROLES.items()}
+    if source == "table":
+        return case_table(data, root).files(case)
+    if source == "folder":
+        return layouts.folder_files(data, case, base_folder(data, root))
+    if source == "bids":
+        return layouts.bids_files(data, case, base_folder(data, root))
+    return layouts.synthrad_files(data, case, base_folder(data, root))
+
+
+def base_folder(data: dict, root: Path) -> Path | None:
+    """The folder that a source's cases must lie in; None for a table, which may name any path, and for phantoms."""
+    if data["source"] in ("phantom", "table"):
+        return None
+    if data.get("root"):
+        return _from(root, data["root"])
+    return download_folder(data, root)
+
+
+def case_table(data: dict, root: Path) -> CaseTable:
+    """The table of a source `table`."""
+    return read_table(_from(Path(root), data["table"]))
 
 
 def case_folder(data: dict, case: str, root: Path) -> Path:
@@ -89,7 +118,9 @@ def case_folder(data: dict, case: str, root: Path) -> Path:
 
 
 def needs_download(data: dict, case: str, root: Path) -> bool:
-    """Whether the files of a case are to be made by the download rule (it looks at no checksum)."""
+    """Whether the files of a case are to be made by the download rules (it looks at no checksum)."""
+    if data["source"] == "synthrad2023":
+        return not data.get("root")
     return data["source"] == "sts" and case_folder(data, case, root).parent == download_folder(data, root)
 
 
@@ -99,8 +130,8 @@ def real_data_folder(root: Path) -> Path:
 
 
 def download_folder(data: dict, root: Path) -> Path:
-    """Where downloaded STS cases go (`data.download_dir`); a user without network may fill it by hand."""
-    return _from(root, data.get("download_dir") or DOWNLOAD_DEFAULT)
+    """Where downloaded cases go (`data.download_dir`); a user without network may fill it by hand."""
+    return _from(root, data.get("download_dir") or DOWNLOAD_DEFAULTS[data["source"]])
 
 
 def class_ids(data: dict) -> dict[str, int]:
@@ -110,6 +141,8 @@ def class_ids(data: dict) -> dict[str, int]:
 
         return dict(LABELS)
     labels = data.get("labels") or {}
+    if labels.get("kind") == "files":
+        return dict(labels["classes"])
     return {name: number for number, name in enumerate(labels.get("structures") or {}, start=1)}
 
 
@@ -143,13 +176,35 @@ def _available_cases(data: dict, root: Path) -> list[str]:
         return [f"{data['region']}_{number:03d}" for number in range(count)]
     if source == "sts":
         return sorted({file.case for file in sts_files()})
+    if source == "table":
+        return list(case_table(data, root).rows)
+    if source == "folder":
+        return layouts.folder_cases(data, base_folder(data, root))
+    if source == "bids":
+        return layouts.bids_cases(data, base_folder(data, root))
+    if source == "synthrad2023" and not data.get("root"):
+        return _downloadable(data)
+    if source in ("synthrad2023", "synthrad2025"):
+        return layouts.synthrad_cases(data, base_folder(data, root))
     raise ConfigError(
-        "data.source: no such source", found=source, expected="phantom or sts", hint="choose one of these two"
+        "data.source: no such source", found=source, expected=", ".join(SOURCES), hint="choose one of these"
+    )
+
+
+def _downloadable(data: dict) -> list[str]:
+    """The ids of SynthRAD2023 that are known before its archive is there."""
+    if data["region"] == "pelvis":
+        return list(layouts.synthrad2023_pelvis())
+    raise ConfigError(
+        "data.root: missing",
+        found=f"region {data['region']}, of which the ids are not known before the archive is unpacked",
+        expected="the folder into which Task1.zip was unpacked",
+        hint="only the region pelvis is downloaded by itself",
     )
 
 
 def _check_ids(where: str, ids: list, known: list[str]) -> None:
-    repeated = sorted({case for case in ids if ids.count(case) > 1})
+    repeated = sorted(case for case, count in Counter(ids).items() if count > 1)
     if repeated:
         raise ConfigError(
             f"{where}: an id stands there more than once",
@@ -157,7 +212,8 @@ def _check_ids(where: str, ids: list, known: list[str]) -> None:
             expected="each id once",
             hint="remove the repetition",
         )
-    unknown = [str(case) for case in ids if case not in set(known)]
+    available = set(known)
+    unknown = [str(case) for case in ids if case not in available]
     if unknown:
         shown = known if len(known) <= 40 else [*known[:5], "...", known[-1]]
         raise ConfigError(
