@@ -3,7 +3,7 @@ from afpbench import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.inference.chunks import failures
+from afpbench.inference.chunks import calibrations, failures
 from afpbench.metrics.evaluate import evaluate_row
 
 params, out = snakemake.params, Path(snakemake.output[0])
@@ -14,6 +14,7 @@ evaluate_row(
     params.cases,
     params.structures,
     failed=failures([*snakemake.input.synthetic, *snakemake.input.segmentations]),
+    calibrations=calibrations(snakemake.input.synthetic),
     threads=snakemake.threads,
     out=out,
 )

@@ -3,6 +3,7 @@ from afpbench import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
+from afpbench.atomic import read_json
 from afpbench.inference.chunks import run_chunk
 from afpbench.inference.synthesis import Generator, synthesize_case
 
@@ -10,8 +11,9 @@ params, record = snakemake.params, Path(snakemake.output[0])
 generator = Generator(
     Path(snakemake.input.plans).parent, params.options, params.device, params.precision, snakemake.threads
 )
+calibration = read_json(snakemake.input.calibration) if snakemake.input.calibration else None
 run_chunk(
     dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
     record,
-    lambda case, prepared, out: synthesize_case(generator, prepared, out, case),
+    lambda case, prepared, out: synthesize_case(generator, prepared, out, case, calibration),
 )

@@ -13,7 +13,7 @@ from .config_schema import not_among
 from .errors import AfpbenchError
 from .label_names import label_values
 from .losses.regions import region_names
-from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS
+from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, UNCALIBRATED_METRICS
 
 STAND_IN = "stand_in"
 TOTALSEGMENTATOR_DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
@@ -343,7 +343,9 @@ def _check_tables(where: str, task: dict) -> list[str]:
 def _check_column(place: str, column: dict, structures: dict) -> list[str]:
     metric, structure = column["metric"], column["structure"]
     if structure is None:
-        if metric in IMAGE_METRICS:
+        if metric in UNCALIBRATED_METRICS and column["region"] != "body":
+            return [f"{place}.region: '{metric}' is taken inside the body only; hint: remove it"]
+        if metric in IMAGE_METRICS or metric in UNCALIBRATED_METRICS:
             return []
         return [f"{place}.structure: missing, '{metric}' is computed per structure; allowed: {', '.join(structures)}"]
     if metric not in STRUCTURE_METRICS:

@@ -114,7 +114,7 @@ def compare(
             expected="one of " + ", ".join(dict.fromkeys(long["variant"])),
         )
     lines = []
-    for key, group in long.groupby(GROUP, sort=False):
+    for key, group in long[long["metric"].isin(METRICS)].groupby(GROUP, sort=False):
         lines += _compare_group(dict(zip(GROUP, key, strict=True)), group, reference, alpha, seed, controls, resamples)
     return pd.DataFrame(lines, columns=list(COLUMNS))
 

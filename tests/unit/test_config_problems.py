@@ -165,8 +165,8 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.splits.test", 0, "tasks.lung.splits.test: not allowed; found: 0; "
          "allowed: a whole number at least 1, or a list of cases"),
         ("LUNG.tables.table1.columns.0.metric", "mea", "tasks.lung.tables.table1.columns[0].metric: not allowed; "
-         "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, dice, nsd, hd95, assd, asd_real_to_synthetic, "
-         "asd_synthetic_to_real; did you mean 'me'?"),
+         "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, mae_uncalibrated, me_uncalibrated, dice, nsd, hd95, assd, "
+         "asd_real_to_synthetic, asd_synthetic_to_real; did you mean 'me'?"),
     ],
 )  # fmt: skip
 def test_what_the_schema_sees(path, value, line, tmp_path):
@@ -240,6 +240,11 @@ def test_keys_that_yaml_does_not_read_as_text(tmp_path):
          "no such structure; found: 'airway'; allowed: airways, bones; did you mean 'airways'?"),
         ("LUNG.tables.table1.columns.0.structure", "bones", "tasks.lung.tables.table1.columns[0].structure: "
          "has no effect, since 'mae' is computed of the image; hint: remove it"),
+        ("LUNG.tables.table1.columns.0", {"metric": "mae_uncalibrated", "region": "volume"},
+         "tasks.lung.tables.table1.columns[0].region: 'mae_uncalibrated' is taken inside the body only; "
+         "hint: remove it"),
+        ("LUNG.variants.l1.hu_calibration", "linear", "tasks.lung.variants.l1.hu_calibration: not allowed; "
+         "found: 'linear'; allowed: none, affine"),
         ("LUNG.tables.table1.columns.1.region", "volume", "tasks.lung.tables.table1.columns[1].region: "
          "has no effect beside a structure; hint: remove it"),
         ("LUNG.normalization.ct_clip_percentiles", [99.5, 0.5], "tasks.lung.normalization.ct_clip_percentiles: "

@@ -183,6 +183,12 @@ def feature_networks(wildcards):
     return specs
 
 
+def variant_training(wildcards):
+    """What defines the training of a variant: a new label or calibration retrains nothing."""
+    variant = TASKS[wildcards.task]["variants"][wildcards.variant]
+    return {key: variant[key] for key in ("generator", "loss", "training")}
+
+
 def named_label_values(wildcards):
     """The label values of the names that a variant's patch sampling and loss regions use."""
     task = TASKS[wildcards.task]
@@ -210,6 +216,14 @@ def start_checkpoint(wildcards):
     """The checkpoint of the variant that this one starts from, if any."""
     start = TASKS[wildcards.task]["variants"][wildcards.variant]["init_from"]
     return [f"{RESULTS}/{wildcards.task}/models/variants/{start}/fold_0/checkpoint_final.pth"] if start else []
+
+
+def calibration(wildcards):
+    """The HU calibration of a variant that has one."""
+    method = TASKS[wildcards.task]["variants"][wildcards.variant]["hu_calibration"]
+    return (
+        f"{RESULTS}/{wildcards.task}/models/variants/{wildcards.variant}/calibration.json" if method != "none" else []
+    )
 
 
 def segmentation_records(wildcards):

@@ -1,6 +1,39 @@
 """Synthetic CT of the test cases by every variant and control, and the segmentations of real and synthetic CT."""
 
 
+rule calibrate_variant:
+    """The line from a variant's synthetic HU to the real ones, on the validation cases."""
+    input:
+        prepared=prepared("validation"),
+        checkpoint=rules.train_variant.output.checkpoint,
+        plans=rules.train_variant.output.plans,
+        dataset=rules.train_variant.output.dataset,
+    output:
+        f"{R}/models/variants/{{variant}}/calibration.json",
+    log:
+        f"{LOGS}/calibrate/{{variant}}.log",
+    benchmark:
+        f"{BENCHMARKS}/calibrate/{{variant}}.tsv"
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: RUNTIME["threads"]
+    resources:
+        mem_mb=16000,
+        runtime=240,
+        gpu=1,
+    params:
+        options=option("inference"),
+        device=RUNTIME["device"],
+        precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
+        code=code_digest(
+            "inference.calibration", "inference.fusion", "inference.synthesis", "line_fit", "normalization", "io"
+        ),
+    message:
+        "{wildcards.task}: HU calibration of {wildcards.variant}"
+    script:
+        "../../scripts/calibrate_variant.py"
+
+
 rule synthesize:
     """Patches, median fusion, de-normalisation: synthetic CT in HU on each case's grid, for a chunk of cases."""
     input:
@@ -8,6 +41,7 @@ rule synthesize:
         checkpoint=rules.train_variant.output.checkpoint,
         plans=rules.train_variant.output.plans,
         dataset=rules.train_variant.output.dataset,
+        calibration=calibration,
     output:
         f"{R}/synthetic/{{variant}}/records/{{chunk}}.json",
     log:
@@ -52,7 +86,7 @@ rule control:
         runtime=60,
     params:
         cases=chunk_cases,
-        code=code_digest("inference.controls", "normalization", "io"),
+        code=code_digest("inference.controls", "line_fit", "normalization", "io"),
     message:
         "{wildcards.task}: control {wildcards.control}, chunk {wildcards.chunk}"
     script:

@@ -30,7 +30,7 @@ rule train_variant:
         runtime=5760,
         gpu=1,
     params:
-        variant=option("variants", "{variant}"),
+        variant=variant_training,
         networks=feature_networks,
         label_values=named_label_values,
         work=f"{R}/unfinished/variants/{{variant}}",

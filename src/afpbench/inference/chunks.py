@@ -42,3 +42,9 @@ def failures(records: Iterable[str | Path]) -> dict[str, str]:
             if entry["status"] != "ok":
                 found.setdefault(entry["case"], entry["status"].removeprefix("failed: "))
     return found
+
+
+def calibrations(records: Iterable[str | Path]) -> dict[str, dict]:
+    """Case -> {"slope", "offset_hu"}, of the cases whose HU were calibrated at export."""
+    entries = [entry for record in records for entry in read_json(record)["cases"]]
+    return {entry["case"]: entry["calibration"] for entry in entries if "calibration" in entry}

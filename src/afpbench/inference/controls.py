@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from .. import io, normalization
 from ..errors import DataError
+from ..line_fit import LineFit
 from ..log import progress
 
 AIR_HU = -1024.0
@@ -49,18 +50,15 @@ def _mr_linear(train: dict[str, Path]):
 
 
 def _fit_line(train: dict[str, Path]) -> tuple[float, float]:
-    sums = np.zeros(5)  # n, sum x, sum y, sum xx, sum xy
+    fit = LineFit()
     for case, folder in progress(train.items(), len(train), "line fit"):
         mask = io.read(folder / "mask.nii.gz", f"case {case}: mask").array > 0
-        x = normalization.normalize_mr(io.read(folder / "mr.nii.gz", f"case {case}: MR").array)[mask].astype(np.float64)
-        y = io.read(folder / "ct.nii.gz", f"case {case}: CT").array[mask].astype(np.float64)
-        sums += [x.size, x.sum(), y.sum(), (x * x).sum(), (x * y).sum()]
-    n, sx, sy, sxx, sxy = sums
-    variance = n * sxx - sx * sx
-    if n == 0 or variance <= 0:
-        raise DataError("control mr_linear: the training MRs are constant inside the body", found=f"{int(n)} voxels")
-    slope = (n * sxy - sx * sy) / variance
-    return slope, (sy - slope * sx) / n
+        mr = normalization.normalize_mr(io.read(folder / "mr.nii.gz", f"case {case}: MR").array)
+        fit.add(mr[mask], io.read(folder / "ct.nii.gz", f"case {case}: CT").array[mask])
+    line = fit.line()
+    if line is None:
+        raise DataError("control mr_linear: the training MRs are constant inside the body", found=f"{fit.count} voxels")
+    return line
 
 
 def _mean_ct(train: dict[str, Path]):

@@ -52,8 +52,14 @@ class Generator:
         return output[0, 0].float().cpu().numpy()
 
 
-def synthesize_case(generator: Generator, prepared: Path, out: Path, case: str) -> dict:
-    """Write the synthetic CT of one prepared case; return its record (time, memory, patches, device)."""
+def synthesize_case(
+    generator: Generator, prepared: Path, out: Path, case: str, calibration: dict | None = None
+) -> dict:
+    """Write the synthetic CT of one prepared case; return its record (time, memory, patches, device).
+
+    calibration: {"slope", "offset_hu"}: HU go through this line first, and what they were before is written too, to
+    `uncalibrated/<case>.nii.gz` beside `out`.
+    """
     begin = time.monotonic()
     mr = io.read(prepared / "mr.nii.gz", f"case {case}: MR")
     values = generator(mr.array)
@@ -64,10 +70,16 @@ def synthesize_case(generator: Generator, prepared: Path, out: Path, case: str) 
             expected="finite HU everywhere",
             hint="the training diverged: look at curves.csv of the variant",
         )
+    line = {}
+    if calibration is not None:
+        io.write(mr.with_array(io.save_hu(values)), out.parent / "uncalibrated" / out.name)
+        line = {"calibration": {key: calibration[key] for key in ("slope", "offset_hu")}}
+        values = calibration["slope"] * values + calibration["offset_hu"]
     io.write(mr.with_array(io.save_hu(values)), out)
     return {
         "case": case,
         "status": "ok",
+        **line,
         "seconds": time.monotonic() - begin,
         "peak_memory_mb": hardware.peak_training_memory_mb(),
         "patches": generator.patches,

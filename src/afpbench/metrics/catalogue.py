@@ -32,6 +32,8 @@ class Metric:
 
 
 IMAGE_METRICS = ("mae", "me", "rmse", "psnr", "ssim")
+UNCALIBRATED_METRICS = {"mae_uncalibrated": "mae", "me_uncalibrated": "me"}
+CALIBRATION_FIGURES = ("calibration_slope", "calibration_offset_hu")  # in the long table; nothing to compare or to show
 STRUCTURE_METRICS = ("dice", "nsd", "hd95", "assd", "asd_real_to_synthetic", "asd_synthetic_to_real", "me")
 REGIONS = ("body", "volume")
 
@@ -43,6 +45,8 @@ METRICS = {
         Metric("rmse", "RMSE", "lower", 2, "HU"),
         Metric("psnr", "PSNR", "higher", 2, "dB"),
         Metric("ssim", "SSIM", "higher", 3),
+        Metric("mae_uncalibrated", "MAE before calibration", "lower", 2, "HU"),
+        Metric("me_uncalibrated", "ME before calibration", "zero", 2, "HU"),
         Metric("dice", "Dice", "higher", 3),
         Metric("nsd", "NSD", "higher", 3),
         Metric("hd95", "HD95", "lower", 2, "mm"),

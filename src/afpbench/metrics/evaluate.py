@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +14,8 @@ import pandas as pd
 from .. import io
 from ..errors import ConfigError, DataError
 from ..log import progress, tools
-from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS
-from .image import CLIP_HU, image_metrics, structure_error_hu
+from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, UNCALIBRATED_METRICS
+from .image import CLIP_HU, error_metrics, image_metrics, structure_error_hu
 from .longtable import COLUMNS, failed_status, line, write_long
 from .surface import bounding_box, structure_metrics
 
@@ -115,6 +115,7 @@ def evaluate_row(
     *,
     tolerance_mm: float | None = None,
     failed: Mapping[str, str] | None = None,
+    calibrations: Mapping[str, Mapping] | None = None,
     inside_mask: bool = True,
     clip_hu: tuple[float, float] = CLIP_HU,
     threads: int = 1,
@@ -124,19 +125,33 @@ def evaluate_row(
 
     root: the task's folder, with cases/, synthetic/ and segmentations/. structures: as parse_structures takes them.
     failed: case -> reason, for cases that have no images because they failed: their lines carry
-    `failed: <reason>`; the cases whose folder holds failed.json are found besides. threads: cases at once.
+    `failed: <reason>`; the cases whose folder holds failed.json are found besides.
+    calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. threads: cases at once.
     out: where to write the table. Raises DataError that names the case and the file.
     """
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
-    work = partial(_evaluate_case, root, task, row, wanted, reasons, inside_mask, clip_hu)
+    work = partial(_evaluate_case, root, task, row, wanted, reasons, dict(calibrations or {}), inside_mask, clip_hu)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
     long = pd.DataFrame([entry for lines in per_case for entry in lines], columns=list(COLUMNS))
     if out is not None:
         write_long(long, out)
     return long
+
+
+def calibration_lines(pair: Pair, task: str, row: str, calibration: Mapping, clip_hu=CLIP_HU) -> list[dict]:
+    """The calibration of a case: its slope and offset, and MAE and ME inside the body without it.
+
+    pair: with the synthetic CT before calibration. calibration: {"slope", "offset_hu"}.
+    """
+    check_grids(pair)
+    inside = pair.mask.array != 0
+    errors = error_metrics(pair.real.array[inside], pair.synthetic.array[inside], clip_hu)
+    values = {key: errors[metric] for key, metric in UNCALIBRATED_METRICS.items()}
+    values |= {"calibration_slope": calibration["slope"], "calibration_offset_hu": calibration["offset_hu"]}
+    return [line(task, row, pair.case, "", "body", metric, value, "ok") for metric, value in values.items()]
 
 
 def failed_cases(root: str | Path, cases: Sequence[str]) -> dict[str, str]:
@@ -168,7 +183,7 @@ def check_grids(pair: Pair) -> None:
             )
 
 
-def _evaluate_case(root, task, row, structures, reasons, inside_mask, clip_hu, case: str) -> list[dict]:
+def _evaluate_case(root, task, row, structures, reasons, calibrations, inside_mask, clip_hu, case: str) -> list[dict]:
     if case in reasons:
         return _failed_lines(task, row, case, structures, failed_status(reasons[case]))
     prepared = root / "cases" / case / "prepared"
@@ -187,7 +202,12 @@ def _evaluate_case(root, task, row, structures, reasons, inside_mask, clip_hu, c
         io.read(prepared / "mask.nii.gz", f"{what}: mask"),
         segmentations,
     )
-    return evaluate_pair(pair, task, row, structures, inside_mask, clip_hu)
+    lines = evaluate_pair(pair, task, row, structures, inside_mask, clip_hu)
+    if case in calibrations:
+        path = root / "synthetic" / row / "uncalibrated" / f"{case}.nii.gz"
+        before = replace(pair, synthetic=io.read(path, f"{what}: synthetic CT before calibration"), segmentations={})
+        lines += calibration_lines(before, task, row, calibrations[case], clip_hu)
+    return lines
 
 
 def _structure_lines(pair: Pair, task, row, structure: Structure, within, clip_hu) -> list[dict]:

@@ -43,6 +43,14 @@ def image_metrics(
     return regions
 
 
+def error_metrics(
+    real_hu: np.ndarray, synthetic_hu: np.ndarray, clip_hu: tuple[float, float] = CLIP_HU
+) -> dict[str, float]:
+    """MAE, ME, RMSE in HU and PSNR in dB of voxels given as arrays of one shape, both clipped first."""
+    real, synthetic = (np.clip(values.astype(np.float64), *clip_hu) for values in (real_hu, synthetic_hu))
+    return _error_metrics(synthetic - real, clip_hu)
+
+
 def structure_error_hu(
     real_hu: np.ndarray,
     synthetic_hu: np.ndarray,

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..atomic import write_text
 from ..errors import DataError
-from .catalogue import METRICS, REGIONS
+from .catalogue import CALIBRATION_FIGURES, METRICS, REGIONS
 from .surface import STATUSES
 
 COLUMNS = ("task", "variant", "case", "segmenter", "structure", "metric", "value", "status")
@@ -84,7 +84,8 @@ def _check_values(long: pd.DataFrame, source: str) -> None:
             raise DataError(f"{source}: {problem}", found=f"{line[column]!r} ({_place(line)})", expected=expected)
 
     failed = is_failed(long["status"])
-    refuse(~long["metric"].isin(METRICS), "an unknown metric", "metric", ", ".join(METRICS))
+    known = [*METRICS, *CALIBRATION_FIGURES]
+    refuse(~long["metric"].isin(known), "an unknown metric", "metric", ", ".join(known))
     refuse(
         ~(long["status"].isin(STATUSES) | failed), "an unknown status", "status", f"{', '.join(STATUSES)}, {FAILED}…"
     )

@@ -1,11 +1,30 @@
-"""What every caption says of the losses: the terms of each row with their weights."""
+"""What every caption says of the losses (the terms of each row with their weights) and of HU calibrations."""
 
 from collections.abc import Mapping, Sequence
+
+import pandas as pd
 
 
 def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str]) -> str:
     """One sentence: "Losses: nnU-Net / L1: 1 l1; nnU-Net / AFP: 1 afp (navi)."."""
     return "Losses: " + "; ".join(f"{labels[row]}: {_terms(terms)}" for row, terms in losses.items()) + "."
+
+
+def calibration_notes(long: pd.DataFrame, labels: Mapping[str, str], task: str) -> str:
+    """What calibration did to each row that has one, from the long table; "" where no row has.
+
+    "HU calibrated on the validation cases: nnU-Net / AFP: HU * 0.912 - 70.4 (before: MAE 143.2, ME 73.0 HU)."
+    """
+    body = long[(long["task"] == task) & (long["structure"] == "body")]
+    means = body.groupby(["variant", "metric"], sort=False)["value"].mean()
+    rows = body.loc[body["metric"] == "calibration_slope", "variant"].unique()
+    notes = [
+        f"{labels.get(row, row)}: HU * {means[row, 'calibration_slope']:.3f} "
+        f"{'-' if means[row, 'calibration_offset_hu'] < 0 else '+'} {abs(means[row, 'calibration_offset_hu']):.1f} "
+        f"(before: MAE {means[row, 'mae_uncalibrated']:.1f}, ME {means[row, 'me_uncalibrated']:.1f} HU)"
+        for row in rows
+    ]
+    return f"HU calibrated on the validation cases: {'; '.join(notes)}." if notes else ""
 
 
 def _terms(terms: Sequence[Mapping]) -> str:

@@ -1,0 +1,15 @@
+from afpbench import log
+
+log.start(snakemake.log[0])
+from pathlib import Path
+
+from afpbench.data.failures import alive
+from afpbench.inference.calibration import calibrate
+from afpbench.inference.synthesis import Generator
+
+params = snakemake.params
+generator = Generator(
+    Path(snakemake.input.plans).parent, params.options, params.device, params.precision, snakemake.threads
+)
+name = f"{snakemake.wildcards.task}/{snakemake.wildcards.variant}"
+calibrate(name, generator, alive(snakemake.input.prepared), Path(snakemake.output[0]))
