@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_series import SECRETS, write_rtstruct, write_series
 
 from afpbench import io
 from afpbench.data import checks, importing
@@ -219,6 +220,50 @@ def test_an_empty_label_map():
     volumes["labels"] = volumes["ct"].with_array(np.zeros(GRID.shape, np.uint8))
     with pytest.raises(DataError, match="case p1: the label map is empty"):
         importing._check_pair("p1", volumes)
+
+
+# --- DICOM
+
+LABELS_STS = {
+    "kind": "hu_ranges",
+    "structures": {
+        "bone": {"hu": [180, 3071], "smooth_mm": 0.8, "close_mm": 4, "fill": True, "min_volume_mm3": 1000},
+        "muscle": {"hu": [-20, 150], "smooth_mm": 1.5, "margin_mm": 1.5, "open_mm": 2.5},
+    },
+}
+
+
+def test_a_patient_from_dicom_and_rtstruct_is_that_from_nifti(real_data, tmp_path):
+    folder = real_data / "sts_dicom" / "STS_044"
+    columns = {"case": "STS_044", "mr": folder / "MR_T1/image", "ct": folder / "CT/image"}
+    columns |= {"mr_contour": folder / "MR_T1/mask/RS.dcm", "ct_contour": folder / "CT/mask"}
+    (tmp_path / "cases.tsv").write_text("\t".join(columns) + "\n" + "\t".join(map(str, columns.values())) + "\n")
+    for name, data in (
+        ("dicom", {"source": "table", "table": str(tmp_path / "cases.tsv")}),
+        ("nifti", {"source": "sts", "root": str(real_data / "sts")}),
+    ):
+        importing.import_case({**data, "labels": LABELS_STS}, "STS_044", 1, tmp_path / name, tmp_path)
+    for name in ("mr", "ct", "labels", "mr_contour", "ct_contour"):
+        ours, theirs = (io.read(tmp_path / kind / f"{name}.nii.gz") for kind in ("dicom", "nifti"))
+        np.testing.assert_array_equal(ours.array, theirs.array, err_msg=name)
+        assert ours.geometry.matches(theirs.geometry), name
+
+
+def test_nothing_of_a_dicom_header_is_copied(tmp_path, caplog):
+    stored = (pair()["CT_image"].array + 1024).astype(np.uint16)
+    write_series(tmp_path / "ct", stored, origin_mm=(10, 20, 30), spacing_mm=(1.0, 1.0))
+    mr = pair()["MR_T1_image"].array.astype(np.uint16)
+    write_series(tmp_path / "mr", mr, modality="MR", slope=None, origin_mm=(15, 25, 33), spacing_mm=(1.0, 1.0))
+    square = [[20, 30, 36], [30, 30, 36], [30, 40, 36], [20, 40, 36]]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": [square], "Skin": [square, [[x, y, 39] for x, y, _ in square]]})
+    (tmp_path / "cases.tsv").write_text("case\tmr\tct\tct_contour\np1\tmr\tct\trs.dcm\n")
+    data = {"source": "table", "table": "cases.tsv", "labels": None, "roi": "Skin"}
+    importing.import_case(data, "p1", 1, tmp_path / "out", tmp_path)
+    assert io.read(tmp_path / "out" / "ct_contour.nii.gz").array.sum() > 150
+    np.testing.assert_array_equal(io.read(tmp_path / "out" / "ct.nii.gz").array, pair()["CT_image"].array)
+    written = [gzip.decompress(path.read_bytes()) for path in (tmp_path / "out").glob("*.gz")]
+    written += [(tmp_path / "out" / "case.json").read_bytes(), caplog.text.encode()]
+    assert not [secret for secret in SECRETS for content in written if secret.encode() in content]
 
 
 # --- other sources

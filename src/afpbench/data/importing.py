@@ -9,12 +9,15 @@ from ..atomic import sha256_of, write_json
 from ..errors import DataError
 from ..io import Volume
 from ..log import logger
+from . import dicom, rtstruct
 from .checks import check_hu, check_labels, check_mask, check_overlap, check_values
 from .hu_labels import hu_labels
 from .layouts import check_inside
-from .sources import base_folder, case_files, class_ids, phantom_index
+from .sources import base_folder, case_files, case_series, class_ids, phantom_index
 
 CANONICAL = "LPS"
+MODALITIES = {"mr": "MR", "ct": "CT"}
+DRAWN_IN = {"mask": "mr", "mr_contour": "mr", "ct_contour": "ct"}
 
 
 def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None:
@@ -70,7 +73,7 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     for role, path in files.items():
         if base is not None and data["source"] != "sts":
             check_inside(base, path, _what(case, role))
-    read = {role: canonical(io.read(path, _what(case, role))) for role, path in files.items()}
+    read = {role: canonical(volume) for role, volume in _read(data, case, files, root).items()}
     for role in ("mr", "ct"):
         check_values(read[role], _what(case, role))
     check_hu(read["ct"], _what(case, "ct"))
@@ -78,13 +81,28 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
         "mr": read["mr"].with_array(read["mr"].array.astype(np.float32)),
         "ct": read["ct"].with_array(io.save_hu(read["ct"].array)),
     }
-    for role, image in (("mask", "mr"), ("mr_contour", "mr"), ("ct_contour", "ct")):
+    for role, image in DRAWN_IN.items():
         if role in read:
             check_mask(read[role], read[image], _what(case, role))
             volumes[role] = read[role].with_array((read[role].array > 0).astype(np.uint8))
     volumes |= _labels(data.get("labels"), case, volumes["ct"], read.get("labels"))
-    record = {role: {"file": path.name, "sha256": sha256_of(path)} for role, path in files.items()}
+    record = {role: {"file": path.name, "sha256": dicom.digest(path)} for role, path in files.items()}
     return volumes, {"files": record, "labels": data.get("labels") or {}}
+
+
+def _read(data: dict, case: str, files: dict[str, Path], root: Path) -> dict[str, Volume]:
+    """Role -> volume as stored: image files, folders of DICOM slices, contours of an RTSTRUCT."""
+    series = case_series(data, case, root)
+    read: dict[str, Volume] = {}
+    for role in sorted(files, key=lambda role: role in DRAWN_IN):  # images first
+        path, what = files[role], _what(case, role)
+        if role in DRAWN_IN and rtstruct.is_rtstruct(path):
+            read[role] = rtstruct.read_contours(path, read[DRAWN_IN[role]], what, data.get("roi"))
+        elif role in MODALITIES and path.is_dir():
+            read[role] = dicom.read_series(path, what, MODALITIES[role], series.get(role))
+        else:
+            read[role] = io.read(path, what)
+    return read
 
 
 def _labels(labels: dict | None, case: str, ct: Volume, given: Volume | None) -> dict[str, Volume]:

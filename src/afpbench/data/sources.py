@@ -94,6 +94,14 @@ def case_files(data: dict, case: str, root: Path) -> dict[str, Path]:
     return layouts.synthrad_files(data, case, base_folder(data, root))
 
 
+def case_series(data: dict, case: str, root: Path) -> dict[str, str]:
+    """Role (`mr`, `ct`) -> SeriesInstanceUID, where the line of a table names the series to take from a folder."""
+    if data["source"] != "table":
+        return {}
+    row = case_table(data, root).rows[case]
+    return {role: row[f"{role}_series"] for role in ("mr", "ct") if row.get(f"{role}_series")}
+
+
 def base_folder(data: dict, root: Path) -> Path | None:
     """The folder that a source's cases must lie in; None for a table, which may name any path, and for phantoms."""
     if data["source"] in ("phantom", "table"):
