@@ -1,17 +1,23 @@
 # Two commands for a machine with Python 3.11 and nothing else:
 #   make benchmark   set everything up, run the phantom study to its tables
 #   make test        set everything up, run the tests
+# and for a machine of which you are root:
+#   make slurm       install Debian's SLURM, run a small study and killed trainings through it
 PYTHON ?= python3.11
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: benchmark test lint setup clean-results
+.PHONY: benchmark test slurm lint setup clean-results
 
 benchmark: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
 
 test: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
+
+slurm: setup
+	tests/slurm/install.sh
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/slurm
 
 lint: setup
 	$(BIN)/ruff check .

@@ -77,6 +77,11 @@ def records(pattern):
     ]
 
 
+def growing(amount):
+    """A resource of which a job gets `amount` in its first attempt, twice and three times as much in the next ones."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def precision(training):
     return training["precision"] if training["precision"] != "auto" else RUNTIME["precision"]
 

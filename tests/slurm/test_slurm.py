@@ -1,0 +1,156 @@
+"""A study through a real SLURM with the shipped profile, and trainings that SLURM kills. `make slurm` runs this."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import copy_project, planned_jobs, snakemake
+
+pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+HERE = Path(__file__).parent
+PROFILE = (
+    "--profile",
+    "profiles/slurm",
+    "--slurm-init-seconds-before-status-checks",
+    "2",
+    "--configfile",
+    "study.yaml",
+)
+LOCAL_RULES = {"all", "splits"}
+GPU_RULES = {"train_segmenter", "train_variant", "synthesize", "segment_real", "segment"}
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """The folder of a running two-node cluster."""
+    missing = [name for name in ("slurmctld", "slurmd", "sbatch", "munged") if shutil.which(name) is None]
+    if missing or os.geteuid() != 0:
+        pytest.skip(f"a SLURM can be started by root where it is installed (`make slurm`); missing: {missing}")
+    folder = tmp_path_factory.mktemp("cluster")
+    try:
+        subprocess.run([HERE / "start.sh", folder], check=True, timeout=120)
+        yield folder
+    finally:
+        subprocess.run([HERE / "stop.sh", folder], check=True, timeout=60)
+
+
+def scontrol(*arguments: str) -> str:
+    return subprocess.run(["scontrol", *arguments], check=True, capture_output=True, text=True, timeout=30).stdout
+
+
+def submitted(output: str) -> dict[str, str]:
+    """SLURM's job id -> the rule (`rule_x`) or group (`group_x_...`) that Snakemake submitted."""
+    found = re.findall(r"submitted with SLURM jobid (\d+) \(log: \S*/logs/slurm/([^/]+)/", output)
+    return dict(found)
+
+
+@pytest.fixture(scope="session")
+def runs(cluster, tmp_path_factory):
+    """The study run locally and through SLURM: two folders, and what Snakemake printed in the second."""
+    folders = [copy_project(tmp_path_factory.mktemp(name) / "project") for name in ("local", "slurm")]
+    for folder in folders:
+        shutil.copyfile(HERE / "study.yaml", folder / "study.yaml")
+    local = snakemake(folders[0], "--cores", "2", "--configfile", "study.yaml")
+    assert local.returncode == 0, local.stdout[-5000:]
+    through = snakemake(folders[1], *PROFILE)
+    assert through.returncode == 0, through.stdout[-5000:]
+    return *folders, through.stdout
+
+
+def test_every_job_went_through_sbatch(runs, cluster):
+    _, folder, output = runs
+    groups = yaml.safe_load((folder / "profiles/slurm/config.yaml").read_text())["groups"]
+    names = submitted(output).values()
+    singles = {name.removeprefix("rule_") for name in names if name.startswith("rule_")}
+    grouped = {rule for rule, group in groups.items() if any(name.startswith(f"group_{group}_") for name in names)}
+    assert singles | grouped | LOCAL_RULES == set(planned_jobs(output))
+    assert not (singles | grouped) & LOCAL_RULES
+    finished = re.findall(r"^JobId=(\d+) .*JobState=COMPLETED", (cluster / "log" / "jobs.txt").read_text(), re.M)
+    assert set(submitted(output)) <= set(finished)
+
+
+def test_the_chains_of_all_cases_are_one_job(runs):
+    _, _, output = runs
+    assert planned_jobs(output)["import_case"] == 4
+    assert [name for name in submitted(output).values() if name.startswith("group_cases_")] != []
+    assert len([name for name in submitted(output).values() if name.startswith("group_cases_")]) == 1
+
+
+def test_jobs_of_networks_and_no_other_ask_for_a_gpu(runs):
+    _, _, output = runs
+    for number, name in submitted(output).items():
+        job = scontrol("show", "job", number)
+        on_gpu = name.removeprefix("rule_") in GPU_RULES
+        assert ("TresPerJob=gres:gpu:1" in job) == on_gpu, name
+        assert f"Partition={'gpu' if on_gpu else 'cpu'}\n" in job.replace(" ", "\n"), name
+
+
+def test_results_equal_a_local_runs_to_the_last_byte(runs):
+    local, through, _ = runs
+    for pattern in ("metrics/**/*.csv", "tables/*", "statistics/*.csv", "segmenters/*.csv"):
+        files = sorted(path.relative_to(local) for path in (local / "results/thorax").glob(pattern) if path.is_file())
+        assert files, pattern
+        for name in files:
+            assert (through / name).read_bytes() == (local / name).read_bytes(), name
+
+
+# --- trainings that SLURM ends
+
+
+def epochs(log: Path) -> list[int]:
+    return [int(number) for number in re.findall(r"epoch (\d+)/\d+", log.read_text())] if log.exists() else []
+
+
+def wait_until(condition, process, seconds=300):
+    """The first true value of the condition while the process lives."""
+    limit = time.monotonic() + seconds
+    while not (value := condition()):
+        assert process.poll() is None and time.monotonic() < limit
+        time.sleep(0.1)
+    return value
+
+
+def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
+    """First `scancel`, which Snakemake answers with a retry; then the node goes down, and SLURM itself requeues."""
+    _, folder, _ = runs
+    study = yaml.safe_load((folder / "study.yaml").read_text())
+    options = {"iterations": 600, "iterations_per_epoch": 20, "augmentation": "none"}
+    study["tasks"]["thorax"]["variants"]["afp"]["training"] = options
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    target = "results/thorax/models/variants/afp/fold_0/checkpoint_final.pth"
+    log, printed = folder / "results/thorax/logs/train/afp.log", folder / "printed.log"
+    log.unlink()
+    with open(printed, "w") as file:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "snakemake"), target, *PROFILE],
+            cwd=folder, stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    trainings = lambda: [n for n, rule in submitted(printed.read_text()).items() if rule == "rule_train_variant"]  # noqa: E731
+    wait_until(lambda: 3 in epochs(log), process)
+    (first,) = trainings()
+    subprocess.run(["scancel", first], check=True, timeout=30)
+    second = wait_until(lambda: trainings()[1:], process)[0]
+    wait_until(lambda: "going on from" in log.read_text() and len(epochs(log)) > 2, process)
+    assert min(epochs(log)) > 1
+    reached = max(epochs(log))
+    memory = [re.search(r"mem=(\d+)", scontrol("show", "job", job)).group(1) for job in (first, second)]
+    assert memory == ["32000", "64000"]
+    node = re.search(r"BatchHost=(\w+)", scontrol("show", "job", second)).group(1)
+    scontrol("update", f"nodename={node}", "state=down", "reason=test")
+    try:
+        wait_until(lambda: "Restarts=1" in scontrol("show", "job", second), process)
+        scontrol("update", f"nodename={node}", "state=resume")
+        assert process.wait(timeout=600) == 0, printed.read_text()[-3000:]
+    finally:
+        process.terminate()
+    assert len(trainings()) == 2  # the requeued job kept its number
+    assert "going on from" in log.read_text()
+    assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 30
+    lines = (folder / target).parents[1].joinpath("curves.csv").read_text().splitlines()
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(30))

@@ -1,0 +1,86 @@
+"""What every job asks of a cluster stands in its rule; the SLURM profile adds the site, and forgets no rule."""
+
+import re
+
+import pytest
+import yaml
+
+RULE = re.compile(r"^rule (\w+):\n((?:\n|    .*\n)*)", re.M)
+
+
+@pytest.fixture(scope="module")
+def rules(project):
+    """Rule -> its text, without those that run beside Snakemake itself."""
+    found, local = {}, {"all"}
+    for path in sorted((project / "workflow" / "rules").glob("*.smk")):
+        text = path.read_text()
+        found |= dict(RULE.findall(text))
+        for block in re.findall(r"^localrules:\n((?:    .*\n)+)", text, re.M):
+            local |= {name.strip(" ,") for name in block.splitlines()}
+    return {name: text for name, text in found.items() if name not in local}
+
+
+@pytest.fixture(scope="module")
+def profile(project):
+    return yaml.safe_load((project / "profiles" / "slurm" / "config.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def partitions(project):
+    return yaml.safe_load((project / "profiles" / "slurm" / "partitions.yaml").read_text())["partitions"]
+
+
+def asked(text, name):
+    found = re.search(rf"^        {name}=(\d+),$", text, re.M)
+    return int(found.group(1)) if found else None
+
+
+def test_every_rule_says_what_it_needs(rules):
+    assert len(rules) > 15
+    for name, text in rules.items():
+        for resource in ("mem_mb", "runtime"):
+            assert asked(text, resource), f"rule {name} declares no {resource} under resources"
+
+
+def test_rules_that_choose_a_device_ask_for_one_gpu_and_no_other(rules):
+    networks = {name for name, text in rules.items() if 'device=RUNTIME["device"]' in text}
+    assert {"train_segmenter", "train_variant", "synthesize", "segment_real", "segment"} <= networks
+    assert {name for name, text in rules.items() if asked(text, "gpu")} == networks
+    assert {asked(text, "gpu") for name, text in rules.items() if name in networks} == {1}
+
+
+def test_every_job_fits_into_a_partition_in_its_first_attempt(rules, partitions):
+    for name, text in rules.items():
+        fitting = [
+            partition
+            for partition, limits in partitions.items()
+            if asked(text, "mem_mb") <= limits["max_mem_mb"]
+            and asked(text, "runtime") <= 24 * 60 * int(limits["max_runtime"].removesuffix("d"))
+            and (asked(text, "gpu") or 0) <= limits.get("max_gpu", 0)
+        ]
+        assert fitting, f"no partition of profiles/slurm takes rule {name}"
+
+
+def test_no_job_asks_for_more_than_a_node_in_later_attempts(profile, partitions):
+    """Limits given as `resources` hold back what grows with the attempts."""
+    assert profile["retries"] == 2 and profile["set-resource-scopes"] == {"runtime": "local"}
+    assert {limits["max_mem_mb"] for limits in partitions.values()} == {profile["resources"]["mem_mb"]}
+    assert {limits["max_runtime"] for limits in partitions.values()} == {"7d"}
+    assert profile["resources"]["runtime"] == 7 * 24 * 60
+
+
+def test_a_rule_that_says_nothing_gets_defaults_that_grow(profile):
+    for resource in ("mem_mb", "runtime"):
+        assert re.fullmatch(r"\d+ \* attempt", profile["default-resources"][resource])
+
+
+def test_groups_are_of_rules_that_exist_and_need_no_gpu(rules, profile):
+    assert set(profile["groups"]) <= set(rules)
+    assert not [name for name in profile["groups"] if asked(rules[name], "gpu")]
+    assert set(profile["group-components"]) == set(profile["groups"].values())
+
+
+def test_rules_that_run_once_a_case_are_grouped(rules, profile):
+    per_case = {name for name, text in rules.items() if re.search(r"output:\n(?:        .*\n)*?.*\{\{case\}\}", text)}
+    assert {"import_case", "register_case"} <= per_case
+    assert per_case <= set(profile["groups"]), "profiles/slurm/config.yaml: groups"
