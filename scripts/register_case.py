@@ -4,7 +4,7 @@ log.start(snakemake.log[0])
 from pathlib import Path
 
 from afpbench.data.failures import policy, run_stage
-from afpbench.registration import register_case
+from afpbench.registration.case import register_case
 
 imported, resampled = Path(snakemake.input.imported[0]), Path(snakemake.input.resampled[0])
 run_stage(

@@ -165,6 +165,7 @@ def _complete(study: dict, name: str, task: dict) -> None:
     task.setdefault("title", name)
     task.setdefault("tolerance_mm", 2 * min(task["spacing_mm"]))
     task["training"].setdefault("precision", study["runtime"]["precision"])
+    _expand_home(task["registration"])
     for generator in task["generators"].values():
         generator["planner"].setdefault("batch_size", task["training"]["batch_size"])
     for part in ("segmenters", "structures", "variants"):
@@ -178,6 +179,15 @@ def _complete(study: dict, name: str, task: dict) -> None:
         variant["training"] = {**task["training"], **variant.get("training", {})}
     for table in task["tables"].values():
         table.setdefault("rows", [*task["variants"], *task["controls"]])
+
+
+def _expand_home(registration: dict) -> None:
+    """`~` in the paths of a user's own registration."""
+    external = registration["external"]
+    for part, key in ((registration, "parameter_files"), (external, "transforms")):
+        part[key] = [str(Path(path).expanduser()) for path in part[key]]
+    for key in ("ct", "labels"):
+        external[key] = str(Path(external[key]).expanduser()) if external[key] else None
 
 
 def _complete_segmenter(segmenter: dict, task: dict) -> None:

@@ -14,6 +14,7 @@ from .errors import AfpbenchError
 from .label_names import label_values
 from .losses.regions import region_names
 from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, UNCALIBRATED_METRICS
+from .registration.options import problems as registration_problems
 
 STAND_IN = "stand_in"
 TOTALSEGMENTATOR_DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
@@ -27,6 +28,7 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
     return [
         *_check_pairs(where, task),
         *_check_label_files(where, task["data"]),
+        *_check_registration(where, task, root),
         *_check_cases(where, task, study["seed"], name, root),
         *_check_segmenters(where, task, root),
         *_check_structures(where, task, root),
@@ -104,6 +106,17 @@ def _dataset_classes(folder: Path) -> list[str] | None:
         return [name for name in labels if name != "background"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _check_registration(where: str, task: dict, root: Path) -> list[str]:
+    """Keys that go together, and the user's parameter files."""
+    options = task["registration"]
+    lines = [f"{where}.registration.{line}" for line in registration_problems(options)]
+    for index, name in enumerate(options["parameter_files"]):
+        if not (root / name).is_file():
+            place = f"{where}.registration.parameter_files[{index}]"
+            lines.append(f"{place}: no such file; found: '{name}'; allowed: an elastix parameter file")
+    return lines
 
 
 def _check_pairs(where: str, task: dict) -> list[str]:

@@ -79,6 +79,14 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
     [
         ("sed", 1, "sed: unknown key; allowed: seed, results, failed_cases, preset, presets, runtime, tasks; "
          "did you mean 'seed'?"),
+        ("LUNG.registration", {"parameter_files": ["no.txt"]},
+         "tasks.lung.registration.parameter_files[0]: no such file; found: 'no.txt'; allowed: an elastix parameter "
+         "file"),
+        ("LUNG.registration", {"method": "external"},
+         "tasks.lung.registration.external: needs `transforms` or `ct`; found: neither; allowed: one of the two"),
+        ("LUNG.registration", {"edge_weight": 1, "stages": ["rigid"]},
+         "tasks.lung.registration.edge_weight: has no effect without the stage bspline; hint: set it to 0, or add the "
+         "stage"),
         ("seed", -1, "seed: not allowed; found: -1; allowed: a whole number at least 0, at most 4294967295"),
         ("seed", True, "seed: wrong type; found: true; allowed: a whole number at least 0, at most 4294967295"),
         ("failed_cases", "skip", "failed_cases: not allowed; found: 'skip'; allowed: stop, exclude"),

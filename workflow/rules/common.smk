@@ -6,6 +6,7 @@ from afpbench.config_checks import totalsegmentator_classes
 from afpbench.data import sources
 from afpbench.label_names import label_values, used_names
 from afpbench.provenance import code_digest
+from afpbench.registration.options import external_files
 from afpbench.segmenters import layout
 from afpbench.splits import make_splits
 
@@ -91,7 +92,11 @@ def all_results():
     files = []
     for task, spec in TASKS.items():
         base = f"{RESULTS}/{task}"
-        files += [f"{base}/registration/registration.csv", f"{base}/metrics/metrics.csv"]
+        files += [
+            f"{base}/registration/registration.csv",
+            f"{base}/registration/qc.html",
+            f"{base}/metrics/metrics.csv",
+        ]
         files += [f"{base}/statistics/statistics.csv"]
         if spec["data"]["source"] == "phantom" and spec["segmenters"]:
             files += [f"{base}/segmenters/accuracy.csv"]
@@ -150,6 +155,16 @@ def import_options(wildcards):
     """What the import of a case depends on: which other cases there are, and where they are fetched, is not among it."""
     data = TASKS[wildcards.task]["data"]
     return {key: value for key, value in data.items() if key not in ("cases", "exclude", "url")}
+
+
+def own_registration(wildcards):
+    """The files that a user's own registration of a case is read from, and the user's parameter files.
+
+    One that is missing is the registration's to complain about, with the case's name.
+    """
+    options = TASKS[wildcards.task]["registration"]
+    files = [path for paths in external_files(options, wildcards.case).values() for path in paths]
+    return [path for path in [*files, *options["parameter_files"]] if Path(path).is_file()]
 
 
 def segmenter_groups(wildcards):

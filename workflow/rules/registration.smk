@@ -1,4 +1,9 @@
-"""CT onto MR, in the place of EVolution: rigid translation, then elastix B-spline."""
+"""CT onto MR, in the place of EVolution: rigid translation, then elastix B-spline; or as the user has done it."""
+
+REGISTRATION_MODULES = [
+    f"registration.{name}"
+    for name in ("case", "edges", "elastix", "external", "intensity", "options", "parameters", "quality", "warp")
+]
 
 
 rule register_case:
@@ -6,6 +11,7 @@ rule register_case:
     input:
         imported=rules.import_case.output,
         resampled=rules.resample_case.output,
+        own=own_registration,
     output:
         directory(f"{R}/cases/{{case}}/registered"),
     log:
@@ -15,14 +21,14 @@ rule register_case:
     priority: 30
     conda:
         "../../envs/imaging.yaml"
-    threads: 1
+    threads: option("registration", "threads")
     resources:
         mem_mb=8000,
         runtime=60,
     params:
         options=option("registration"),
         threshold_hu=option("body_mask", "threshold_hu"),
-        code=code_digest("io", "registration", "registration_elastix", "registration_quality", "preprocessing"),
+        code=code_digest("io", "preprocessing", *REGISTRATION_MODULES),
     message:
         "{wildcards.task}: registering {wildcards.case}"
     script:
@@ -30,11 +36,12 @@ rule register_case:
 
 
 rule registration_table:
-    """One row per case: metric values, time, Jacobian determinant, and the error where the truth is known."""
+    """One row per case: metric values, time, Jacobian determinant, the error where the truth is known; and a page."""
     input:
         registered=lambda wildcards: expand(rules.register_case.output, task=wildcards.task, case=CASES[wildcards.task]),
     output:
-        f"{R}/registration/registration.csv",
+        csv=f"{R}/registration/registration.csv",
+        page=f"{R}/registration/qc.html",
     log:
         f"{LOGS}/registration_table.log",
     benchmark:
@@ -45,6 +52,8 @@ rule registration_table:
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        code=code_digest("registration.table", "registration.page"),
     message:
         "{wildcards.task}: registration table"
     script:

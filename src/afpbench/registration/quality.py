@@ -4,68 +4,83 @@ from pathlib import Path
 
 import numpy as np
 
-from . import io
-from .io import Geometry, Volume
-from .preprocessing import dilated
-from .registration_warp import warp
+from .. import io
+from ..io import Geometry, Volume
+from ..preprocessing import AIR_HU, dilated
+from .edges import gradient_magnitude
+from .intensity import clipped_mr, gray
+from .warp import warp
 
 BINS = 64
 NEAR_MM = 10.0
 SOFT_HU = (-20.0, 150.0)
+EDGE_SHARE = 0.1
+EDGE_SMOOTH_MM = 2.0
 NO_DATA_HU = int(np.iinfo(np.int16).min)  # where the CT before registration has no voxel
-COLUMNS = (
-    "case",
-    "method",
-    "status",
-    "seconds",
-    "attempts",
-    "final_metric",
-    "mutual_information_before",
-    "mutual_information_after",
-    "jacobian_min",
-    "folded_share",
-    "displacement_mean_mm",
-    "displacement_max_mm",
-    "body_dice_before",
-    "body_dice_after",
-    "contour_dice_before",
-    "contour_dice_after",
-    "contour_soft_before",
-    "contour_soft_after",
-    "error_before_mean_mm",
-    "error_after_mean_mm",
-    "error_before_p95_mm",
-    "error_after_p95_mm",
-)
 
 
-def assess(mr: Volume, warped: dict, field: np.ndarray, truth: np.ndarray | None) -> dict:
+def assess(mr: Volume, warped: dict, field: np.ndarray | None, truth: np.ndarray | None) -> dict:
     """The part of registration.json that comes from the images and the field.
 
-    warped: "ct" and "ct_before" (HU on the MR's grid), "covered", "body" (boolean). field, truth: (z, y, x, 3), LPS mm.
+    warped: "ct" and "ct_before" (HU on the MR's grid), "covered", "body" (boolean). field, truth: (z, y, x, 3), LPS mm;
+    field: None where the CT was registered elsewhere and nobody knows how.
     Mutual information is in nats, inside the body where both the CT before and the CT after have data. Errors are
     |field - truth| inside the body, where the CT has data; "before" is the error of doing nothing, |truth|.
     """
-    grid = mr.geometry
     before = warped["ct_before"]
     region = warped["body"] & warped["covered"]
     both = region & (before > NO_DATA_HU)
-    determinant = jacobian_determinant(field, grid)
-    length = np.linalg.norm(field, axis=-1)
     inside = region if region.any() else np.ones_like(region)
     record = {
         "mutual_information_before": mutual_information(mr.array[both], before[both]),
         "mutual_information_after": mutual_information(mr.array[both], warped["ct"][both]),
-        "jacobian_min": float(determinant.min()),
-        "folded_share": float((determinant <= 0).mean()),
-        "displacement_mean_mm": float(length[inside].mean()),
-        "displacement_max_mm": float(length[inside].max()),
+        "edge_dice_before": edge_overlap(mr, mr.with_array(np.maximum(before, AIR_HU)), both),
+        "edge_dice_after": edge_overlap(mr, mr.with_array(warped["ct"]), both),
         "covered_share": float(warped["covered"].mean()),
     }
+    if field is not None:
+        record |= topology(field, mr.geometry, inside)
     if truth is not None:
         record |= error_mm("error_before", truth[inside])
-        record |= error_mm("error_after", (field - truth)[inside])
+        if field is not None:
+            record |= error_mm("error_after", (field - truth)[inside])
     return record
+
+
+def topology(field: np.ndarray, grid: Geometry, inside: np.ndarray) -> dict:
+    """What the transform does to space: the Jacobian determinant and the length of the displacement (mm).
+
+    The smallest determinant and the share where it is 0 or less are those of the whole grid, the other figures those
+    of `inside`. A determinant of 0.5 halves a volume, 2 doubles it, 0 and less folds it.
+    """
+    determinant = jacobian_determinant(field, grid)
+    length = np.linalg.norm(field, axis=-1)[inside]
+    low, middle, high = np.percentile(determinant[inside], (1, 50, 99))
+    return {
+        "jacobian_min": float(determinant.min()),
+        "jacobian_p1": float(low),
+        "jacobian_median": float(middle),
+        "jacobian_p99": float(high),
+        "jacobian_max": float(determinant[inside].max()),
+        "folded_share": float((determinant <= 0).mean()),
+        "displacement_mean_mm": float(length.mean()),
+        "displacement_max_mm": float(length.max()),
+    }
+
+
+def edge_overlap(mr: Volume, ct: Volume, region: np.ndarray) -> float | None:
+    """Dice of the edges of MR and CT (HU), on one grid: of each the 10 % of the region's voxels with the steepest
+    gradient, smoothed by 2 mm, two voxels and more from the region's border. None where no voxel is left."""
+    from scipy.ndimage import binary_erosion
+
+    core = binary_erosion(region, iterations=2)
+    if not core.any():
+        return None
+    steep = []
+    for volume in (clipped_mr(mr), ct.with_array(gray(ct.array))):
+        magnitude = gradient_magnitude(volume, EDGE_SMOOTH_MM)[core]
+        steep.append(magnitude > np.quantile(magnitude, 1 - EDGE_SHARE))
+    return dice(*steep)
 
 
 def error_mm(name: str, vectors: np.ndarray) -> dict:
@@ -117,7 +132,7 @@ def body_overlap(mr_body: np.ndarray, warped: dict, spacing_mm) -> dict:
 def contour_overlap(imported: Path, resampled: Path, registered: Path) -> dict:
     """Dice of the contour of the MR and that of the CT, on the case's grid, before and after; {} without contours."""
     fixed, moving = resampled / "mr_contour.nii.gz", imported / "ct_contour.nii.gz"
-    if not (fixed.is_file() and moving.is_file()):
+    if not (fixed.is_file() and moving.is_file() and (registered / "ct_contour.nii.gz").is_file()):
         return {}
     mr_mask = io.read(fixed)
     zero = np.zeros((*mr_mask.geometry.shape, 3), np.float32)
@@ -149,23 +164,14 @@ def dice(first: np.ndarray, second: np.ndarray) -> float | None:
     return 2 * int((first & second).sum()) / total if total else None
 
 
-def summary_row(record: dict) -> dict:
-    """One row of registration.csv from a registration.json, or from the failed.json of a case that failed."""
-    if "error" in record:
-        return {"case": record["case"], "status": f"failed in {record['stage']}: {' '.join(record['error'].split())}"}
-    row = {name: record.get(name) for name in COLUMNS}
-    used = [attempt for attempt in record["attempts"] if attempt["used"]]
-    row["attempts"] = len(record["attempts"])
-    row["final_metric"] = list(used[0]["final_metrics"].values())[-1] if used and used[0]["final_metrics"] else None
-    row["status"] = "folds" if record["folded_share"] > 0 else "ok"
-    return {name: "" if value is None else value for name, value in row.items()}
-
-
 def in_words(record: dict) -> str:
     """One line for the log."""
-    parts = [f"{record['method']}, {record['seconds']:.1f} s", f"Jacobian at least {record['jacobian_min']:.2f}"]
+    parts = [f"{record['method']}, {record['seconds']:.1f} s"]
+    if "jacobian_min" in record:
+        parts.append(f"Jacobian at least {record['jacobian_min']:.2f}")
     pairs = (
         ("mutual_information", "", "mutual information", ""),
+        ("edge_dice", "", "edge Dice", ""),
         ("error", "_mean_mm", "mean error", " mm"),
         ("body_dice", "", "body Dice", ""),
         ("contour_dice", "", "contour Dice", ""),

@@ -1,0 +1,63 @@
+"""A task's registrations as a table: registration.csv."""
+
+import csv
+import io as text_io
+from pathlib import Path
+
+from ..atomic import read_json, write_text
+
+COLUMNS = (
+    "case",
+    "method",
+    "status",
+    "seconds",
+    "attempts",
+    "final_metric",
+    "mutual_information_before",
+    "mutual_information_after",
+    "edge_dice_before",
+    "edge_dice_after",
+    "jacobian_min",
+    "jacobian_p1",
+    "jacobian_median",
+    "jacobian_p99",
+    "jacobian_max",
+    "folded_share",
+    "displacement_mean_mm",
+    "displacement_max_mm",
+    "body_dice_before",
+    "body_dice_after",
+    "contour_dice_before",
+    "contour_dice_after",
+    "contour_soft_before",
+    "contour_soft_after",
+    "error_before_mean_mm",
+    "error_after_mean_mm",
+    "error_before_p95_mm",
+    "error_after_p95_mm",
+)
+
+
+def summarize(records: list[Path], target: Path) -> None:
+    """Write registration.csv: one row per case, from the cases' registration.json (of a failed case: failed.json).
+
+    An empty cell is what a case does not have (no contour, no known deformation).
+    """
+    rows = [summary_row(read_json(path)) for path in records]
+    buffer = text_io.StringIO()
+    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(sorted(rows, key=lambda row: row["case"]))
+    write_text(target, buffer.getvalue())
+
+
+def summary_row(record: dict) -> dict:
+    """One row of registration.csv from a registration.json, or from the failed.json of a case that failed."""
+    if "error" in record:
+        return {"case": record["case"], "status": f"failed in {record['stage']}: {' '.join(record['error'].split())}"}
+    row = {name: record.get(name) for name in COLUMNS}
+    used = [attempt for attempt in record["attempts"] if attempt["used"]]
+    row["attempts"] = len(record["attempts"])
+    row["final_metric"] = list(used[0]["final_metrics"].values())[-1] if used and used[0]["final_metrics"] else None
+    row["status"] = "folds" if record.get("folded_share", 0) > 0 else "ok"
+    return {name: "" if value is None else value for name, value in row.items()}
