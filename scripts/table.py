@@ -3,16 +3,26 @@ from afpbench import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
+from afpbench.atomic import read_json
 from afpbench.metrics.longtable import read_long
 from afpbench.statistics import read_statistics
 from afpbench.tables.build import Context, build_all
 from afpbench.tables.captions import calibration_notes, loss_notes
+from afpbench.tables.cost import build_cost_tables
 from afpbench.tables.render import write_table
 
-task = dict(snakemake.params.task)
-losses = task.pop("losses")
-long, statistics = read_long(snakemake.input.metrics), read_statistics(snakemake.input.statistics)
-notes = [loss_notes(losses, task["labels"]), calibration_notes(long, task["labels"], task["task"])]
-context = Context(**task, notes=" ".join(note for note in notes if note))
-for table in build_all(snakemake.wildcards.table, snakemake.params.spec, long, statistics, context):
+name, spec, task = snakemake.wildcards.table, snakemake.params.spec, dict(snakemake.params.task)
+losses = loss_notes(task.pop("losses"), task["labels"])
+if spec["kind"] == "cost":
+    costs = {Path(path).parent.name: read_json(path) for path in snakemake.input.costs}
+    syntheses = {row: [] for row in costs}
+    for path in map(Path, snakemake.input.syntheses):
+        syntheses[path.parents[1].name] += read_json(path)["cases"]
+    tables = build_cost_tables(name, spec, costs, syntheses, Context(**task, notes=losses))
+else:
+    long, statistics = read_long(snakemake.input.metrics), read_statistics(snakemake.input.statistics)
+    notes = [losses, calibration_notes(long, task["labels"], task["task"])]
+    context = Context(**task, notes=" ".join(note for note in notes if note))
+    tables = build_all(name, spec, long, statistics, context)
+for table in tables:
     write_table(table, Path(snakemake.output.csv).parent)

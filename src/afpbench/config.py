@@ -178,7 +178,7 @@ def _complete(study: dict, name: str, task: dict) -> None:
     for variant in task["variants"].values():
         variant["training"] = {**task["training"], **variant.get("training", {})}
     for table in task["tables"].values():
-        table.setdefault("rows", [*task["variants"], *task["controls"]])
+        table.setdefault("rows", [*task["variants"], *(task["controls"] if table["kind"] == "scores" else [])])
 
 
 def _expand_home(registration: dict) -> None:

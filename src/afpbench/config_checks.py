@@ -342,13 +342,14 @@ def _check_start(place: str, name: str, variants: dict) -> list[str]:
 
 
 def _check_tables(where: str, task: dict) -> list[str]:
-    lines, rows = [], [*task["variants"], *task["controls"]]
+    lines = []
     for name, table in task["tables"].items():
         place = f"{where}.tables.{name}"
-        for row in table["rows"]:
-            if row not in rows:
-                lines.append(not_among(f"{place}.rows", row, rows, "no such variant or control"))
-        for index, column in enumerate(table["columns"]):
+        scores = table["kind"] == "scores"
+        rows = [*task["variants"], *(task["controls"] if scores else [])]
+        what = "no such variant or control" if scores else "no such variant"
+        lines += [not_among(f"{place}.rows", row, rows, what) for row in table["rows"] if row not in rows]
+        for index, column in enumerate(table["columns"] if scores else []):
             lines += _check_column(f"{place}.columns[{index}]", column, task["structures"])
     return lines
 

@@ -35,7 +35,8 @@ def long(task):
 def test_everything_that_is_promised_is_there(task, splits):
     files = ["metrics/metrics.csv", "statistics/statistics.csv", "registration/registration.csv"]
     files += ["splits/splits.json", "normalization/normalization.json", "segmenters/accuracy.csv"]
-    files += [f"tables/quality.{kind}" for kind in ("csv", "md", "tex", "html")]
+    tables = ("quality", "cost", "cost_published")
+    files += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex", "html")]
     files += [f"synthetic/{row}/{case}.nii.gz" for row in ROWS for case in splits["test"]]
     segmented = [f"{name}/{row}" for name in ("totalseg", "navi") for row in ["ct", *ROWS]]
     files += [f"segmentations/{folder}/{case}.nii.gz" for folder in segmented for case in splits["test"]]
@@ -161,6 +162,22 @@ def test_tables_show_every_row(task):
     real = {line["metric"]: float(line["mean"]) for line in lines if line["row"] == "real_ct"}
     assert real == {"mae": 0, "ssim": 1, "dice": 1, "nsd": 1}
     assert all(math.isfinite(float(line["mean"])) for line in lines if line["metric"] in ("mae", "ssim"))
+
+
+def test_the_cost_table_is_that_of_the_records(task):
+    with open(task / "tables" / "cost.csv") as file:
+        cells = {(line["row"], line["metric"]): line for line in csv.DictReader(file)}
+    for variant in ("nnunet_l1", "nnunet_afp"):
+        cost = json.loads((task / "models" / "variants" / variant / "cost.json").read_text())
+        projected = cells[variant, "training_hours"]
+        assert float(projected["mean"]) == pytest.approx(cost["seconds"] / 8 * 250_000 / 3600)
+        assert projected["mark"] == "†"
+        assert float(cells[variant, "training_vram_mb"]["mean"]) == cost["peak_memory_mb"]
+        assert (
+            float(cells[variant, "inference_seconds"]["mean"]) > 0 and cells[variant, "inference_seconds"]["n"] == "2"
+        )
+    text = (task / "tables" / "cost.md").read_text()
+    assert f"Machine: {cost['machine']['cores']} cores of" in text and "L1: 8 iterations" in text
 
 
 def test_the_terminal_shows_where_the_tables_are(finished_study):

@@ -236,7 +236,8 @@ def test_every_key_is_described_and_required_or_has_a_value():
 def test_schema_and_catalogue_name_the_same_metrics():
     from afpbench.metrics.catalogue import METRICS
 
-    columns = config_schema.task_schema()["properties"]["tables"]["additionalProperties"]["properties"]["columns"]
+    tables = config_schema.branches(config_schema.task_schema()["properties"]["tables"]["additionalProperties"])
+    columns = tables["scores"]["properties"]["columns"]
     assert columns["items"]["properties"]["metric"]["enum"] == list(METRICS)
 
 

@@ -18,7 +18,8 @@ TABLE = Table(
     (
         Row("nnunet_l1", "nnU-Net / L1", "variant", 8, 0, (Cell(48.7249, 12.84, 8), Cell(0.5344, 0.065, 8))),
         Row("afp_1", "AFP_1 | x", "variant", 7, 1, (
-            Cell(1 / 3, 0.1, 7, 1, best=True), Cell(0.58, 0.059, 5, 1, best=True, significant=True)), (("c1", "x"),)),
+            Cell(1 / 3, 0.1, 7, 1, best=True, shade="optimal"),
+            Cell(0.58, 0.059, 5, 1, best=True, significant=True, mark="†")), (("c1", "x"),)),
         Row("real_ct", "Real CT", "control", 8, 0, (Cell(math.inf, math.nan, 8), Cell())),
     ),
     ("Failed in AFP_1: case c1: 50 % <nothing>",),
@@ -32,7 +33,7 @@ def test_markdown():
         "| Row | MAE (HU) ↓ | Bones & ribs: Dice ↑ | n |\n"
         "| --- | ---: | ---: | ---: |\n"
         "| nnU-Net / L1 | 48.72 ± 12.84 | 0.534 ± 0.065 | 8 |\n"
-        "| AFP\\_1 \\| x | **0.33 ± 0.10** | **0.580 ± 0.059**\\* (n=5) | 7 (1 failed) |\n"
+        "| AFP\\_1 \\| x | **0.33 ± 0.10** | **0.580 ± 0.059**\\*† (n=5) | 7 (1 failed) |\n"
         "| *Real CT* | ∞ | — | 8 |\n"
         "\n"
         "- Failed in AFP\\_1: case c1: 50 % \\<nothing>\n"
@@ -41,11 +42,13 @@ def test_markdown():
 
 def test_latex():
     assert to_latex(TABLE).splitlines() == [
-        r"% needs \usepackage{booktabs}",
+        r"% needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolor}",
         r"\begin{table}[htbp]",
         r"\centering",
         r"\caption{100 \% of L1 \& AFP, p $<$ 0.05.}",
         r"\label{tab:table-1}",
+        r"\setlength{\tabcolsep}{4pt}",
+        r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
         r"\begin{tabular}{lrrr}",
         r"\toprule",
         r" & \multicolumn{1}{c}{Image} & \multicolumn{1}{c}{Bones \& ribs} &  \\",
@@ -53,11 +56,12 @@ def test_latex():
         r" & MAE (HU) $\downarrow$ & Dice $\uparrow$ & $n$ \\",
         r"\midrule",
         r"nnU-Net / L1 & 48.72 $\pm$ 12.84 & 0.534 $\pm$ 0.065 & 8 \\",
-        r"AFP\_1 | x & \textbf{0.33 $\pm$ 0.10} & \textbf{0.580 $\pm$ 0.059}$^{*}$ (n=5) & 7 (1 failed) \\",
+        r"AFP\_1 \textbar{} x & \cellcolor[HTML]{1B5E20}\textcolor[HTML]{FFFFFF}{\textbf{0.33 $\pm$ 0.10}}"
+        r" & \textbf{0.580 $\pm$ 0.059}$^{*}$$^{\dagger}$ (n=5) & 7 (1 failed) \\",
         r"\midrule",
         r"Real CT & $\infty$ & --- & 8 \\",
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         r"\par\smallskip\footnotesize Failed in AFP\_1: case c1: 50 \% $<$nothing$>$",
         r"\end{table}",
     ]
@@ -71,6 +75,7 @@ def test_csv_holds_full_precision():
     assert float(first["mean"]) == 1 / 3 and first["best"] == "true" and first["significant"] == "false"
     assert (lines[3]["column"], lines[3]["segmenter"], lines[3]["n"], lines[3]["n_failed"]) == (
         "dice:bones", "ts", "5", "1")  # fmt: skip
+    assert (lines[2]["shade"], lines[2]["mark"], lines[3]["shade"], lines[3]["mark"]) == ("optimal", "", "", "†")
     assert (lines[4]["mean"], lines[4]["sd"]) == ("inf", "") and lines[5]["mean"] == ""
 
 
@@ -98,7 +103,8 @@ def test_html_is_well_formed_and_escaped():
     text = to_html(TABLE)
     parser.feed(text)
     assert parser.open == []
-    assert parser.rows[3] == ["AFP_1 | x", "0.33 ± 0.10", "0.580 ± 0.059", "* (n=5)", "7 (1 failed)"]
+    assert parser.rows[3] == ["AFP_1 | x", "0.33 ± 0.10", "0.580 ± 0.059", "*† (n=5)", "7 (1 failed)"]
+    assert '<td class="optimal" style="background:#1B5E20;color:#FFFFFF"><strong>0.33 ± 0.10</strong></td>' in text
     assert '<th colspan="1" scope="colgroup">Bones &amp; ribs</th>' in text and "&lt;nothing&gt;" in text
 
 
@@ -109,7 +115,7 @@ def test_the_companion_keeps_the_papers_digits():
     assert "| L1 | 60.00 | **65.300 ± 15.180** | 1 |" in text
     assert "| Perceptual | — | 81.359 ± 30.717 | — |" in text
     assert "MAE (HU) ↓, paper" in text
-    assert r"MAE (HU) $\downarrow$, paper" in to_latex(companion)
+    assert r" & MAE (HU) $\downarrow$ & paper & $n$ \\" in to_latex(companion)
     lines = list(csv.DictReader(io.StringIO(to_csv(companion))))
     assert (lines[1]["source"], lines[1]["mean"], lines[1]["n"]) == ("published", "65.3", "")
 

@@ -291,6 +291,18 @@ def structure_truth(task):
     }
 
 
+def table_inputs(wildcards):
+    """What a table is made of: the metrics and their statistics, or the records of what trainings and syntheses took."""
+    base, table = f"{RESULTS}/{wildcards.task}", TASKS[wildcards.task]["tables"][wildcards.table]
+    if table["kind"] == "scores":
+        return {"metrics": f"{base}/metrics/metrics.csv", "statistics": f"{base}/statistics/statistics.csv"}
+    parts = range(len(chunks(wildcards.task)))
+    return {
+        "costs": [f"{base}/models/variants/{row}/cost.json" for row in table["rows"]],
+        "syntheses": [f"{base}/synthetic/{row}/records/{i}.json" for row in table["rows"] for i in parts],
+    }
+
+
 def table_context(task):
     """What the tables say of a task beyond a table's own spec."""
     spec = TASKS[task]

@@ -2,10 +2,9 @@
 
 
 rule table:
-    """One table as CSV, Markdown, LaTeX and HTML."""
+    """One table as CSV, Markdown, LaTeX and HTML, of scores or of costs."""
     input:
-        metrics=rules.metrics.output[0],
-        statistics=rules.statistics.output[0],
+        unpack(table_inputs),
     output:
         csv=f"{R}/tables/{{table}}.csv",
         md=report(f"{R}/tables/{{table}}.md", category="{task}", caption="../report/table.rst"),

@@ -1,4 +1,4 @@
-"""Every metric's name, direction and format. Standard library only."""
+"""Every metric's name, direction and format, and those of costs. Standard library only."""
 
 from dataclasses import dataclass
 
@@ -53,5 +53,16 @@ METRICS = {
         Metric("assd", "ASSD", "lower", 2, "mm"),
         Metric("asd_real_to_synthetic", "ASD real to synthetic", "lower", 2, "mm"),
         Metric("asd_synthetic_to_real", "ASD synthetic to real", "lower", 2, "mm"),
+    )
+}
+
+COST_METRICS = {
+    metric.key: metric
+    for metric in (
+        Metric("training_vram_mb", "Memory", "lower", 0, "MB"),
+        Metric("iteration_seconds", "Iteration", "lower", 3, "s"),
+        Metric("training_hours", "Time", "lower", 2, "h"),
+        Metric("inference_vram_mb", "Memory", "lower", 0, "MB"),
+        Metric("inference_seconds", "Time per case", "lower", 1, "s"),
     )
 }

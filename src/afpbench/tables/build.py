@@ -9,6 +9,7 @@ import pandas as pd
 from ..errors import ConfigError
 from ..metrics.catalogue import METRICS, Metric
 from ..metrics.longtable import FAILED, is_failed
+from .marks import mark_best, shade
 from .published import PublishedTable, published_table
 
 
@@ -51,7 +52,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """mean, sd (ddof 1; NaN for one value) of n values; None decimals: the metric's own. NaN mean: nothing to show."""
+    """mean, sd (ddof 1; NaN for one value) of n values; None decimals: the metric's own. NaN mean: nothing to show.
+
+    shade: one of marks.SHADES, or "". mark: a sign after the number that a footnote explains.
+    """
 
     mean: float = math.nan
     sd: float = math.nan
@@ -61,6 +65,8 @@ class Cell:
     significant: bool = False
     decimals: int | None = None
     undefined: Mapping[str, int] = field(default_factory=dict)
+    shade: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,13 +98,13 @@ def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.Dat
 
     spec: {"caption", "rows": [...] (default: all variants and controls), "columns": [{"metric", "structure"?,
     "region"?}]}. Controls stand below the variants. Best: the best mean among the variants, and every row that shows
-    the same digits. Significant: better than the reference row with p < alpha.
+    the same digits. Significant: better than the reference row with p < alpha. Shades: see marks.shade.
     Raises ConfigError for a row, metric, structure or region that is not in the metrics.
     """
     long = _task_lines(long, context)
     columns = tuple(_column(name, entry, long, context) for entry in spec["columns"])
     rows = [_row(key, long, statistics, columns, context) for key in _row_keys(name, spec, long, context)]
-    rows = _mark_best(rows, columns)
+    rows = shade(mark_best(rows, columns), columns)
     return Table(name, _caption(spec, context, rows), columns, tuple(rows), tuple(_footnotes(rows, columns)))
 
 
@@ -119,12 +125,15 @@ def build_companion(table: Table, key: str) -> Table:
         if variant not in known
     ]
     variants, controls = ([row for row in ours if (row.kind == "control") is control] for control in (False, True))
+    rows = [*variants, *theirs, *controls]
+    if any(cell.shade for row in table.rows for cell in row.cells):
+        rows = shade(rows, columns)
     number = key.removeprefix("table")
     caption = (
         f"{table.caption} Beside each column: what the paper printed in its Table {number}, with its "
         "bold and asterisks (other data, networks and training length: not a target). A dash: no counterpart."
     )
-    return Table(f"{table.name}_published", caption, columns, (*variants, *theirs, *controls), table.footnotes)
+    return Table(f"{table.name}_published", caption, columns, tuple(rows), table.footnotes)
 
 
 def build_all(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> list[Table]:
@@ -225,25 +234,6 @@ def _cell(lines: pd.DataFrame, tested: pd.DataFrame, column: Column) -> Cell:
     )
 
 
-def _mark_best(rows: list[Row], columns: Sequence[Column]) -> list[Row]:
-    """Bold where a variant's mean is the best that is shown; a control never, and never a single row."""
-    for position, column in enumerate(columns):
-        scores = {
-            row.key: column.metric.score(round(row.cells[position].mean, column.metric.decimals))
-            for row in rows
-            if row.kind == "variant" and not math.isnan(row.cells[position].mean)
-        }
-        if len(scores) < 2:
-            continue
-        best = {key for key, score in scores.items() if score == max(scores.values())}
-        rows = [_with_cell(row, position, replace(row.cells[position], best=row.key in best)) for row in rows]
-    return rows
-
-
-def _with_cell(row: Row, position: int, cell: Cell) -> Row:
-    return replace(row, cells=row.cells[:position] + (cell,) + row.cells[position + 1 :])
-
-
 def _beside(cells: Sequence[Cell], variant: str, columns: Sequence[Column], paper: PublishedTable) -> tuple[Cell, ...]:
     both = []
     for cell, column in zip(cells, columns, strict=True):
@@ -261,9 +251,11 @@ def _caption(spec: Mapping, context: Context, rows: Sequence[Row]) -> str:
     counts = [row.n for row in rows]
     cases = f"{max(counts)}" if counts and min(counts) == max(counts) else "up to " + str(max(counts, default=0))
     reference = context.labels.get(context.reference) or context.reference
+    shaded = any(cell.shade for row in rows for cell in row.cells)
+    colours = "Dark green: the best; green, orange, red: by thirds of the column's range. " if shaded else ""
     parts = [
         str(spec.get("caption", "")).strip(),
-        f"Mean ± SD over {cases} test cases (n in the last column). Bold: the best mean of the variants. "
+        f"Mean ± SD over {cases} test cases (n in the last column). Bold: the best mean of the variants. {colours}"
         f"Asterisk: better than {reference}, two-sided Wilcoxon signed-rank test, p < {context.alpha:g}, "
         "not adjusted for multiple tests.",
         context.notes.strip(),

@@ -7,6 +7,7 @@ import csv
 import html
 import io
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -16,9 +17,15 @@ from .build import Cell, Column, Row, Table
 
 CSV_COLUMNS = (
     "row", "label", "kind", "column", "metric", "segmenter", "structure", "source",
-    "mean", "sd", "n", "n_failed", "best", "significant",
+    "mean", "sd", "n", "n_failed", "best", "significant", "shade", "mark",
 )  # fmt: skip
 DASH = "—"
+COLOURS = {  # shade -> (background, text), with a contrast of at least 7 : 1
+    "optimal": ("1B5E20", "FFFFFF"),
+    "favorable": ("B7E1A1", "000000"),
+    "moderate": ("FFCC80", "000000"),
+    "suboptimal": ("F4A6A0", "000000"),
+}
 
 
 def write_table(table: Table, folder: str | Path) -> list[Path]:
@@ -42,7 +49,7 @@ def to_csv(table: Table) -> str:
             counts = ["", ""] if column.published else [cell.n, cell.n_failed]
             source = "published" if column.published else "ours"
             place = [column.key, column.metric.key, column.segmenter, column.structure, source]
-            flags = [str(cell.best).lower(), str(cell.significant).lower()]
+            flags = [str(cell.best).lower(), str(cell.significant).lower(), cell.shade, cell.mark]
             writer.writerow([row.key, row.label, row.kind, *place, *numbers, *counts, *flags])
     return out.getvalue()
 
@@ -62,7 +69,10 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    r"""A table environment that needs \usepackage{booktabs} and nothing else; a rule stands above the controls."""
+    r"""A table environment for pdflatex, no wider than the text; a rule stands above the controls.
+
+    It needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolor}.
+    """
     groups = _groups(table.columns)
     width = len(table.columns) + 2
     head_1 = ["", *(rf"\multicolumn{{{count}}}{{c}}{{{_escape_latex(name)}}}" for name, count in groups), ""]
@@ -72,11 +82,13 @@ def to_latex(table: Table) -> str:
         rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
         start += count
     lines = [
-        r"% needs \usepackage{booktabs}",
+        r"% needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolor}",
         r"\begin{table}[htbp]",
         r"\centering",
         rf"\caption{{{_escape_latex(table.caption)}}}",
         rf"\label{{tab:{_label_key(table.name)}}}",
+        r"\setlength{\tabcolsep}{4pt}",
+        r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
         r"\toprule",
         " & ".join(head_1) + r" \\",
@@ -91,13 +103,13 @@ def to_latex(table: Table) -> str:
         cells = [_latex_text(cell, column, row) for cell, column in _cells(table, row)]
         lines.append(" & ".join([_escape_latex(row.label), *cells, _escape_latex(_n_text(row))]) + r" \\")
         previous = row.kind
-    lines += [r"\bottomrule", r"\end{tabular}"]
+    lines += [r"\bottomrule", r"\end{tabular}}"]
     lines += [rf"\par\smallskip\footnotesize {_escape_latex(note)}" for note in table.footnotes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def to_html(table: Table) -> str:
-    """A <table> without style; rows carry their kind as a class."""
+    """A <table> whose only style is the cells' colours; rows carry their kind as a class, cells their shade."""
     top = "".join(
         f'<th colspan="{count}" scope="colgroup">{html.escape(name)}</th>' for name, count in _groups(table.columns)
     )
@@ -110,8 +122,8 @@ def to_html(table: Table) -> str:
         "<tbody>",
     ]
     for row in table.rows:
-        cells = [_text(cell, column, row, "<strong>{}</strong>".format, "*") for cell, column in _cells(table, row)]
-        body = "".join(f"<td>{cell}</td>" for cell in [*cells, _n_text(row)])
+        body = "".join(_html_cell(cell, column, row) for cell, column in _cells(table, row))
+        body += f"<td>{_n_text(row)}</td>"
         lines.append(f'<tr class="{row.kind}"><th scope="row">{html.escape(row.label)}</th>{body}</tr>')
     lines.append("</tbody>")
     if table.footnotes:
@@ -136,13 +148,27 @@ def _text(cell: Cell, column: Column, row: Row, bold: Callable[[str], str], star
     if not math.isnan(cell.sd):
         text += f" ± {_number(cell.sd, decimals)}"
     text = bold(text) if cell.best else text
-    text += star if cell.significant else ""
+    text += (star if cell.significant else "") + cell.mark
     return text if column.published or cell.n == row.n else f"{text} (n={cell.n})"
 
 
 def _latex_text(cell: Cell, column: Column, row: Row) -> str:
     text = _text(cell, column, row, r"\textbf{{{}}}".format, "$^{*}$")
-    return text.replace("±", r"$\pm$").replace("∞", r"$\infty$").replace("−", "$-$").replace(DASH, "---")
+    for character in "±∞−†":
+        text = text.replace(character, _LATEX[character])
+    text = text.replace(DASH, "---")
+    if not cell.shade:
+        return text
+    background, colour = COLOURS[cell.shade]
+    return rf"\cellcolor[HTML]{{{background}}}\textcolor[HTML]{{{colour}}}{{{text}}}"
+
+
+def _html_cell(cell: Cell, column: Column, row: Row) -> str:
+    text = _text(cell, column, row, "<strong>{}</strong>".format, "*")
+    if not cell.shade:
+        return f"<td>{text}</td>"
+    background, colour = COLOURS[cell.shade]
+    return f'<td class="{cell.shade}" style="background:#{background};color:#{colour}">{text}</td>'
 
 
 def _number(value: float, decimals: int) -> str:
@@ -169,6 +195,8 @@ def _flat_head(column: Column) -> str:
 
 
 def _latex_head(column: Column) -> str:
+    if column.published:  # it follows our own column of the metric, and wide tables are shrunk
+        return "paper"
     arrow = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\rightarrow 0$"}[column.metric.better]
     return _escape_latex(_short_head(column).replace(column.metric.arrow, "@")).replace("@", arrow)
 
@@ -193,14 +221,27 @@ def _escape_markdown(text: str) -> str:
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"$<$", ">": r"$>$", "±": r"$\pm$", "×": r"$\times$",
-    "—": "---", "–": "--", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$", "∞": r"$\infty$", "→": r"$\rightarrow$",
-    "·": r"$\cdot$", "λ": r"$\lambda$", "µ": r"$\mu$", "μ": r"$\mu$", "…": r"\ldots{}", "\n": " ",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}", "<": r"$<$", ">": r"$>$",
+    "±": r"$\pm$", "×": r"$\times$", "—": "---", "–": "--", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$",
+    "∞": r"$\infty$", "→": r"$\rightarrow$", "·": r"$\cdot$", "λ": r"$\lambda$", "µ": r"$\mu$", "μ": r"$\mu$",
+    "…": r"\ldots{}", "†": r"$^{\dagger}$", "“": "``", "”": "''", "‘": "`", "’": "'", "°": r"$^{\circ}$",
+    "²": "$^{2}$", "³": "$^{3}$", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "\n": " ",
 }  # fmt: skip
+_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u0327": "c"}
 
 
 def _escape_latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
+    return "".join(_LATEX.get(character) or _latex_character(character) for character in text)
+
+
+def _latex_character(character: str) -> str:
+    """A character as plain ASCII for pdflatex: accents as commands, and the code of what LaTeX may not have."""
+    if character.isascii():
+        return character
+    base, *accents = unicodedata.normalize("NFD", character)
+    if base.isascii() and len(accents) == 1 and accents[0] in _ACCENTS:
+        return rf"\{_ACCENTS[accents[0]]}{{{base}}}"
+    return f"[U+{ord(character):04X}]"
 
 
 def _label_key(name: str) -> str:

@@ -1,0 +1,111 @@
+"""The table of costs (the paper's Table 4), from the records that trainings and syntheses leave."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..metrics.catalogue import COST_METRICS
+from .build import Cell, Column, Context, Row, Table, build_companion
+
+ITERATIONS_PER_EPOCH = 250  # of nnU-Net and of the paper; an epoch of a study may be shorter
+PROJECTED = "†"
+
+
+def build_cost_tables(
+    name: str,
+    spec: Mapping,
+    costs: Mapping[str, Mapping],
+    syntheses: Mapping[str, Sequence[Mapping]],
+    context: Context,
+) -> list[Table]:
+    """The table and, where its spec says `published: table4`, its companion with the paper's numbers.
+
+    spec: {"caption", "rows", "epochs", "published"}. costs: variant -> its cost.json. syntheses: variant -> the entries
+    of its synthesis records, one for each test case.
+    Memory is the peak in MB (of the GPU where one was used, else of the process), the time of training that of `epochs`
+    epochs of 250 iterations: projected from the measured seconds per iteration, with a mark, unless just so many were
+    run. Inference: mean ± SD of the seconds of a case with reading, and the largest peak.
+    """
+    columns = tuple(
+        Column(metric, "body", "", "Inference" if key.startswith("inference") else "Training")
+        for key, metric in COST_METRICS.items()
+    )
+    target = spec["epochs"] * ITERATIONS_PER_EPOCH
+    rows = tuple(_row(key, costs[key], syntheses[key], target, context) for key in spec["rows"])
+    notes = _footnotes(rows, costs, syntheses, spec["epochs"])
+    table = Table(name, _caption(spec, costs, context), columns, rows, notes)
+    return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
+
+
+def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, context: Context) -> Row:
+    done = [entry for entry in entries if entry["status"] == "ok"]
+    seconds = np.array([entry["seconds"] for entry in done], dtype=np.float64)
+    failures = tuple((e["case"], e["status"].removeprefix("failed: ")) for e in entries if e["status"] != "ok")
+    n, counts = len(done), {"n": len(done), "n_failed": len(failures)}
+    cells = (
+        Cell(cost["peak_memory_mb"], **counts),
+        Cell(cost["seconds_per_iteration"], **counts),
+        _training_time(cost, target, counts),
+        Cell(max((entry["peak_memory_mb"] for entry in done), default=math.nan), **counts),
+        Cell(
+            float(seconds.mean()) if n else math.nan,
+            float(seconds.std(ddof=1)) if n > 1 else math.nan,
+            **counts,
+        ),
+    )
+    return Row(key, context.labels.get(key) or key, "variant", n, len(failures), cells, failures)
+
+
+def _training_time(cost: Mapping, target: int, counts: Mapping[str, int]) -> Cell:
+    if cost["iterations"] == target:
+        return Cell(cost["seconds"] / 3600, **counts)
+    return Cell(cost["seconds_per_iteration"] * target / 3600, **counts, mark=PROJECTED)
+
+
+def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> str:
+    used = [costs[key] for key in spec["rows"]]
+    machines = list(dict.fromkeys(machine_words(cost["machine"]) for cost in used))
+    settings = list(dict.fromkeys(_settings(cost) for cost in used))
+    where = "of the GPU" if all(cost["machine"]["gpu"] for cost in used) else "of the process"
+    parts = [
+        str(spec.get("caption", "")).strip(),
+        f"Training of {spec['epochs']} epochs of {ITERATIONS_PER_EPOCH} iterations. Memory: the peak {where}. "
+        "Inference: mean ± SD over the test cases (n in the last column), with reading and writing; any loss costs "
+        "the same there.",
+        *([f"Machine: {machines[0]}."] if len(machines) == 1 else []),
+        *([f"{settings[0]}."] if len(settings) == 1 else []),
+        context.notes.strip(),
+    ]
+    return " ".join(part for part in parts if part)
+
+
+def _footnotes(rows: Sequence[Row], costs: Mapping, syntheses: Mapping, epochs: int) -> tuple[str, ...]:
+    notes = []
+    projected = [row for row in rows if any(cell.mark for cell in row.cells)]
+    if projected:
+        counts = "; ".join(f"{row.label}: {costs[row.key]['iterations']} iterations" for row in projected)
+        notes.append(f"{PROJECTED} Projected to {epochs} epochs from the measured time of an iteration ({counts})")
+    for words in (lambda cost: f"machine: {machine_words(cost['machine'])}", _settings):
+        if len({words(costs[row.key]) for row in rows}) > 1:
+            notes += [f"{row.label}: {words(costs[row.key])}" for row in rows]
+    shapes = {tuple(entry["shape"]) for row in rows for entry in syntheses[row.key] if entry["status"] == "ok"}
+    if shapes:
+        smallest, largest = (_times(shape) for shape in (min(shapes, key=math.prod), max(shapes, key=math.prod)))
+        sizes = smallest if smallest == largest else f"{smallest} to {largest}"
+        notes.append(f"Volumes of the test cases: {sizes} voxels (z, y, x)")
+    notes += [f"Failed in {row.label}: case {case}: {reason}" for row in rows for case, reason in row.failures]
+    return tuple(notes)
+
+
+def machine_words(machine: Mapping) -> str:
+    """A machine of a cost record in words: its GPU, or its cores and processor."""
+    return machine["gpu"] or f"{machine['cores']} cores of {machine['processor']}"
+
+
+def _settings(cost: Mapping) -> str:
+    return f"Patch {_times(cost['patch_size'])}, batch {cost['batch_size']}, precision {cost['precision']}"
+
+
+def _times(numbers: Sequence[int]) -> str:
+    return " × ".join(map(str, numbers))
