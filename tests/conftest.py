@@ -207,6 +207,6 @@ def training_set(prepared_cases, tmp_path_factory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("training")
     statistics = normalization.fit([prepared_cases[case] for case in SPLITS["train"]])
     write_json(root / "normalization.json", statistics)
-    generator = {"planner": PLANNER, "patch_size": PATCH}
+    generator = {"kind": "nnunet", "planner": PLANNER, "patch_size": PATCH, "decoder": "transposed"}
     build(prepared_cases, SPLITS, statistics, generator, GRID.spacing_mm, root / "set", seed=1)
     return root / "set", root / "normalization.json"

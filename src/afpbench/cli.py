@@ -73,7 +73,7 @@ def summary(study: dict, root: Path) -> str:
             f"  spacing     {' x '.join(f'{value:g}' for value in task['spacing_mm'])} mm (z, y, x)",
             f"  segmenters  {_kinds(task['segmenters'], 'kind')}",
             f"  structures  {', '.join(task['structures'])}; tolerance {task['tolerance_mm']:g} mm",
-            f"  generators  {_kinds(task['generators'], 'architecture')}",
+            f"  generators  {_kinds(task['generators'], 'kind')}",
             "  variants",
             *(f"    {key}: {_variant(variant)}" for key, variant in task["variants"].items()),
             f"  controls    {', '.join(task['controls']) or 'none'}",

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from . import config_checks, config_schema
 from .errors import ConfigError
+from .generators.architecture import is_gan
 from .log import logger
 
 # Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
 OWN_ENTRIES = ("segmenters", "structures", "variants", "tables")
+# What a variant with a GAN does not take from the task's training: SPADE's own defaults, as the paper has them.
+GAN_TRAINING = {"optimizer": "adam", "learning_rate": 0.0002, "weight_decay": 0.0}
 
 
 class StudyError(ConfigError):
@@ -166,8 +169,9 @@ def _complete(study: dict, name: str, task: dict) -> None:
     task.setdefault("tolerance_mm", 2 * min(task["spacing_mm"]))
     task["training"].setdefault("precision", study["runtime"]["precision"])
     _expand_home(task["registration"])
+    like = task["generators"]["nnunet"]
     for generator in task["generators"].values():
-        generator["planner"].setdefault("batch_size", task["training"]["batch_size"])
+        _complete_generator(generator, like, task)
     for part in ("segmenters", "structures", "variants"):
         for entry, options in task[part].items():
             options.setdefault("label", entry)
@@ -176,7 +180,9 @@ def _complete(study: dict, name: str, task: dict) -> None:
     for structure in task["structures"].values():
         structure.setdefault("tolerance_mm", task["tolerance_mm"])
     for variant in task["variants"].values():
-        variant["training"] = {**task["training"], **variant.get("training", {})}
+        generator = task["generators"].get(variant["generator"], like)
+        usual = GAN_TRAINING if is_gan(generator) else {}
+        variant["training"] = {**task["training"], **usual, **variant.get("training", {})}
     for table in task["tables"].values():
         table.setdefault("rows", [*task["variants"], *(task["controls"] if table["kind"] == "scores" else [])])
 
@@ -188,6 +194,13 @@ def _expand_home(registration: dict) -> None:
         part[key] = [str(Path(path).expanduser()) for path in part[key]]
     for key in ("ct", "labels"):
         external[key] = str(Path(external[key]).expanduser()) if external[key] else None
+
+
+def _complete_generator(generator: dict, like: dict, task: dict) -> None:
+    """The patches of a GAN are those of the generator `nnunet` unless it says otherwise."""
+    generator["planner"] = {**like.get("planner", {}), **generator.get("planner", {})}
+    generator["planner"].setdefault("batch_size", task["training"]["batch_size"])
+    generator.setdefault("patch_size", like.get("patch_size", "auto"))
 
 
 def _complete_segmenter(segmenter: dict, task: dict) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .config_schema import not_among
 from .errors import AfpbenchError
+from .generators.architecture import check_depth, is_gan
 from .label_names import label_values
 from .losses.regions import region_names
 from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, UNCALIBRATED_METRICS
@@ -32,6 +33,7 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
         *_check_cases(where, task, study["seed"], name, root),
         *_check_segmenters(where, task, root),
         *_check_structures(where, task, root),
+        *_check_generators(where, task),
         *_check_variants(where, task),
         *_check_tables(where, task),
     ]
@@ -58,8 +60,17 @@ def is_trained_here(segmenter: dict) -> bool:
 
 
 def unused_training(name: str, task: dict) -> list[str]:
-    """Training keys given for a segmenter that is only loaded. `task`: as the user wrote it."""
+    """Training keys given in vain: for a segmenter that is only loaded, and momentum for a GAN.
+
+    task: as the user wrote it.
+    """
+    gans = {key for key, generator in task.get("generators", {}).items() if is_gan({"kind": "nnunet", **generator})}
     return [
+        f"tasks.{name}.variants.{key}.training.momentum: has no effect, since a GAN is trained by adam; "
+        "hint: remove it, or set adam_betas"
+        for key, variant in task["variants"].items()
+        if variant["generator"] in gans and "momentum" in variant.get("training", {})
+    ] + [
         f"tasks.{name}.segmenters.{key}.{part}: has no effect, since weights are given; hint: remove it, "
         f"or set weights to '{STAND_IN}'"
         for key, segmenter in task["segmenters"].items()
@@ -180,6 +191,8 @@ def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
             lines += _check_model_folder(place, segmenter, root)
         else:
             lines += _check_totalsegmentator(place, segmenter, task["data"], root)
+        if is_trained_here(segmenter):
+            lines += _check_optimizer(place, segmenter["training"], "segmenters are trained by nnU-Net")
     return lines
 
 
@@ -266,6 +279,28 @@ def _check_structures(where: str, task: dict, root: Path) -> list[str]:
     return lines
 
 
+def _check_generators(where: str, task: dict) -> list[str]:
+    """`nnunet` is what its name says; a GAN's patches survive its downsamplings."""
+    lines = []
+    for name, generator in task["generators"].items():
+        place = f"{where}.generators.{name}"
+        if name == "nnunet" and is_gan(generator):
+            lines.append(f"{place}.kind: found: {generator['kind']}; allowed: nnunet; hint: give it another name")
+        if is_gan(generator) and generator["patch_size"] != "auto":
+            try:
+                check_depth(generator["downsamplings"], generator["patch_size"])
+            except AfpbenchError as error:
+                lines.append(f"{place}.downsamplings: {_one_line(error)}")
+    return lines
+
+
+def _check_optimizer(place: str, training: dict, what: str, gan: bool = False) -> list[str]:
+    """Adam is for GANs and for them alone."""
+    fitting = ["adam"] if gan else ["sgd", "adamw"]
+    found = training["optimizer"]
+    return [] if found in fitting else [not_among(f"{place}.training.optimizer", found, fitting, what)]
+
+
 def _check_variants(where: str, task: dict) -> list[str]:
     lines, variants = [], task["variants"]
     for name, variant in variants.items():
@@ -275,6 +310,10 @@ def _check_variants(where: str, task: dict) -> list[str]:
         if variant["generator"] not in task["generators"]:
             found, names = variant["generator"], task["generators"]
             lines.append(not_among(f"{place}.generator", found, names, "no such generator"))
+        else:
+            generator = task["generators"][variant["generator"]]
+            what = f"the generator '{variant['generator']}' is of kind {generator['kind']}"
+            lines += _check_optimizer(place, variant["training"], what, is_gan(generator))
         lines += _check_networks(place, variant, task["segmenters"])
         lines += _check_label_names(place, variant, task)
         lines += _check_start(place, name, variants)

@@ -321,3 +321,27 @@ def test_studies_read_the_same_with_snakemakes_reader():
     """Snakemake reads YAML 1.1 as PyYAML does; the loader that refuses double keys must not change a value."""
     for path in STUDIES:
         assert read_study(path) == yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def test_a_gan_has_the_patches_of_the_nnunet_and_its_own_training(phantom_study):
+    task = phantom_study["tasks"]["lung"]
+    task["training"] = {"iterations": 40, "learning_rate": 0.01, "optimizer": "adamw"}
+    task["generators"] = {
+        "nnunet": {"planner": {"memory_gb": 0.5}, "patch_size": [32, 40, 56]},
+        "spade": {"kind": "spade", "base_features": 8},
+        "own": {"kind": "pix2pixhd", "patch_size": [32, 32, 32]},
+    }
+    loss = [{"term": "l1"}]
+    task["variants"]["spade_l1"] = {"generator": "spade", "loss": loss}
+    task["variants"]["own_l1"] = {"generator": "own", "loss": loss, "training": {"learning_rate": 0.001}}
+    done = load_study(phantom_study, ROOT)["tasks"]["lung"]
+    assert [done["generators"][name]["patch_size"] for name in ("spade", "own")] == [[32, 40, 56], [32, 32, 32]]
+    assert done["generators"]["spade"]["planner"] == done["generators"]["nnunet"]["planner"]
+    assert done["generators"]["spade"]["discriminator"] == {"scales": 2, "layers": 4, "base_features": 64}
+    keys = ("iterations", "learning_rate", "optimizer", "weight_decay", "adam_betas")
+    rows = {name: [variant["training"][key] for key in keys] for name, variant in done["variants"].items()}
+    assert rows == {
+        "l1": [40, 0.01, "adamw", 0.0001, [0.5, 0.999]],
+        "spade_l1": [40, 0.0002, "adam", 0.0, [0.5, 0.999]],
+        "own_l1": [40, 0.001, "adam", 0.0, [0.5, 0.999]],
+    }

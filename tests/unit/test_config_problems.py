@@ -41,7 +41,8 @@ TASK_KEYS = (
     "generators, training, inference, variants, controls, reference, statistics, tables"
 )
 TRAINING_KEYS = (
-    "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, weight_decay, gradient_clip, "
+    "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, adam_betas, "
+    "weight_decay, gradient_clip, "
     "augmentation, "
     "foreground_oversampling, patch_sampling, validation_iterations, checkpoint_every_epochs, precision"
 )
@@ -158,12 +159,12 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
          "did you mean 'weight'?"),
         ("LUNG.variants.afp.loss", [{"term": "afp"}],
          "tasks.lung.variants.afp.loss[0].networks: missing; allowed: a list not empty"),
-        ("LUNG.generators.big.upsampling", "linear", "tasks.lung.generators.big.upsampling: not allowed; "
+        ("LUNG.generators.big.decoder", "linear", "tasks.lung.generators.big.decoder: not allowed; "
          "found: 'linear'; allowed: transposed, trilinear; did you mean 'trilinear'?"),
-        ("LUNG.generators.big.upsample", "trilinear", "tasks.lung.generators.big.upsample: unknown key; "
-         "allowed: architecture, planner, patch_size, upsampling; did you mean 'upsampling'?"),
-        ("LUNG.generators.big.architecture", "unet", "tasks.lung.generators.big.architecture: not allowed; "
-         "found: 'unet'; allowed: nnunet; did you mean 'nnunet'?"),
+        ("LUNG.generators.big.decodr", "trilinear", "tasks.lung.generators.big.decodr: unknown key; "
+         "allowed: kind, planner, patch_size, decoder; did you mean 'decoder'?"),
+        ("LUNG.generators.big.kind", "unet", "tasks.lung.generators.big.kind: not allowed; "
+         "found: 'unet'; allowed: nnunet, pix2pixhd, spade; did you mean 'nnunet'?"),
         ("LUNG.registration.stages", ["rigid", "bspine"], "tasks.lung.registration.stages[1]: not allowed; "
          "found: 'bspine'; allowed: translation, rigid, affine, bspline; did you mean 'bspline'?"),
         ("LUNG.registration.stages", ["rigid", "rigid"],
@@ -446,6 +447,39 @@ def test_problems_of_own_data(tmp_path):
     assert lines_of(study, tmp_path)[0].startswith("tasks.lung.data: cannot read the table of cases ")
     no_label = "tasks.lung.segmenters.navi.classes.airway: the data has no such label; found: 'bone'; allowed: none"
     assert no_label in lines_of(study, tmp_path)
+
+
+SPADE = {"generator": "spade", "loss": [{"term": "l1"}]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"LUNG.generators.spade.spade_feature": 4}, "tasks.lung.generators.spade.spade_feature: unknown key; allowed: "
+         "kind, planner, patch_size, base_features, max_features, downsamplings, blocks, spade_features, "
+         "discriminator, adversarial_weight, feature_matching_weight; did you mean 'spade_features'?"),
+        ({"LUNG.generators.spade.patch_size": [16, 16, 16]}, "tasks.lung.generators.spade.downsamplings: generator: "
+         "too many downsamplings for the patch; found: 4 downsamplings of 16 x 16 x 16 voxels leave one voxel; "
+         "expected: at least two voxels, since features are normalised over them; "
+         "hint: lower the generator's `downsamplings`, or enlarge its `patch_size`"),
+        ({"LUNG.variants.spade.training": {"optimizer": "sgd"}}, "tasks.lung.variants.spade.training.optimizer: the "
+         "generator 'spade' is of kind spade; found: 'sgd'; allowed: adam"),
+        ({"LUNG.variants.l1.training": {"optimizer": "adam"}}, "tasks.lung.variants.l1.training.optimizer: the "
+         "generator 'nnunet' is of kind nnunet; found: 'adam'; allowed: sgd, adamw; did you mean 'adamw'?"),
+        ({"LUNG.segmenters.navi.training": {"optimizer": "adam"}}, "tasks.lung.segmenters.navi.training.optimizer: "
+         "segmenters are trained by nnU-Net; found: 'adam'; allowed: sgd, adamw; did you mean 'adamw'?"),
+        ({"LUNG.variants.spade.training": {"momentum": 0.9}}, "tasks.lung.variants.spade.training.momentum: has no "
+         "effect, since a GAN is trained by adam; hint: remove it, or set adam_betas"),
+        ({"LUNG.generators.nnunet": {"kind": "spade"}},
+         "tasks.lung.generators.nnunet.kind: found: spade; allowed: nnunet; hint: give it another name"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)  # fmt: skip
+def test_generators_and_what_does_not_fit_them(changes, line, tmp_path):
+    study = changed(
+        {"LUNG.generators.spade": {"kind": "spade"}, "LUNG.variants.spade": copy.deepcopy(SPADE), **changes}
+    )
+    assert line in lines_of(study, tmp_path)
 
 
 def test_problems_of_presets(tmp_path):

@@ -1,12 +1,13 @@
 """What Snakemake would run, and what a bad study file says, without running anything."""
 
+import re
 import shutil
 
 import pytest
 import yaml
-from conftest import TINY_STUDY, copy_project, planned_jobs, snakemake, study_inputs, write_files
+from conftest import PROJECT, TINY_STUDY, copy_project, planned_jobs, snakemake, study_inputs, write_files
 
-from afpbench.config import load_study
+from afpbench.config import load_study, merge
 from afpbench.data.layouts import synthrad2023_pelvis
 from afpbench.data.sources import list_cases, sts_files
 
@@ -66,6 +67,16 @@ def test_the_default_is_the_phantom_study(tree):
     study = load_study(yaml.safe_load((tree / "config" / "config.yaml").read_text()), tree)
     assert set(study["tasks"]) == {"thorax", "pelvis"}
     assert plan(tree) == expected_jobs(study, tree)
+
+
+def test_the_guides_spade_rows_on_the_tiny_study(tree):
+    page = (PROJECT / "docs" / "how-to" / "add-a-generator.md").read_text()
+    example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, re.DOTALL).group(1))
+    study = yaml.safe_load(TINY_STUDY.read_text())
+    study["tasks"]["thorax"] = merge(study["tasks"]["thorax"], example)
+    (tree / "spade.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    jobs = plan(tree, "--configfile", "spade.yaml")
+    assert jobs == expected_jobs(load_study(study, tree), tree) and jobs["training_set"] == 2
 
 
 def test_the_real_study_with_its_patients_on_disk(tree, tmp_path):

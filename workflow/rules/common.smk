@@ -5,6 +5,7 @@ import json
 from afpbench.config_checks import totalsegmentator_classes
 from afpbench.data import sources
 from afpbench.label_names import label_values, used_names
+from afpbench.generators.architecture import is_gan
 from afpbench.provenance import code_digest
 from afpbench.registration.options import external_files
 from afpbench.segmenters import layout
@@ -221,6 +222,18 @@ def loss_code(wildcards):
     terms = {f"losses.{term['term']}" for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]}
     shared = [f"losses.{name}" for name in ("base", "composite", "distance", "feature_distance", "regions")]
     return code_digest(*shared, *sorted(terms))
+
+
+def generator_code(wildcards):
+    """Digest of the network that a variant trains: a change of another kind retrains nothing."""
+    task = TASKS[wildcards.task]
+    generator = task["generators"][task["variants"][wildcards.variant]["generator"]]
+    networks = ["pix2pixhd", "discriminator", "adversarial"] if is_gan(generator) else []
+    if generator["kind"] == "spade":
+        networks.append("spade")
+    if generator.get("decoder") == "trilinear":
+        networks.append("trilinear")
+    return code_digest(*(f"generators.{name}" for name in ("architecture", *networks)))
 
 
 def loss_networks(wildcards):

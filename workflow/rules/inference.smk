@@ -61,6 +61,7 @@ rule synthesize:
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
         code=code_digest("inference.fusion", "inference.synthesis", "normalization", "io"),
+        generator_code=generator_code,
     message:
         "{wildcards.task}: synthetic CT by {wildcards.variant}, chunk {wildcards.chunk}"
     script:

@@ -109,7 +109,7 @@ rule training_set:
         generator=option("generators", "{generator}"),
         spacing_mm=option("spacing_mm"),
         seed=SEED,
-        code=code_digest("io", "normalization", "training.planning", "training.training_set"),
+        code=code_digest("io", "normalization", "generators.architecture", "training.planning", "training.training_set"),
     message:
         "{wildcards.task}: training set for {wildcards.generator}"
     script:

@@ -39,6 +39,7 @@ rule train_variant:
         seed=SEED,
         code=code_digest("training", "features", "normalization", "hardware"),
         loss_code=loss_code,
+        generator_code=generator_code,
     message:
         "{wildcards.task}: training {wildcards.variant}"
     script:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
+from torch.nn.utils import parametrize
 
 from .. import hardware, io, normalization
 from ..atomic import read_json
@@ -26,7 +28,7 @@ class Generator:
         settings = read_json(folder / "plans.json")["afpbench"]
         self.ct_statistics = settings["ct_statistics"]
         self.network, self.patch = _network(folder)
-        hardware.fast_convolutions(self.network.to(self.device).eval())
+        hardware.fast_convolutions(fixed_weights(self.network.to(self.device).eval()))
         self.patches = 0
 
     def __call__(self, mr: np.ndarray) -> np.ndarray:
@@ -110,6 +112,17 @@ def _network(folder: Path):
         deep_supervision=False,
     )
     return load_weights(network, model), tuple(configuration.patch_size)
+
+
+def fixed_weights(network: nn.Module) -> nn.Module:
+    """Replace weights that are computed anew in each call (spectral norm) by their values; returns the network.
+
+    The network must be in evaluation mode. What it computes stays the same.
+    """
+    for module in network.modules():
+        if parametrize.is_parametrized(module, "weight"):
+            parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
+    return network
 
 
 def _pad(image: np.ndarray, patch: tuple[int, int, int]) -> tuple[np.ndarray, tuple[slice, ...]]:

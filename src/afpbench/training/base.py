@@ -74,8 +74,12 @@ class ResumableTrainer(nnUNetTrainer):
 
     resumed_random_state: dict | None = None
 
-    def step(self, loss: torch.Tensor, keys) -> None:
-        """Back-propagate, clip and step; refuse a loss that is not finite."""
+    def step(self, loss: torch.Tensor, keys, network=None, optimizer=None) -> None:
+        """Back-propagate, clip and step; refuse a loss that is not finite.
+
+        network, optimizer: another pair than the trainer's own, such as a discriminator's.
+        """
+        network, optimizer = network or self.network, optimizer or self.optimizer
         if not torch.isfinite(loss.detach()):
             raise TrainingError(
                 f"{self.settings['name']}: the loss is not finite in epoch {self.current_epoch}",
@@ -87,13 +91,13 @@ class ResumableTrainer(nnUNetTrainer):
         clip = self.settings["training"]["gradient_clip"]
         if self.grad_scaler is None:
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
-            self.optimizer.step()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+            optimizer.step()
         else:
             self.grad_scaler.scale(loss).backward()
-            self.grad_scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip)
-            self.grad_scaler.step(self.optimizer)
+            self.grad_scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+            self.grad_scaler.step(optimizer)
             self.grad_scaler.update()
 
     def on_epoch_end(self):
@@ -156,9 +160,17 @@ class ResumableTrainer(nnUNetTrainer):
                 "random_state": checkpoints.random_state(),
                 "curves": self.curves,
                 "seconds": self.seconds(),
+                "extra": self.extra_state(),
             },
         }
         checkpoints.save(content, Path(filename))
+
+    def extra_state(self) -> dict:
+        """What a subclass has to keep besides: tensors and plain types only."""
+        return {}
+
+    def load_extra_state(self, state: dict) -> None:
+        """Take back what `extra_state` gave."""
 
     def checkpoint_trainer_name(self) -> str:
         """The trainer that nnU-Net's tools look up when they open the model folder."""
@@ -184,6 +196,7 @@ class ResumableTrainer(nnUNetTrainer):
         own = content["afpbench"]
         self.curves = own["curves"]
         self.seconds_before, self.began = own["seconds"], time.monotonic()
+        self.load_extra_state(own["extra"])
         self.resumed_random_state = own["random_state"]
 
 

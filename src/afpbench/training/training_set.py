@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import io, normalization
-from ..atomic import write_json
+from ..atomic import read_json, write_json
+from ..generators.architecture import architecture
 from ..log import logger, progress
 from . import environment, planning
 
@@ -26,7 +27,7 @@ def build(
     """Plan the generator and write the training set of the training and validation cases to `out`.
 
     prepared: case id -> prepared folder. splits: {"train": [...], "validation": [...]}.
-    statistics: normalization.json. generator: {planner, patch_size}. spacing_mm: z, y, x.
+    statistics: normalization.json. generator: its entry in the study. spacing_mm: z, y, x.
     out becomes an `nnUNet_preprocessed` folder that holds one dataset.
     """
     raw = out / "raw"
@@ -40,8 +41,8 @@ def build(
         channel="MR",
         classes={"body": 1},
     )
-    plans = planning.plan(DATASET, generator["planner"], generator["patch_size"], spacing_mm)
-    configuration = plans["configurations"][planning.CONFIGURATION]
+    planning.plan(DATASET, generator["planner"], generator["patch_size"], spacing_mm)
+    configuration = set_generator(out, generator)
     folder = out / DATASET / configuration["data_identifier"]
     folder.mkdir(parents=True, exist_ok=True)
     logger.info("patch %s voxels, batch %d", list(configuration["patch_size"]), configuration["batch_size"])
@@ -50,6 +51,20 @@ def build(
         digest.update(_save_case(case, prepared[case], statistics, configuration["patch_size"], folder, seed))
     write_json(out / DATASET / "digest.json", {"sha256": digest.hexdigest()})
     write_json(out / DATASET / "splits_final.json", [{"train": splits["train"], "val": splits["validation"]}])
+
+
+def set_generator(training_set: Path, generator: dict) -> dict:
+    """Write the generator and its architecture into the plans; returns the configuration.
+
+    The planner's U-Net, from which the patch size comes, gives way to the network that the study asks for.
+    """
+    path = training_set / DATASET / f"{planning.PLANS}.json"
+    plans = read_json(path)
+    configuration = plans["configurations"][planning.CONFIGURATION]
+    planned, patch_size = configuration["architecture"], configuration["patch_size"]
+    configuration["architecture"] = architecture(generator, planned, patch_size)
+    write_json(path, {**plans, "generator": generator})
+    return configuration
 
 
 def _save_case(case: str, prepared: Path, statistics: dict, patch_size, folder: Path, seed: int) -> bytes:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 from ..atomic import read_json, sha256_of
 from ..errors import TrainingError
+from ..generators.architecture import is_gan
 from . import planning, run
 from .training_set import DATASET
 
-TRAINER = "nnUNetTrainerTranslation"
+TRAINER, GAN_TRAINER = "nnUNetTrainerTranslation", "nnUNetTrainerAdversarial"
 
 
 def train_variant(
@@ -48,7 +49,9 @@ def train_variant(
         "seed": seed,
         "inputs": _digests(training_set, normalization, networks, start),
     }
-    run.train(TRAINER, training_set / DATASET, settings, work, out, device=device, threads=threads, seed=seed)
+    generator = read_json(training_set / DATASET / f"{planning.PLANS}.json")["generator"]
+    trainer = GAN_TRAINER if is_gan(generator) else TRAINER
+    run.train(trainer, training_set / DATASET, settings, work, out, device=device, threads=threads, seed=seed)
 
 
 def _digests(training_set: Path, normalization: Path, networks: dict[str, dict], start: Path | None) -> dict[str, str]:
