@@ -39,6 +39,8 @@ include: "workflow/rules/inference.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tables.smk"
 include: "workflow/rules/resources.smk"
+include: "workflow/rules/figures_common.smk"
+include: "workflow/rules/figures.smk"
 
 
 localrules:

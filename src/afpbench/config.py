@@ -185,6 +185,10 @@ def _complete(study: dict, name: str, task: dict) -> None:
         variant["training"] = {**task["training"], **usual, **variant.get("training", {})}
     for table in task["tables"].values():
         table.setdefault("rows", [*task["variants"], *(task["controls"] if table["kind"] == "scores" else [])])
+    figures = task["figures"]
+    figures.setdefault("rows", list(task["variants"]))
+    figures.setdefault("structures", list(task["structures"]))
+    figures["zoom"].setdefault("structure", figures["structures"][0])
 
 
 def _expand_home(registration: dict) -> None:

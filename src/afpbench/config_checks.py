@@ -20,6 +20,7 @@ from .registration.options import problems as registration_problems
 STAND_IN = "stand_in"
 TOTALSEGMENTATOR_DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
 CONTROLS = ("real_ct", "mr_linear", "mean_ct")
+PICKS = ("typical", "best", "worst")  # of the test cases, for figures
 
 
 def check_task(study: dict, name: str, root: Path) -> list[str]:
@@ -36,6 +37,7 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
         *_check_generators(where, task),
         *_check_variants(where, task),
         *_check_tables(where, task),
+        *_check_figures(where, task, study["seed"], name, root),
     ]
 
 
@@ -132,7 +134,10 @@ def _check_registration(where: str, task: dict, root: Path) -> list[str]:
 
 def _check_pairs(where: str, task: dict) -> list[str]:
     """Lower and upper limits in the right order."""
-    pairs = {"normalization.ct_clip_percentiles": task["normalization"]["ct_clip_percentiles"]}
+    pairs = {
+        "normalization.ct_clip_percentiles": task["normalization"]["ct_clip_percentiles"],
+        "figures.window_hu": task["figures"]["window_hu"],
+    }
     labels = task["data"].get("labels") or {}
     for name, structure in labels.get("structures", {}).items():
         pairs[f"data.labels.structures.{name}.hu"] = structure["hu"]
@@ -391,6 +396,43 @@ def _check_tables(where: str, task: dict) -> list[str]:
         for index, column in enumerate(table["columns"] if scores else []):
             lines += _check_column(f"{place}.columns[{index}]", column, task["structures"])
     return lines
+
+
+def _check_figures(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
+    """Rows, structures and cases of the figures exist."""
+    figures, rows = task["figures"], [*task["variants"], *task["controls"]]
+    lines = [
+        not_among(f"{where}.figures.rows", row, rows, "no such variant or control")
+        for row in figures["rows"]
+        if row not in rows
+    ]
+    shown = {"structures": figures["structures"], "zoom.structure": [figures["zoom"]["structure"]]}
+    for key, names in shown.items():
+        lines += [
+            not_among(f"{where}.figures.{key}", structure, task["structures"], "no such structure")
+            for structure in names
+            if structure not in task["structures"]
+        ]
+    asked = [case for case in figures["cases"] if case not in PICKS]
+    if asked:
+        test = _test_cases(task, seed, name, root)
+        lines += [
+            not_among(f"{where}.figures.cases", case, [*PICKS, *test], "no such test case")
+            for case in asked
+            if test and case not in test
+        ]
+    return lines
+
+
+def _test_cases(task: dict, seed: int, name: str, root: Path) -> list[str]:
+    """The test cases; none where the data or the splits have problems of their own, which other checks report."""
+    from .data.sources import list_cases
+    from .splits import make_splits
+
+    try:
+        return make_splits(list_cases(task["data"], root), task["splits"], seed, name)["test"]
+    except AfpbenchError:
+        return []
 
 
 def _check_column(place: str, column: dict, structures: dict) -> list[str]:

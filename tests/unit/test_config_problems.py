@@ -38,7 +38,7 @@ structures: {airways: {segmenter: navi, classes: [airway]}}
 """)
 TASK_KEYS = (
     "title, data, spacing_mm, registration, body_mask, normalization, splits, segmenters, tolerance_mm, structures, "
-    "generators, training, inference, variants, controls, reference, statistics, tables"
+    "generators, training, inference, variants, controls, reference, statistics, tables, figures"
 )
 TRAINING_KEYS = (
     "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, adam_betas, "
@@ -78,7 +78,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        ("sed", 1, "sed: unknown key; allowed: seed, results, failed_cases, preset, presets, runtime, tasks; "
+        ("sed", 1, "sed: unknown key; allowed: seed, results, failed_cases, report, preset, presets, runtime, tasks; "
          "did you mean 'seed'?"),
         ("LUNG.registration", {"parameter_files": ["no.txt"]},
          "tasks.lung.registration.parameter_files[0]: no such file; found: 'no.txt'; allowed: an elastix parameter "

@@ -49,6 +49,8 @@ def expected_jobs(study, root):
         add("segmenter_accuracy", task["data"]["source"] == "phantom")
         add("row_metrics", variants + controls)
         add("table", len(task["tables"]))
+        add("figure_slices", len(task["figures"]["cases"]))
+    add("report", study["report"])
     return jobs
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from afpbench.config_checks import totalsegmentator_classes
+from afpbench.config_checks import is_trained_here, totalsegmentator_classes
 from afpbench.data import sources
 from afpbench.label_names import label_values, used_names
 from afpbench.generators.architecture import is_gan
@@ -31,6 +31,7 @@ wildcard_constraints:
     control="|".join(CONTROL_LABELS),
     segmenter="|".join(name for task in TASKS.values() for name in task["segmenters"]) or "none",
     row="[A-Za-z0-9_-]+",
+    pick="[^/]+",
     chunk=r"\d+",
 
 
@@ -99,10 +100,16 @@ def all_results():
             f"{base}/metrics/metrics.csv",
         ]
         files += [f"{base}/statistics/statistics.csv"]
-        if spec["data"]["source"] == "phantom" and spec["segmenters"]:
+        if has_accuracy(spec):
             files += [f"{base}/segmenters/accuracy.csv"]
         files += [f"{base}/tables/{table}.{kind}" for table in spec["tables"] for kind in ("csv", "md", "tex", "html")]
-    return files
+        files += [*figure_files(task), *figure_files(task, "pdf")]
+    return files + ([f"{RESULTS}/report.html"] if STUDY["report"] else [])
+
+
+def has_accuracy(spec):
+    """Whether a task's segmenters can be compared with true labels."""
+    return spec["data"]["source"] == "phantom" and bool(spec["segmenters"])
 
 
 def summary():
@@ -113,6 +120,8 @@ def summary():
             path = Path(f"{RESULTS}/{task}/tables/{table}.md")
             if path.exists():
                 lines += ["", f"{path} (and .csv, .tex, .html)", "", path.read_text(encoding="utf-8").rstrip()]
+    if STUDY["report"]:
+        lines += ["", f"Everything on one page: {RESULTS}/report.html"]
     return "\n".join(lines)
 
 
@@ -316,6 +325,11 @@ def table_inputs(wildcards):
     }
 
 
+def row_labels(task):
+    """Row -> its name for people."""
+    return {name: variant["label"] for name, variant in TASKS[task]["variants"].items()} | CONTROL_LABELS
+
+
 def table_context(task):
     """What the tables say of a task beyond a table's own spec."""
     spec = TASKS[task]
@@ -324,7 +338,7 @@ def table_context(task):
         "variants": list(spec["variants"]),
         "controls": spec["controls"],
         "reference": spec["reference"],
-        "labels": {name: variant["label"] for name, variant in spec["variants"].items()} | CONTROL_LABELS,
+        "labels": row_labels(task),
         "structures": {
             name: {"label": s["label"], "segmenter": s["segmenter"]} for name, s in spec["structures"].items()
         },

@@ -1,0 +1,22 @@
+from afpbench import log
+
+log.start(snakemake.log[0])
+import os
+from pathlib import Path
+
+from afpbench.report.page import write_report
+from afpbench.report.task import Task
+
+params, page = snakemake.params, Path(snakemake.output[0])
+
+
+def linked(png):
+    """A figure, and the path of its PDF as the page sees it."""
+    return Path(png), os.path.relpath(Path(png).with_suffix(".pdf"), page.parent)
+
+
+tasks = [
+    Task(name, page.parent / name, spec, params.contexts[name], [linked(png) for png in params.figures[name]])
+    for name, spec in params.study["tasks"].items()
+]
+write_report(page, params.study, tasks)

@@ -1,0 +1,96 @@
+"""Which cases the figures show, and their images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import io
+from ..config_checks import PICKS
+from ..errors import DataError
+from ..metrics.longtable import is_failed
+
+
+@dataclass(frozen=True)
+class Context:
+    """What figures know of a task.
+
+    root: the task's folder. rows: variants and controls to show. labels: row -> name for people. reference: the row
+    that the others are tested against. structures: structure -> {"label", "segmenter", "labels": [values],
+    "tolerance_mm"}.
+    """
+
+    root: str | Path
+    rows: Sequence[str]
+    labels: Mapping[str, str]
+    reference: str
+    structures: Mapping[str, Mapping] = field(default_factory=dict)
+
+    def label(self, row: str) -> str:
+        return self.labels.get(row) or row
+
+
+def choose_case(pick: str, long: pd.DataFrame, reference: str) -> str:
+    """The case of a pick: `typical`, `best` and `worst` go by the reference row's MAE inside the body, anything else
+    is a case id.
+
+    Typical is the median, of an even number of cases the lower one of the two in the middle. Equal values go by id.
+    Raises DataError where no case of the reference row has a MAE, and for a case that failed or is not in the table.
+    """
+    if pick not in PICKS:
+        lines = long[long["case"] == pick]
+        if lines.empty or is_failed(lines["status"]).all():
+            reason = "not in the metrics" if lines.empty else lines["status"].iloc[0]
+            raise DataError(
+                f"figures: the case {pick} cannot be shown",
+                found=reason,
+                expected="one of " + ", ".join(_ranked(long, reference)),
+                hint="mend the case, or take it out of figures.cases",
+            )
+        return pick
+    ranked = _ranked(long, reference)
+    if not ranked:
+        raise DataError(
+            f"figures: no case to show as {pick}",
+            found=f"no MAE of the reference row {reference}",
+            expected="at least one test case that did not fail",
+        )
+    return ranked[{"best": 0, "typical": (len(ranked) - 1) // 2, "worst": -1}[pick]]
+
+
+def _ranked(long: pd.DataFrame, reference: str) -> list[str]:
+    """Cases by the reference row's MAE, lowest first."""
+    lines = long[(long["variant"] == reference) & (long["metric"] == "mae") & (long["structure"] == "body")]
+    lines = lines[lines["value"].notna()]
+    return lines.sort_values(["value", "case"])["case"].tolist()
+
+
+def value_of(long: pd.DataFrame, row: str, case: str, metric: str, structure: str = "body") -> float:
+    """One value of the long table; NaN where there is none."""
+    lines = long[
+        (long["variant"] == row)
+        & (long["case"] == case)
+        & (long["metric"] == metric)
+        & (long["structure"] == structure)
+    ]
+    return float(lines["value"].iloc[0]) if len(lines) else float("nan")
+
+
+def read_prepared(root: Path, case: str, name: str) -> io.Volume:
+    """An image of a case's prepared folder: `mr`, `ct` or `mask`."""
+    return io.read(Path(root) / "cases" / case / "prepared" / f"{name}.nii.gz", f"case {case}: {name}")
+
+
+def read_synthetic(root: Path, row: str, case: str) -> io.Volume:
+    """A row's synthetic CT of a case, in HU."""
+    return io.read(Path(root) / "synthetic" / row / f"{case}.nii.gz", f"case {case}, row {row}: synthetic CT")
+
+
+def structure_mask(context: Context, structure: str, image: str, case: str) -> np.ndarray:
+    """Where (z, y, x) a structure lies in an image: `ct` for the real CT, or a row."""
+    spec = context.structures[structure]
+    path = Path(context.root) / "segmentations" / spec["segmenter"] / image / f"{case}.nii.gz"
+    labels = io.read(path, f"case {case}: segmentation of {image} by {spec['segmenter']}").array
+    return np.isin(labels, list(spec["labels"]))

@@ -1,0 +1,226 @@
+"""Figures 2 and 6 of the paper: MR, real CT and synthetic CT side by side, with a zoom and an error map."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.patches import Rectangle
+from scipy import ndimage
+
+from .. import io
+from ..errors import DataError
+from . import style
+from .cases import Context, choose_case, read_prepared, read_synthetic, structure_mask, value_of
+
+PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
+PANELS_PER_LINE = 6
+MARGIN_MM = 6.0
+
+
+@dataclass(frozen=True)
+class View:
+    """A slice and what is shown of it.
+
+    plane: a key of PLANES. index: of the slice along the plane's axis. rows, columns: the part shown, around the body.
+    zoom: (row, column, rows, columns) of the enlarged part, in the slice's own indices.
+    spacing_mm: of the slice's rows and columns.
+    """
+
+    plane: str
+    index: int
+    rows: slice
+    columns: slice
+    zoom: tuple[int, int, int, int]
+    spacing_mm: tuple[float, float]
+
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """The whole slice of a volume (z, y, x)."""
+        return np.take(array, self.index, axis=PLANES[self.plane])
+
+    def shown(self, array: np.ndarray) -> np.ndarray:
+        return self.cut(array)[self.rows, self.columns]
+
+    def zoomed(self, array: np.ndarray) -> np.ndarray:
+        row, column, height, width = self.zoom
+        return self.cut(array)[row : row + height, column : column + width]
+
+    @property
+    def origin(self) -> str:
+        """The head is up in coronal and sagittal slices, the front in axial ones (z rises headwards, y backwards)."""
+        return "upper" if self.plane == "axial" else "lower"
+
+    @property
+    def shown_mm(self) -> tuple[float, float]:
+        """Height and width of the part shown."""
+        rows, columns = (
+            (part.stop - part.start) * size
+            for part, size in zip((self.rows, self.columns), self.spacing_mm, strict=True)
+        )
+        return rows, columns
+
+
+def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long: pd.DataFrame):
+    """The figure of one plane of one case.
+
+    pick: a case id, `typical`, `best` or `worst`. options: {"window_hu", "error_hu", "zoom": {"structure", "size_mm"}}.
+    long: the long table, from which the case is chosen and the values below the panels are taken.
+    Returns a matplotlib figure: for each image the slice, the zoom, and the signed error of the synthetic CT.
+    """
+    case = choose_case(pick, long, context.reference)
+    mr, ct, mask = (read_prepared(context.root, case, name) for name in ("mr", "ct", "mask"))
+    inside = mask.array != 0
+    zoom = options["zoom"]
+    structure = structure_mask(context, zoom["structure"], "ct", case) & inside
+    view = choose_view(plane, inside, structure, ct.spacing_mm, zoom["size_mm"])
+    images = {row: _on_grid(read_synthetic(context.root, row, case), ct, case, row) for row in context.rows}
+    panels = [("MR", mr.array, None, ""), ("Real CT", ct.array, None, "")]
+    for row, array in images.items():
+        panels.append((context.label(row), array, _error(array, ct.array, inside), _values(context, long, row, case,
+                       zoom["structure"])))  # fmt: skip
+    heading = f"{case}, {plane}; zoom on {context.structures[zoom['structure']]['label']}"
+    return _compose(heading, panels, view, options, _mr_window(mr.array[inside]))
+
+
+def choose_view(
+    plane: str, inside: np.ndarray, structure: np.ndarray, spacing_mm: Sequence[float], size_mm: float
+) -> View:
+    """The slice and the zoom with the most surface of the structure: there the images differ in what matters.
+
+    inside: the body (z, y, x). structure: a mask; where it is empty, the body takes its place. size_mm: side of the
+    square zoom, cut where the slice is smaller.
+    """
+    target = structure if structure.any() else inside
+    surface = target & ~ndimage.binary_erosion(target)
+    axis = PLANES[plane]
+    others = [other for other in range(3) if other != axis]
+    index = int(surface.sum(axis=tuple(others)).argmax())
+    edge = np.take(surface, index, axis=axis)
+    sides = [max(2, min(round(size_mm / spacing_mm[other]), n)) for other, n in zip(others, edge.shape, strict=True)]
+    row, column = _densest(edge, sides)
+    spans = [
+        _span(inside.any(axis=tuple(o for o in range(3) if o != other)), MARGIN_MM / spacing_mm[other])
+        for other in others
+    ]
+    return View(plane, index, spans[0], spans[1], (row, column, *sides), tuple(spacing_mm[other] for other in others))
+
+
+def _densest(edge: np.ndarray, sides: Sequence[int]) -> tuple[int, int]:
+    """First row and column of the box with the most true pixels; of equal boxes the one nearest to the middle."""
+    table = np.pad(edge.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
+    height, width = sides
+    counts = table[height:, width:] - table[:-height, width:] - table[height:, :-width] + table[:-height, :-width]
+    candidates = np.argwhere(counts == counts.max())
+    middle = (np.array(edge.shape) - sides) / 2
+    row, column = candidates[np.abs(candidates - middle).sum(axis=1).argmin()]
+    return int(row), int(column)
+
+
+def _span(present: np.ndarray, margin: float) -> slice:
+    indices = np.flatnonzero(present)
+    pad = int(math.ceil(margin))
+    return slice(max(0, int(indices[0]) - pad), min(present.size, int(indices[-1]) + 1 + pad))
+
+
+def _on_grid(image: io.Volume, ct: io.Volume, case: str, row: str) -> np.ndarray:
+    if not image.geometry.matches(ct.geometry):
+        raise DataError(
+            f"case {case}, row {row}: the synthetic CT is not on the real CT's grid",
+            found=image.geometry.shape,
+            expected=ct.geometry.shape,
+        )
+    return image.array
+
+
+def _error(array: np.ndarray, ct: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    return np.where(inside, array.astype(np.float32) - ct, np.float32(0))
+
+
+def _mr_window(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.percentile(values, (1, 99))
+    return float(low), float(high) if high > low else float(low) + 1
+
+
+def _values(context: Context, long: pd.DataFrame, row: str, case: str, structure: str) -> str:
+    mae, dice = value_of(long, row, case, "mae"), value_of(long, row, case, "dice", structure)
+    texts = [f"MAE {mae:.1f} HU"] if not math.isnan(mae) else []
+    return "\n".join(texts + ([f"Dice {dice:.3f}"] if not math.isnan(dice) else []))
+
+
+def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window: tuple[float, float]):
+    """Lay the panels out in lines of up to PANELS_PER_LINE; each line has a row of slices, zooms and errors."""
+    lines = [panels[i : i + PANELS_PER_LINE] for i in range(0, len(panels), PANELS_PER_LINE)]
+    columns = max(3, min(len(panels), PANELS_PER_LINE))
+    gap, side, top, title = 0.06, style.WIDTH_IN / PANELS_PER_LINE, 0.25, 0.33
+    width_in = side * columns + 0.12
+    slice_in = (side - gap) * view.shown_mm[0] / view.shown_mm[1]
+    zoom_in = (side - gap) * (view.zoom[2] * view.spacing_mm[0]) / (view.zoom[3] * view.spacing_mm[1])
+    line_in = title + slice_in + gap + zoom_in + gap + slice_in + 0.28
+    figure = style.new_figure(top + line_in * len(lines) + 0.05, width_in)
+    place = _Place(figure, side - gap)
+    figure.text(0.06 / width_in, 1 - 0.06 / place.height, heading, va="top", fontsize=8, fontweight="bold")
+    error_image, legend = None, None
+    for number, line in enumerate(lines):
+        y = top + number * line_in + title
+        for column, (label, array, error, values) in enumerate(line):
+            x = 0.06 + column * side
+            axis = place.axis(x, y, slice_in)
+            window = mr_window if label == "MR" and number == column == 0 else options["window_hu"]
+            _show(axis, view.shown(array), view, window)
+            axis.set_title(style.wrapped(label), pad=3)
+            row, start, height, width = view.zoom
+            corner = (start - view.columns.start - 0.5, row - view.rows.start - 0.5)
+            axis.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=style.HIGHLIGHT, linewidth=0.8))
+            axis = place.axis(x, y + slice_in + gap, zoom_in)
+            _show(axis, view.zoomed(array), view, window)
+            for spine in axis.spines.values():
+                spine.set(visible=True, edgecolor=style.HIGHLIGHT, linewidth=0.8)
+            below = y + slice_in + gap + zoom_in + gap
+            if error is None:
+                legend = legend or (x, below, slice_in)
+                continue
+            axis = place.axis(x, below, slice_in)
+            limit = options["error_hu"]
+            error_image = _show(axis, view.shown(error), view, (-limit, limit), "RdBu_r")
+            axis.set_xlabel(values, labelpad=2, fontsize=6.5)
+    if error_image is not None:
+        _scale(figure, place, legend, error_image, options)
+    return figure
+
+
+class _Place:
+    """Axes by their place in inches from the figure's upper left corner."""
+
+    def __init__(self, figure, width_in: float):
+        self.figure, self.panel = figure, width_in
+        self.width, self.height = figure.get_size_inches()
+
+    def axis(self, x: float, y: float, height: float, width: float | None = None):
+        width = self.panel if width is None else width
+        box = (x / self.width, 1 - (y + height) / self.height, width / self.width, height / self.height)
+        axis = self.figure.add_axes(box)
+        axis.set(xticks=[], yticks=[])
+        return axis
+
+
+def _show(axis, image: np.ndarray, view: View, window: Sequence[float], colours: str = "gray"):
+    shown = axis.imshow(image, cmap=colours, vmin=window[0], vmax=window[1], origin=view.origin, aspect="auto",
+                        interpolation="bilinear" if colours == "gray" else "nearest")  # fmt: skip
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+    return shown
+
+
+def _scale(figure, place: _Place, legend: tuple[float, float, float], image, options: Mapping) -> None:
+    """The windows in words and the error map's colours, in the empty place below MR and real CT."""
+    x, y, height = legend
+    low, high = options["window_hu"]
+    words = f"CT window {low:g} to {high:g} HU\n\nError map: synthetic\nminus real CT, in HU"
+    figure.text((x + 0.02) / place.width, 1 - (y + 0.02) / place.height, words, va="top", fontsize=6.5)
+    axis = place.axis(x + 0.14, y + max(0.58, min(height - 0.25, 0.66)), 0.08, place.panel * 1.6)
+    bar = figure.colorbar(image, cax=axis, orientation="horizontal")
+    bar.outline.set_linewidth(0.4)
+    limit = options["error_hu"]
+    bar.set_ticks([-limit, 0, limit], labels=[f"−{limit:g}", "0", f"+{limit:g}"])
+    bar.ax.tick_params(length=2, pad=1.5, width=0.5)

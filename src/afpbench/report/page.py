@@ -1,0 +1,80 @@
+"""The whole page: what was asked, what came out, and where it comes from."""
+
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+
+import yaml
+
+from ..atomic import write_text
+from . import html, provenance
+from .task import Task, sections
+
+# Nothing may be requested and nothing may run: the browser holds to it even if a text were not escaped.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+QUESTION = (
+    "A network can learn to make a CT volume of an MR volume. With an L1 loss it gets the grey values about right and "
+    "blurs what is thin. The anatomical feature-prioritized (AFP) loss compares synthetic and real CT in the features "
+    "of a frozen segmentation network instead. Does that keep the anatomy better? The judge is segmentation: the same "
+    "segmenters run on the real and on the synthetic CT of test patients, and their results are compared."
+)
+READING = (
+    "Rows are variants (a generator with a loss); controls stand below them: the real CT itself must score perfectly, "
+    "the mean training CT shows what is reached without looking at the patient. One row is the reference, and every "
+    "other row is tested against it over the same cases."
+)
+
+
+def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> None:
+    """Write the page, atomically.
+
+    study: the completed study file. tasks: its tasks in order.
+    The page holds its images and its style; it asks for nothing from anywhere.
+    """
+    links = [("question", "Question"), *((f"task-{task.name}", task.spec["title"]) for task in tasks)]
+    links.append(("provenance", "Provenance"))
+    navigation = "".join(f'<a href="#{html.text(anchor)}">{html.text(title)}</a>' for anchor, title in links)
+    parts = [
+        html.section("The question", "question", html.paragraph(QUESTION), html.paragraph(READING)),
+        *(sections(task) for task in tasks),
+        _provenance(study, tasks),
+    ]
+    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
+    title = "afpbench: " + ", ".join(task.spec["title"] for task in tasks)
+    write_text(
+        target,
+        "\n".join([
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{html.text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
+            f"<header><h1>{html.text(title)}</h1><nav>{navigation}</nav></header>\n<main>",
+            *parts,
+            "</main>\n</body>\n</html>\n",
+        ]),
+    )  # fmt: skip
+
+
+def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
+    costs = [cost for task in tasks for _, cost in task.costs()]
+    facts = [
+        ("Code", provenance.git_revision()),
+        ("Seed", study["seed"]),
+        ("Preset", study.get("preset") or "none"),
+        ("Failed cases", f"{study['failed_cases']} (policy)"),
+        *(("Trained on", words) for words in provenance.machines(costs)),
+    ]
+    config = yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True, width=100)
+    heads = ["Case", "MR, sha256", "CT, sha256"]
+    inputs = [
+        html.table(heads, provenance.input_checksums(task.root, task.used_cases()), task.spec["title"])
+        for task in tasks
+    ]
+    return html.section(
+        "Provenance",
+        "provenance",
+        html.facts(facts),
+        html.folded("Versions of packages", html.table(["Package", "version"], provenance.package_versions())),
+        html.folded("The study file, every default filled in", f"<pre>{html.text(config)}</pre>"),
+        html.folded("Checksums of the inputs", *inputs),
+    )

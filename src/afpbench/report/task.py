@@ -1,0 +1,255 @@
+"""The part of the report that tells of one task, in sections."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..atomic import read_json
+from ..metrics.catalogue import METRICS, Metric
+from ..metrics.longtable import FAILED, is_failed, read_long
+from ..statistics import read_statistics
+from . import html
+
+PARTS = ("train", "validation", "test", "unused")
+CAPTIONS = {
+    "slices": "MR, real CT and synthetic CT: slices, the box enlarged, and the error inside the body.",
+}
+
+
+class Task:
+    """What the sections read of a task.
+
+    root: the task's folder. spec: the task of the completed study. context: rows, labels and reference, as tables
+    take them. figures: PNG files with the page's relative path of each one's PDF.
+    """
+
+    def __init__(self, name: str, root: Path, spec: Mapping, context: Mapping, figures: Sequence[tuple[Path, str]]):
+        self.name, self.root, self.spec, self.context, self.figures = name, Path(root), spec, context, figures
+        self.long = read_long(self.root / "metrics" / "metrics.csv")
+        self.statistics = read_statistics(self.root / "statistics" / "statistics.csv")
+        self.splits = read_json(self.root / "splits" / "splits.json")
+        self.labels = context["labels"]
+
+    def label(self, row: str) -> str:
+        return self.labels.get(row) or row
+
+    def used_cases(self) -> list[str]:
+        return [case for part in ("train", "validation", "test") for case in self.splits[part]]
+
+    def costs(self) -> list[tuple[str, dict]]:
+        """(name for people, cost record) of every network that was trained."""
+        found = []
+        for kind, folder in (("variants", "variants"), ("segmenters", "segmenters")):
+            for name, spec in self.spec[kind].items():
+                path = self.root / "models" / folder / name / "cost.json"
+                if path.is_file():
+                    found.append((spec["label"], read_json(path)))
+        return found
+
+    def columns(self) -> list[tuple[str, str, str]]:
+        """(metric, structure or region, name for people) of every column of the task's tables, each once."""
+        found = {}
+        for table in self.spec["tables"].values():
+            for column in table.get("columns", []):
+                metric = METRICS.get(column["metric"])
+                if metric is None:
+                    continue
+                structure = column.get("structure")
+                place = structure or column.get("region", "body")
+                of = self.spec["structures"][structure]["label"] if structure else ""
+                of = of or ("whole volume" if place == "volume" else "")
+                name = f"{_named(metric)} {metric.arrow}" + (f", {of}" if of else "")
+                found[metric.key, place] = name
+        return [(metric, place, name) for (metric, place), name in found.items()]
+
+
+def _named(metric: Metric) -> str:
+    """A metric's name with its unit."""
+    return metric.label + (f" ({metric.unit})" if metric.unit else "")
+
+
+def sections(task: Task) -> str:
+    """The whole part of a task, as HTML."""
+    parts = [_data(task), _at_a_glance(task), _tables(task), _figures(task), _comparison(task), _segmenters(task)]
+    parts += [_registration(task), _cost(task), _failures(task)]
+    return html.section(task.spec["title"], f"task-{task.name}", *filter(None, parts))
+
+
+def _section(task: Task, title: str, key: str, *parts: str) -> str:
+    return html.section(title, f"{task.name}-{key}", *parts, level=3)
+
+
+def _data(task: Task) -> str:
+    source, spacing = task.spec["data"], " × ".join(f"{value:g}" for value in task.spec["spacing_mm"])
+    what = {"phantom": f"phantoms of the {source.get('region')}, made by the built-in generator"}
+    counts = ", ".join(f"{len(task.splits.get(part, []))} {part}" for part in PARTS if task.splits.get(part))
+    facts = [
+        ("Source", what.get(source["source"], source["source"])),
+        ("Cases", f"{sum(len(task.splits.get(part, [])) for part in PARTS)}: {counts}"),
+        ("Voxels", f"{spacing} mm (z, y, x)"),
+        ("Test cases", ", ".join(task.splits["test"])),
+    ]
+    return _section(task, "Data", "data", html.facts(facts))
+
+
+def _at_a_glance(task: Task) -> str:
+    """For each column of the tables the reference row, and the variant with the best mean."""
+    reference, lines = task.context["reference"], []
+    for metric, place, name in task.columns():
+        means = {row: _mean(task, row, metric, place) for row in task.context["variants"]}
+        known = {row: value for row, value in means.items() if not math.isnan(value)}
+        if reference not in known:
+            continue
+        best = max(known, key=lambda row: METRICS[metric].score(known[row]))
+        digits = METRICS[metric].decimals
+        test = task.statistics[
+            (task.statistics["variant"] == best)
+            & (task.statistics["metric"] == metric)
+            & (task.statistics["structure"] == place)
+        ]
+        verdict = "the reference row itself"
+        if best != reference:
+            verdict = f"p = {test['p'].iloc[0]:.3g}, n = {test['n'].iloc[0]:d}" if len(test) else "not tested"
+        lines.append((name, f"{known[reference]:.{digits}f}", task.label(best), f"{known[best]:.{digits}f}", verdict))
+    if not lines:
+        return ""
+    heads = ["Metric", f"Reference: {task.label(reference)}", "Best variant", "its mean", "Wilcoxon test"]
+    return _section(task, "At a glance", "glance", html.table(heads, lines))
+
+
+def _mean(task: Task, row: str, metric: str, place: str) -> float:
+    long = task.long
+    lines = long[(long["variant"] == row) & (long["metric"] == metric) & (long["structure"] == place)]
+    return float(lines["value"].mean())
+
+
+def _tables(task: Task) -> str:
+    parts = []
+    for name in task.spec["tables"]:
+        parts.append(_fragment(task, name))
+        if (task.root / "tables" / f"{name}_published.html").is_file():
+            parts.append(html.folded(f"{name}: the paper's numbers beside ours", _fragment(task, f"{name}_published")))
+    return _section(task, "Tables", "tables", *parts)
+
+
+def _fragment(task: Task, stem: str) -> str:
+    return html.table_fragment((task.root / "tables" / f"{stem}.html").read_text(encoding="utf-8"))
+
+
+def _figures(task: Task) -> str:
+    parts = []
+    for path, link in task.figures:
+        kind = path.stem.split("_")[0]
+        parts.append(html.picture(path, CAPTIONS[kind], link))
+    return _section(task, "Figures", "figures", *parts) if parts else ""
+
+
+def _comparison(task: Task) -> str:
+    """Every row against the reference: the median of the paired differences, its interval, and p."""
+    columns = task.columns()
+    rows = [row for row in (*task.context["variants"], *task.context["controls"]) if row != task.context["reference"]]
+    body = [[task.label(row), *(_verdict(task, row, metric, place) for metric, place, _ in columns)] for row in rows]
+    if not body or not columns:
+        return ""
+    note = (
+        f"Differences from {task.label(task.context['reference'])} over the same cases: median [95 % bootstrap "
+        f"interval], two-sided Wilcoxon p and, over the variants, p after Holm. ▲ better and ▼ worse with p < "
+        f"{task.context['alpha']:g} before Holm's adjustment; of signed errors the absolute values are compared."
+    )
+    table = html.table(["Row", *(name for *_, name in columns)], body)
+    return _section(task, "Statistics", "statistics", html.paragraph(note), table)
+
+
+def _verdict(task: Task, row: str, metric: str, place: str) -> html.Cell:
+    table = task.statistics
+    found = table[(table["variant"] == row) & (table["metric"] == metric) & (table["structure"] == place)]
+    if found.empty or not found["n"].iloc[0]:
+        return html.Cell(["–"])
+    line, digits = found.iloc[0], METRICS[metric].decimals
+    kind = line["direction"] if line["significant"] and line["direction"] in ("better", "worse") else ""
+    sign = {"better": "▲ ", "worse": "▼ "}.get(kind, "")
+    interval = "" if math.isnan(line["ci_low"]) else f" [{line['ci_low']:.{digits}f}, {line['ci_high']:.{digits}f}]"
+    adjusted = "" if math.isnan(line["p_holm"]) else f", Holm {line['p_holm']:.3g}"
+    difference = f"{sign}{line['median_difference']:+.{digits}f}{interval}"
+    words = [difference, f"p {line['p']:.3g}{adjusted}, n {line['n']:d}"]
+    return html.Cell([entry.replace("-", "−") for entry in words], kind)
+
+
+def _segmenters(task: Task) -> str:
+    path = task.root / "segmenters" / "accuracy.csv"
+    if not path.is_file():
+        return ""
+    table = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
+    grouped = table.groupby(["segmenter", "structure", "metric"], sort=False)["value"]
+    lines = [
+        (task.spec["segmenters"][segmenter]["label"], task.spec["structures"][structure]["label"],
+         _named(METRICS[metric]), f"{values.mean():.3f}", f"{values.min():.3f}", values.count())
+        for (segmenter, structure, metric), values in grouped if metric in METRICS
+    ]  # fmt: skip
+    note = "The segmenters on the real CT of the test cases, against the true labels: can the judges be trusted?"
+    heads = ["Segmenter", "Structure", "Metric", "mean", "minimum", "n"]
+    return _section(task, "Segmenters", "segmenters", html.paragraph(note), html.table(heads, lines))
+
+
+REGISTRATION = {
+    "mutual_information_before": "Mutual information before (nats)",
+    "mutual_information_after": "Mutual information after (nats)",
+    "body_dice_before": "Dice of the body before",
+    "body_dice_after": "Dice of the body after",
+    "error_before_mean_mm": "Error against the known deformation, before (mm)",
+    "error_after_mean_mm": "Error against the known deformation, after (mm)",
+    "contour_dice_before": "Dice of the tumour contour before",
+    "contour_dice_after": "Dice of the tumour contour after",
+    "displacement_mean_mm": "Mean displacement (mm)",
+    "jacobian_min": "Smallest Jacobian determinant",
+    "folded_share": "Share of folded voxels",
+}
+
+
+def _registration(task: Task) -> str:
+    cases = pd.read_csv(task.root / "registration" / "registration.csv")
+    lines = [
+        (name, *(f"{value:.3g}" for value in (cases[key].mean(), cases[key].min(), cases[key].max())),
+         cases[key].count())
+        for key, name in REGISTRATION.items() if key in cases and cases[key].notna().any()
+    ]  # fmt: skip
+    table = html.table(["Of all cases", "mean", "lowest", "highest", "n"], lines)
+    return _section(task, "Registration", "registration", table)
+
+
+def _cost(task: Task) -> str:
+    lines = []
+    for name, cost in task.costs():
+        lines.append((
+            name, cost["iterations"], f"{cost['seconds']:.0f}", f"{cost['seconds_per_iteration']:.3f}",
+            f"{cost['peak_memory_mb']:.0f}", f"{cost['parameters']:,}", " × ".join(map(str, cost["patch_size"])),
+            cost["batch_size"], cost["precision"],
+        ))  # fmt: skip
+    heads = ["Network", "iterations", "training (s)", "s per iteration", "peak memory (MB)", "parameters", "patch"]
+    return _section(task, "Cost", "cost", html.table([*heads, "batch", "precision"], lines)) if lines else ""
+
+
+def _failures(task: Task) -> str:
+    failed = task.long[is_failed(task.long["status"])].drop_duplicates(["variant", "case"])
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for row, case, status in failed[["variant", "case", "status"]].itertuples(index=False):
+        reasons.setdefault((case, status.removeprefix(FAILED)), []).append(task.label(row))
+    rows = task.long["variant"].nunique()
+    lines = [
+        f"Case {case} failed in {'every row' if len(labels) == rows else ', '.join(labels)}: {reason}"
+        for (case, reason), labels in reasons.items()
+    ]
+    empty = task.long[task.long["status"].isin(["both_empty", "real_empty", "synthetic_empty"])]
+    empty = empty.drop_duplicates(["variant", "case", "structure"])
+    for (row, structure, status), count in empty.groupby(["variant", "structure", "status"], sort=False).size().items():
+        label = structure_label(task, structure)
+        lines.append(f"{task.label(row)}: {label} is empty in {count} of the test cases ({status})")
+    parts = html.items(lines) if lines else html.paragraph("No case failed, and no structure was empty.")
+    return _section(task, "Failures", "failures", parts)
+
+
+def structure_label(task: Task, structure: str) -> str:
+    """A structure's name for people."""
+    return task.spec["structures"].get(structure, {}).get("label", structure)

@@ -1,0 +1,66 @@
+"""Figures, and the report: they read what the other rules made, and nothing depends on them."""
+
+
+rule figure_slices:
+    """Figures 2 and 6 of the paper: MR, real CT and every row side by side, with a zoom and an error map."""
+    input:
+        metrics=rules.metrics.output[0],
+        prepared=prepared("test"),
+        synthetic=figure_synthetic,
+        segmentations=figure_segmentations("zoom"),
+    output:
+        png=report(
+            [f"{R}/figures/{{pick}}/slices_{plane}.png" for plane in PLANES],
+            category="{task}",
+            subcategory="figures",
+            caption="../report/slices.rst",
+        ),
+        pdf=[f"{R}/figures/{{pick}}/slices_{plane}.pdf" for plane in PLANES],
+    log:
+        f"{LOGS}/figures/slices.{{pick}}.log",
+    benchmark:
+        f"{BENCHMARKS}/figures/slices.{{pick}}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        context=figure_context,
+        options=lambda wildcards: figure_options(wildcards, "window_hu", "error_hu", "zoom"),
+        planes=PLANES,
+        code=code_digest("figures.slices", "figures.cases", "figures.style"),
+    message:
+        "{wildcards.task}: slices of the case {wildcards.pick}"
+    script:
+        "../../scripts/figure_slices.py"
+
+
+rule report:
+    """One self-contained page: data, tables, figures, statistics, cost, failures, and where everything comes from."""
+    input:
+        figures=[path for task in TASKS for path in figure_files(task)],
+        tables=[f"{RESULTS}/{task}/tables/{table}.html" for task, spec in TASKS.items() for table in spec["tables"]],
+        records=report_records(),
+    output:
+        report(f"{RESULTS}/report.html", caption="../report/report.rst"),
+    log:
+        f"{RESULTS}/logs/report.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/report.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        study=STUDY,
+        contexts={task: table_context(task) for task in TASKS},
+        figures={task: figure_files(task) for task in TASKS},
+        code=code_digest("report"),
+    message:
+        "report"
+    script:
+        "../../scripts/report.py"

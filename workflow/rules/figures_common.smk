@@ -1,0 +1,70 @@
+"""What the rules of figures and of the report share."""
+
+PLANES = ["coronal", "sagittal", "axial"]
+
+
+def figure_files(task, kind="png"):
+    """The figures of a task, as files of one kind."""
+    base = f"{RESULTS}/{task}/figures"
+    return [f"{base}/{pick}/slices_{plane}.{kind}" for pick in TASKS[task]["figures"]["cases"] for plane in PLANES]
+
+
+def figure_context(wildcards):
+    """What afpbench.figures.cases.Context takes."""
+    task = TASKS[wildcards.task]
+    known = structures(wildcards)
+    return {
+        "root": f"{RESULTS}/{wildcards.task}",
+        "rows": task["figures"]["rows"],
+        "labels": row_labels(wildcards.task),
+        "reference": task["reference"],
+        "structures": {name: {**known[name], "label": spec["label"]} for name, spec in task["structures"].items()},
+    }
+
+
+def figure_options(wildcards, *keys):
+    """The part of a task's figure settings that one kind of figure reads."""
+    return {key: TASKS[wildcards.task]["figures"][key] for key in keys}
+
+
+def figure_synthetic(wildcards):
+    """Records of the synthetic CT that figures show."""
+    return [
+        f"{RESULTS}/{wildcards.task}/synthetic/{row}/records/{i}.json"
+        for row in TASKS[wildcards.task]["figures"]["rows"]
+        for i in range(len(chunks(wildcards.task)))
+    ]
+
+
+def figure_segmentations(key):
+    """Records of the segmentations that figures show: of the zoom's structure in the real CT, or of all structures."""
+
+    def records_of(wildcards):
+        task = TASKS[wildcards.task]
+        figures = task["figures"]
+        shown = [figures["zoom"]["structure"]] if key == "zoom" else figures["structures"]
+        images = ["ct"] if key == "zoom" else ["ct", *figures["rows"]]
+        names = dict.fromkeys(task["structures"][structure]["segmenter"] for structure in shown)
+        return [
+            f"{RESULTS}/{wildcards.task}/segmentations/{name}/{image}/records/{i}.json"
+            for name in names
+            for image in images
+            for i in range(len(chunks(wildcards.task)))
+        ]
+
+    return records_of
+
+
+def report_records():
+    """Files beside tables and figures that the report reads."""
+    files = []
+    for task, spec in TASKS.items():
+        base = f"{RESULTS}/{task}"
+        files += [f"{base}/metrics/metrics.csv", f"{base}/statistics/statistics.csv", f"{base}/splits/splits.json"]
+        files += [f"{base}/registration/registration.csv"]
+        files += [f"{base}/models/variants/{variant}/cost.json" for variant in spec["variants"]]
+        files += [
+            f"{base}/models/segmenters/{name}/cost.json" for name, s in spec["segmenters"].items() if is_trained_here(s)
+        ]
+        files += [f"{base}/segmenters/accuracy.csv"] if has_accuracy(spec) else []
+    return files
