@@ -14,9 +14,10 @@ from .metrics.evaluate import Pair, Structure, evaluate_pair, parse_structures
 from .metrics.longtable import COLUMNS, write_long
 
 DESCRIPTION = """\
-MAE, ME, RMSE, PSNR and SSIM between a real and a synthetic CT and, for two label maps, Dice, NSD, HD95 and average
-surface distances of each structure. Each argument is one file, or a folder; folders are matched by case id, which is
-the file's name without its extension. The output is afpbench's long table."""
+MAE, ME, RMSE, PSNR, SSIM and MS-SSIM between a real and a synthetic CT and, for two label maps, Dice, NSD, HD95,
+average surface distances and volume error of each structure. Each argument is one file, or a folder; folders are
+matched by case id, which is the file's name without its extension. The output is afpbench's long table."""
+STRUCTURE_KEYS = {"labels", "exclude", "tolerance_mm", "tree"}
 SEGMENTER = "given"  # the label maps' entry in the column `segmenter`: whoever made them is unknown
 
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--real-seg", type=Path, metavar="A", help="label map of the real CT")
     parser.add_argument("--synthetic-seg", type=Path, metavar="B", help="label map of the synthetic CT")
     parser.add_argument("--structures", type=Path, metavar="S.yaml", help=(
-        "structures as `name: [labels]` or `name: {labels: [...], exclude: [...], tolerance_mm: T}` "
+        "structures as `name: [labels]` or `name: {labels: [...], exclude: [...], tolerance_mm: T, tree: true}` "
         "(default: each label that occurs)"))  # fmt: skip
     parser.add_argument(
         "--tolerance-mm", type=float, metavar="T", help="tolerance of NSD; the paper: twice the voxel size"
@@ -167,12 +168,14 @@ def _read_structures(path: Path) -> dict[str, dict]:
     spec = {}
     for name, entry in content.items():
         entry = {"labels": entry} if isinstance(entry, list) else entry
-        unknown = set(entry) - {"labels", "exclude", "tolerance_mm"} if isinstance(entry, dict) else {repr(entry)}
+        unknown = (
+            set(entry) - {"labels", "exclude", "tolerance_mm", "tree"} if isinstance(entry, dict) else {repr(entry)}
+        )
         if unknown:
             raise ConfigError(
                 f"--structures: {path}: {name}",
                 found=", ".join(sorted(unknown)),
-                expected="a list of labels, or labels, exclude, tolerance_mm",
+                expected="a list of labels, or labels, exclude, tolerance_mm, tree",
             )
         spec[str(name)] = entry
     return spec

@@ -14,7 +14,7 @@ from .errors import AfpbenchError
 from .generators.architecture import check_depth, is_gan
 from .label_names import label_values
 from .losses.regions import region_names
-from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, UNCALIBRATED_METRICS
+from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from .registration.options import problems as registration_problems
 
 STAND_IN = "stand_in"
@@ -443,10 +443,14 @@ def _check_column(place: str, column: dict, structures: dict) -> list[str]:
         if metric in IMAGE_METRICS or metric in UNCALIBRATED_METRICS:
             return []
         return [f"{place}.structure: missing, '{metric}' is computed per structure; allowed: {', '.join(structures)}"]
-    if metric not in STRUCTURE_METRICS:
+    if metric not in STRUCTURE_METRICS + TREE_METRICS:
         return [f"{place}.structure: has no effect, since '{metric}' is computed of the image; hint: remove it"]
     if structure not in structures:
         return [not_among(f"{place}.structure", structure, structures, "no such structure")]
+    if metric in TREE_METRICS and not structures[structure]["tree"]:
+        trees = [name for name, spec in structures.items() if spec["tree"]]
+        what = f"'{metric}' is computed of trees only"
+        return [not_among(f"{place}.structure", structure, trees, what) + f"; hint: structures.{structure}.tree: true"]
     if column["region"] != "body":
         return [f"{place}.region: has no effect beside a structure; hint: remove it"]
     return []

@@ -174,8 +174,9 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.splits.test", 0, "tasks.lung.splits.test: not allowed; found: 0; "
          "allowed: a whole number at least 1, or a list of cases"),
         ("LUNG.tables.table1.columns.0.metric", "mea", "tasks.lung.tables.table1.columns[0].metric: not allowed; "
-         "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, mae_uncalibrated, me_uncalibrated, dice, nsd, hd95, assd, "
-         "asd_real_to_synthetic, asd_synthetic_to_real; did you mean 'me'?"),
+         "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, ms_ssim, mae_uncalibrated, me_uncalibrated, dice, nsd, "
+         "hd95, assd, asd_real_to_synthetic, asd_synthetic_to_real, volume_error, tree_length, branches, branch_count, "
+         "leakage; did you mean 'me'?"),
     ],
 )  # fmt: skip
 def test_what_the_schema_sees(path, value, line, tmp_path):
@@ -254,6 +255,12 @@ def test_keys_that_yaml_does_not_read_as_text(tmp_path):
          "hint: remove it"),
         ("LUNG.variants.l1.hu_calibration", "linear", "tasks.lung.variants.l1.hu_calibration: not allowed; "
          "found: 'linear'; allowed: none, affine"),
+        ("LUNG.tables.table1.columns.1.metric", "leakage", "tasks.lung.tables.table1.columns[1].structure: 'leakage' "
+         "is computed of trees only; found: 'airways'; allowed: none; hint: structures.airways.tree: true"),
+        ("LUNG.tables.table1", {"kind": "cost", "rows": ["l1", "real_ct"]}, "tasks.lung.tables.table1.rows: no such "
+         "variant; found: 'real_ct'; allowed: l1, afp"),
+        ("LUNG.tables.table1", {"kind": "cost", "columns": []}, "tasks.lung.tables.table1.columns: unknown key; "
+         "allowed: kind, caption, rows, epochs, published"),
         ("LUNG.tables.table1.columns.1.region", "volume", "tasks.lung.tables.table1.columns[1].region: "
          "has no effect beside a structure; hint: remove it"),
         ("LUNG.normalization.ct_clip_percentiles", [99.5, 0.5], "tasks.lung.normalization.ct_clip_percentiles: "

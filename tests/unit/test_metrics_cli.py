@@ -104,7 +104,7 @@ def test_refused_arguments(files, tmp_path):
         ("a: [", "not YAML"),
         ("- 1", r"found: list\n"),
         ("", r"found: nothing\n"),
-        ("bone: {label: [1]}", r"structures.yaml: bone\n.*found: label\n.*labels, exclude, tolerance_mm"),
+        ("bone: {label: [1]}", r"structures.yaml: bone\n.*found: label\n.*labels, exclude, tolerance_mm, tree"),
         ("bone: 4", r"structures.yaml: bone\n.*found: 4"),
     ],
 )

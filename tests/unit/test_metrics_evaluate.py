@@ -63,7 +63,9 @@ def test_the_values_of_a_row_by_hand(root, tmp_path):
     assert value(long, "p01", "bones", "me") == 10 - 500
     assert value(long, "p01", "body", "mae") == (32 * 490 + (800 - 32) * 10) / 800
     assert value(long, "p01", "volume", "me") == pytest.approx((1200 * 10 - 32 * 500) / 1200)
-    assert len(long) == 2 * (2 * 5 + 2 * 7)
+    assert value(long, "p01", "bones", "volume_error") == 0
+    assert value(long, "p01", "airways", "volume_error") == -0.006  # one voxel of 6 mm³
+    assert len(long) == 2 * (2 * 6 + 2 * 8)
     pd.testing.assert_frame_equal(read_long(tmp_path / "l1.csv"), long, check_dtype=False)
 
 
@@ -73,9 +75,20 @@ def test_an_empty_structure_follows_the_policy(root):
     assert value(long, "p01", "airways", "dice", "status") == "synthetic_empty"
     assert math.isnan(value(long, "p01", "airways", "hd95"))
     assert value(long, "p01", "airways", "me") == 10 and value(long, "p01", "airways", "me", "status") == "ok"
+    assert value(long, "p01", "airways", "volume_error", "status") == "ok"
     nothing = evaluate_row(root, "pelvis", "l1", ["p01"], {"none": {"segmenter": "ts", "labels": [99]}}, tolerance_mm=3)
     assert math.isnan(value(nothing, "p01", "none", "dice")) and math.isnan(value(nothing, "p01", "none", "me"))
     assert value(nothing, "p01", "none", "me", "status") == "both_empty"
+    assert value(nothing, "p01", "none", "volume_error", "status") == "both_empty"
+
+
+def test_a_tree_has_four_lines_more(root):
+    spec = {"bones": {**STRUCTURES["bones"], "tree": True}, "none": {"segmenter": "ts", "labels": [99], "tree": True}}
+    long = evaluate_row(root, "pelvis", "l1", ["p01", "p02"], spec, tolerance_mm=3, failed={"p02": "x"})
+    assert value(long, "p01", "bones", "leakage") == 0.5
+    assert 0 <= value(long, "p01", "bones", "tree_length") <= 1
+    assert value(long, "p01", "none", "branches", "status") == "both_empty"
+    assert long["case"].value_counts().tolist() == [2 * 6 + 2 * (8 + 4)] * 2
 
 
 def test_the_mask_is_a_choice(root):

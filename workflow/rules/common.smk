@@ -288,6 +288,7 @@ def structures(wildcards):
             "segmenter": spec["segmenter"],
             "labels": [class_values(wildcards.task, spec["segmenter"])[c] for c in spec["classes"]],
             "tolerance_mm": spec["tolerance_mm"],
+            "tree": spec["tree"],
         }
         for name, spec in task["structures"].items()
     }

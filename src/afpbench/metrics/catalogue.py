@@ -31,10 +31,13 @@ class Metric:
         return abs(value) if self.better == "zero" else value
 
 
-IMAGE_METRICS = ("mae", "me", "rmse", "psnr", "ssim")
+IMAGE_METRICS = ("mae", "me", "rmse", "psnr", "ssim", "ms_ssim")
 UNCALIBRATED_METRICS = {"mae_uncalibrated": "mae", "me_uncalibrated": "me"}
 CALIBRATION_FIGURES = ("calibration_slope", "calibration_offset_hu")  # in the long table; nothing to compare or to show
-STRUCTURE_METRICS = ("dice", "nsd", "hd95", "assd", "asd_real_to_synthetic", "asd_synthetic_to_real", "me")
+STRUCTURE_METRICS = (
+    "dice", "nsd", "hd95", "assd", "asd_real_to_synthetic", "asd_synthetic_to_real", "volume_error", "me",
+)  # fmt: skip
+TREE_METRICS = ("tree_length", "branches", "branch_count", "leakage")
 REGIONS = ("body", "volume")
 
 METRICS = {
@@ -45,6 +48,7 @@ METRICS = {
         Metric("rmse", "RMSE", "lower", 2, "HU"),
         Metric("psnr", "PSNR", "higher", 2, "dB"),
         Metric("ssim", "SSIM", "higher", 3),
+        Metric("ms_ssim", "MS-SSIM", "higher", 3),
         Metric("mae_uncalibrated", "MAE before calibration", "lower", 2, "HU"),
         Metric("me_uncalibrated", "ME before calibration", "zero", 2, "HU"),
         Metric("dice", "Dice", "higher", 3),
@@ -53,6 +57,11 @@ METRICS = {
         Metric("assd", "ASSD", "lower", 2, "mm"),
         Metric("asd_real_to_synthetic", "ASD real to synthetic", "lower", 2, "mm"),
         Metric("asd_synthetic_to_real", "ASD synthetic to real", "lower", 2, "mm"),
+        Metric("volume_error", "Volume error", "zero", 1, "mL"),
+        Metric("tree_length", "Tree length detected", "higher", 3),
+        Metric("branches", "Branches detected", "higher", 3),
+        Metric("branch_count", "Branch count", "higher", 1),
+        Metric("leakage", "Leakage", "lower", 3),
     )
 }
 

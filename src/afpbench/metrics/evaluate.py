@@ -14,21 +14,28 @@ import pandas as pd
 from .. import io
 from ..errors import ConfigError, DataError
 from ..log import progress, tools
-from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, UNCALIBRATED_METRICS
+from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from .image import CLIP_HU, error_metrics, image_metrics, structure_error_hu
 from .longtable import COLUMNS, failed_status, line, write_long
 from .surface import bounding_box, structure_metrics
+from .tree import tree_metrics
 
 
 @dataclass(frozen=True)
 class Structure:
-    """A named group of labels of one segmenter, and the tolerance of its NSD."""
+    """A named group of labels of one segmenter, and the tolerance of its NSD. tree: whether its branches count."""
 
     name: str
     segmenter: str
     labels: tuple[int, ...]
     tolerance_mm: float
     exclude: tuple[int, ...] = ()
+    tree: bool = False
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """What is computed of it."""
+        return STRUCTURE_METRICS + (TREE_METRICS if self.tree else ())
 
     def mask(self, labels: np.ndarray) -> np.ndarray:
         """Where a label map (z, y, x) shows the structure; no labels given: every label but 0 and the excluded."""
@@ -48,7 +55,7 @@ class Pair:
 
 
 def parse_structures(spec: Mapping[str, Mapping], tolerance_mm: float | None = None) -> list[Structure]:
-    """Structures of {name: {"segmenter", "labels": [ints], "exclude": [ints], "tolerance_mm"}}.
+    """Structures of {name: {"segmenter", "labels": [ints], "exclude": [ints], "tolerance_mm", "tree"}}.
 
     tolerance_mm: for structures that give none. Raises ConfigError that names the structure.
     """
@@ -70,7 +77,8 @@ def parse_structures(spec: Mapping[str, Mapping], tolerance_mm: float | None = N
                 expected="tolerance_mm, here or for all structures",
                 hint="the paper takes twice the voxel size",
             )
-        structures.append(Structure(name, str(entry.get("segmenter", "")), labels, float(tolerance), exclude))
+        segmenter, tree = str(entry.get("segmenter", "")), bool(entry.get("tree", False))
+        structures.append(Structure(name, segmenter, labels, float(tolerance), exclude, tree))
     return structures
 
 
@@ -226,11 +234,22 @@ def _structure_lines(pair: Pair, task, row, structure: Structure, within, clip_h
     )
     status = values.pop("status")
     statuses = dict.fromkeys(values, status)
+    others = _volume_error(real[box], synthetic[box], pair.segmentations[structure.segmenter][0].spacing_mm)
+    if structure.tree:
+        others |= tree_metrics(real[box], synthetic[box], pair.segmentations[structure.segmenter][0].spacing_mm)
     if pair.real is not None:
-        values["me"] = structure_error_hu(pair.real.array[box], pair.synthetic.array[box], real[box], clip_hu)
-        statuses["me"] = "ok" if status == "synthetic_empty" else status
+        others["me"] = structure_error_hu(pair.real.array[box], pair.synthetic.array[box], real[box], clip_hu)
+    values |= others
+    statuses |= {metric: status if math.isnan(value) else "ok" for metric, value in others.items()}
     return [line(task, row, pair.case, structure.segmenter, structure.name, metric, values[metric], statuses[metric])
-            for metric in STRUCTURE_METRICS if metric in values]  # fmt: skip
+            for metric in structure.metrics if metric in values]  # fmt: skip
+
+
+def _volume_error(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Sequence[float]) -> dict[str, float]:
+    """The volume of the synthetic structure less that of the real one, in mL; NaN where both are empty."""
+    voxels = int(synthetic.sum()) - int(real.sum())
+    empty = not (real.any() or synthetic.any())
+    return {"volume_error": math.nan if empty else voxels * math.prod(spacing_mm) / 1000}
 
 
 def _failed_lines(task, row, case, structures, status) -> list[dict]:
@@ -239,7 +258,7 @@ def _failed_lines(task, row, case, structures, status) -> list[dict]:
     ]
     for structure in structures:
         lines += [line(task, row, case, structure.segmenter, structure.name, metric, math.nan, status)
-                  for metric in STRUCTURE_METRICS]  # fmt: skip
+                  for metric in structure.metrics]  # fmt: skip
     return lines
 
 

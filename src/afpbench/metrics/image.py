@@ -1,17 +1,15 @@
-"""Image metrics of a synthetic CT, as SynthRAD2023 defines them.
+"""Image metrics of a synthetic CT, as SynthRAD2023 and SynthRAD2025 define them.
 
-Source: A. Thummerer et al., SynthRAD2023 Grand Challenge dataset, Med. Phys. 50 (2023), and the challenge's public
-evaluation; SSIM: Z. Wang et al., IEEE Trans. Image Process. 13 (2004), by scikit-image. docs/reference/metrics.md
-has the formulas.
+Source: A. Thummerer et al., SynthRAD2023 Grand Challenge dataset, Med. Phys. 50 (2023), and the challenges' public
+evaluations. docs/reference/metrics.md has the formulas.
 """
 
 import numpy as np
 
 from ..errors import DataError
+from . import similarity
 
 CLIP_HU = (-1024.0, 3000.0)
-SSIM_WINDOW = 7
-_SLAB_VOXELS = 4_000_000
 
 
 def image_metrics(
@@ -21,7 +19,7 @@ def image_metrics(
     clip_hu: tuple[float, float] = CLIP_HU,
     what: str = "image metrics",
 ) -> dict[str, dict[str, float]]:
-    """MAE, ME (synthetic - real), RMSE in HU, PSNR in dB and SSIM, in float64.
+    """MAE, ME (synthetic - real), RMSE in HU, PSNR in dB, SSIM and MS-SSIM, in float64.
 
     real_hu, synthetic_hu: (z, y, x). mask: same shape, non-zero is inside; None: the whole volume only.
     clip_hu: both images are clipped to this range first; its width is the data range of PSNR and SSIM.
@@ -37,9 +35,9 @@ def image_metrics(
     if mask is not None:
         inside = mask != 0
         regions["body"] = _error_metrics(synthetic[inside] - real[inside], clip_hu)
-        regions["body"]["ssim"] = _masked_ssim(real, synthetic, inside, clip_hu)
+        regions["body"] |= _similarity(real, synthetic, inside, clip_hu)
     regions["volume"] = _error_metrics(synthetic - real, clip_hu)
-    regions["volume"]["ssim"] = _mean_ssim(real, synthetic, None, clip_hu)
+    regions["volume"] |= _similarity(real, synthetic, None, clip_hu)
     return regions
 
 
@@ -58,11 +56,23 @@ def structure_error_hu(
     clip_hu: tuple[float, float] = CLIP_HU,
 ) -> float:
     """The mean of synthetic - real HU inside a structure of the real CT (z, y, x bool); NaN where it is empty."""
-    if not structure.any():
-        return float("nan")
-    real = np.clip(real_hu[structure].astype(np.float64), *clip_hu)
-    synthetic = np.clip(synthetic_hu[structure].astype(np.float64), *clip_hu)
-    return float(np.mean(synthetic - real))
+    return mean_hu(synthetic_hu, structure, clip_hu) - mean_hu(real_hu, structure, clip_hu)
+
+
+def mean_hu(hu: np.ndarray, structure: np.ndarray, clip_hu: tuple[float, float] = CLIP_HU) -> float:
+    """The mean HU of an image inside a structure (z, y, x bool), clipped first; NaN where the structure is empty."""
+    return float(np.mean(np.clip(hu[structure].astype(np.float64), *clip_hu))) if structure.any() else float("nan")
+
+
+def _similarity(real, synthetic, inside, clip_hu: tuple[float, float]) -> dict[str, float]:
+    """SSIM and MS-SSIM of clipped images, both set to the lower limit outside the mask and moved to start at 0."""
+    if inside is not None:
+        real, synthetic = (np.where(inside, image, clip_hu[0]) for image in (real, synthetic))
+    images, width = (real - clip_hu[0], synthetic - clip_hu[0]), clip_hu[1] - clip_hu[0]
+    return {
+        "ssim": similarity.ssim(*images, inside, width),
+        "ms_ssim": similarity.ms_ssim(*images, inside, width),
+    }
 
 
 def _check(real, synthetic, mask, what: str) -> None:
@@ -74,11 +84,11 @@ def _check(real, synthetic, mask, what: str) -> None:
             expected="one grid (z, y, x) for all",
             hint="resample the synthetic CT onto the real CT's grid",
         )
-    if real.ndim != 3 or min(real.shape) < SSIM_WINDOW:
+    if real.ndim != 3 or min(real.shape) < similarity.WINDOW:
         raise DataError(
             f"{what}: too small for SSIM's window",
             found=f"shape {real.shape}",
-            expected=f"three axes of at least {SSIM_WINDOW} voxels",
+            expected=f"three axes of at least {similarity.WINDOW} voxels",
         )
     for name, image in (("real", real), ("synthetic", synthetic)):
         bad = int(np.isnan(image).sum()) if np.issubdtype(image.dtype, np.floating) else 0
@@ -107,56 +117,3 @@ def _error_metrics(difference: np.ndarray, clip_hu: tuple[float, float]) -> dict
         "rmse": squared**0.5,
         "psnr": float(10 * np.log10(width**2 / squared)) if squared > 0 else float("inf"),
     }
-
-
-def _masked_ssim(real, synthetic, inside, clip_hu) -> float:
-    """The mean of the SSIM map over the mask, both images set to the lower limit outside it.
-
-    The map is needed on the mask only, so the work is done in its bounding box widened by the window's radius.
-    """
-    radius = SSIM_WINDOW // 2
-    interior = np.zeros_like(inside)
-    interior[radius:-radius, radius:-radius, radius:-radius] = inside[radius:-radius, radius:-radius, radius:-radius]
-    if not interior.any():
-        return float("nan")
-    box = []
-    for axis in range(3):
-        used = np.flatnonzero(interior.any(axis=tuple(other for other in range(3) if other != axis)))
-        box.append(slice(used[0] - radius, used[-1] + radius + 1))
-    box = tuple(box)
-    return _mean_ssim(
-        np.where(inside[box], real[box], clip_hu[0]),
-        np.where(inside[box], synthetic[box], clip_hu[0]),
-        interior[box],
-        clip_hu,
-    )
-
-
-def _mean_ssim(real, synthetic, selected, clip_hu) -> float:
-    """The mean of scikit-image's SSIM map over `selected` (None: all), the outer 3 voxels of the array left out.
-
-    The map is made in slabs along z that overlap by the window, so that memory stays bounded; the values are those
-    of the whole map.
-    """
-    from skimage.metrics import structural_similarity
-
-    radius = SSIM_WINDOW // 2
-    inner = slice(radius, -radius)
-    depth = max(1, _SLAB_VOXELS // (real.shape[1] * real.shape[2]))
-    total, count = 0.0, 0
-    for start in range(radius, real.shape[0] - radius, depth):
-        stop = min(start + depth, real.shape[0] - radius)
-        slab = slice(start - radius, stop + radius)
-        _, ssim_map = structural_similarity(
-            real[slab] - clip_hu[0],
-            synthetic[slab] - clip_hu[0],
-            win_size=SSIM_WINDOW,
-            data_range=clip_hu[1] - clip_hu[0],
-            full=True,
-        )
-        values = ssim_map[inner, inner, inner]
-        if selected is not None:
-            values = values[selected[start:stop, inner, inner]]
-        total += float(values.sum(dtype=np.float64))
-        count += values.size
-    return total / count
