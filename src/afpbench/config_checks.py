@@ -321,6 +321,7 @@ def _check_variants(where: str, task: dict) -> list[str]:
             lines += _check_optimizer(place, variant["training"], what, is_gan(generator))
         lines += _check_networks(place, variant, task["segmenters"])
         lines += _check_label_names(place, variant, task)
+        lines += _check_options(place, variant)
         lines += _check_start(place, name, variants)
     if task["reference"] not in variants:
         lines.append(not_among(f"{where}.reference", task["reference"], variants, "no such variant"))
@@ -352,15 +353,27 @@ def _check_label_names(place: str, variant: dict, task: dict) -> list[str]:
         named[f"loss[{index}].region_of"] = region_names(term)
     what = "no such structure or label in the data's label maps"
     return [
-        f"{place}.loss[{index}].region_of: has no effect, since `region` is all; hint: set region to inside or outside"
-        for index, term in enumerate(variant["loss"])
-        if term.get("region_of") and not region_names(term)
-    ] + [
         not_among(f"{place}.{key}", name, known, what)
         for key, names in named.items()
         for name in names
         if name not in known
     ]
+
+
+def _check_options(place: str, variant: dict) -> list[str]:
+    """Options of loss terms that exclude one another."""
+    lines = []
+    for index, term in enumerate(variant["loss"]):
+        spot = f"{place}.loss[{index}]"
+        if term.get("region_of") and not region_names(term):
+            lines.append(
+                f"{spot}.region_of: has no effect, since `region` is all; hint: set region to inside or outside"
+            )
+        if term.get("weighting", "uniform") != "uniform" and term.get("layer_weights"):
+            lines.append(
+                f"{spot}.layer_weights: not beside weighting: {term['weighting']}; hint: remove one of the two"
+            )
+    return lines
 
 
 def _check_start(place: str, name: str, variants: dict) -> list[str]:

@@ -295,6 +295,10 @@ def test_names_of_patches_and_regions(tmp_path):
         "tasks.lung.variants.l1.loss[0].region_of: has no effect, since `region` is all; "
         "hint: set region to inside or outside"
     ]
+    loss = [{"term": "afp", "networks": ["navi"], "weighting": "uncertainty", "layer_weights": [1, 2]}]
+    assert lines_of(changed({"LUNG.variants.l1.loss": loss}), tmp_path) == [
+        "tasks.lung.variants.l1.loss[0].layer_weights: not beside weighting: uncertainty; hint: remove one of the two"
+    ]
     assert lines_of(changed({"LUNG.segmenters.navi.training": {"patch_sampling": ["airways"]}}), tmp_path) == [
         "tasks.lung.segmenters.navi.training.patch_sampling: a segmenter's foreground is its classes; "
         "allowed: foreground, uniform; hint: remove the list"

@@ -244,6 +244,22 @@ def test_other_settings_go_on_bit_for_bit_too(training_set, tmp_path, changes):
     assert equal(resumed, train(training_set, tmp_path / "undisturbed", variant(**changes)))
 
 
+@pytest.mark.parametrize("weighting", ["uncertainty", "gradient_norm"])
+def test_learned_layer_weights_are_logged_and_go_on_bit_for_bit(training_set, tmp_path, weighting):
+    network = make_folder(tmp_path / "navi", spacing_mm=GRID.spacing_mm)
+    afp = {"term": "afp", "weight": 1, "networks": ["navi"], "weighting": weighting}
+    changed = {**variant(augmentation="none"), "loss": [{"term": "l1", "weight": 1}, afp]}
+    networks = {"navi": {"kind": "nnunet", "folder": str(network)}}
+    undisturbed = train(training_set, tmp_path / "undisturbed", changed, networks)
+    with dying(epochs=2):
+        train(training_set, tmp_path, changed, networks)
+    resumed = train(training_set, tmp_path, changed, networks)
+    assert equal(resumed, undisturbed)
+    columns = [f"weight_afp_navi_{layer}" for layer in ("encoder.0", "encoder.1", "decoder.0")]
+    ours, theirs = ([[line[name] for name in columns] for line in curves(model)] for model in (resumed, undisturbed))
+    assert ours == theirs and [float(weight) for weight in ours[-1]] != [1.0, 1.0, 1.0]
+
+
 @contextlib.contextmanager
 def dying(epochs):
     """Trainings in here die, as if killed, when their epoch number `epochs` + 1 begins."""

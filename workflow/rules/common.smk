@@ -229,7 +229,10 @@ def named_label_values(wildcards):
 def loss_code(wildcards):
     """Digest of the losses that a variant uses: a new loss beside them retrains nothing."""
     terms = {f"losses.{term['term']}" for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]}
-    shared = [f"losses.{name}" for name in ("base", "composite", "distance", "feature_distance", "regions")]
+    shared = [
+        f"losses.{name}"
+        for name in ("base", "composite", "distance", "feature_distance", "gradients", "regions", "weighting")
+    ]
     return code_digest(*shared, *sorted(terms))
 
 

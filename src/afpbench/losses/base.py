@@ -78,6 +78,10 @@ class LossTerm(nn.Module):
         """
         raise NotImplementedError
 
+    def found(self) -> dict[str, float]:
+        """Weights that the term finds while it trains, by name, for the curves."""
+        return {}
+
     def sees(self, mask: torch.Tensor | None) -> bool:
         """Whether the term can have a value on patches with this mask: False where its region is empty there."""
         region = self.region(mask)

@@ -10,6 +10,7 @@ from torch import nn
 from ..errors import ConfigError, TrainingError
 from .afp import AfpLoss
 from .base import LossContext, LossTerm
+from .gradients import image_gradient
 from .hu_anchor import HuAnchorLoss
 from .l1 import L1Loss
 from .mse import MseLoss
@@ -41,6 +42,26 @@ class CompositeLoss(nn.Module):
         values = {name: term(synthetic, real, mask) for name, term in self.terms.items()}
         total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
         return total, {name: value.detach() for name, value in values.items()}
+
+    def learnable(self) -> list[nn.Parameter]:
+        """What the optimiser steps besides the generator: weights that terms find themselves."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+    def learned_state(self) -> dict[str, torch.Tensor]:
+        """The state of such weights, for a checkpoint."""
+        return {key: value.cpu().clone() for key, value in self.state_dict().items() if ".weightings." in key}
+
+    def load_learned_state(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take back what `learned_state` gave."""
+        own = self.state_dict()
+        for key in self.learned_state():
+            own[key].copy_(state[key])
+
+    def layer_weights(self) -> dict[str, float]:
+        """The weights that terms have found so far: `<term>_<network>_<layer>` -> weight."""
+        return {
+            f"{name}_{layer}": weight for name, term in self.terms.items() for layer, weight in term.found().items()
+        }
 
 
 def build_loss(terms: Sequence[Mapping], context: LossContext) -> CompositeLoss:
@@ -91,7 +112,7 @@ def check_gradient(
         probe = synthetic.detach().clone().requires_grad_()
         with torch.enable_grad():
             value = term(probe, real, mask)
-            gradient = _gradient(value, probe)
+            gradient = image_gradient(value, probe)
         if gradient is not None and not torch.isfinite(gradient).all():
             raise TrainingError(
                 f"loss term {name}: its gradient is not finite",
@@ -108,15 +129,3 @@ def check_gradient(
             )
         found[name] = gradient.abs().mean().item()
     return found
-
-
-def _gradient(value: torch.Tensor, probe: torch.Tensor) -> torch.Tensor | None:
-    """The gradient in float64, or None. It is scaled on its way as mixed precision does, so that it neither vanishes
-    nor overflows in float16 where training, with its gradient scaler, would go well."""
-    if not value.requires_grad:
-        return None
-    for scale in (2.0**16, 2.0**8, 1.0):
-        (gradient,) = torch.autograd.grad(value * scale, probe, allow_unused=True, retain_graph=True)
-        if gradient is None or torch.isfinite(gradient).all():
-            break
-    return None if gradient is None else gradient.double() / scale

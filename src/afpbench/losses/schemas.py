@@ -44,6 +44,20 @@ _FEATURES = {
         ],
         "default": None,
     },
+    "weighting": {
+        "description": "Weights of the layers that training finds itself: `uniform` for none; `uncertainty` (Kendall "
+        "et al. 2018), each layer by a learned uncertainty; `gradient_norm` (GradNorm, Chen et al. 2018), layers that "
+        "lag behind get more, at the cost of a backward pass per layer. Not beside `layer_weights`.",
+        "enum": ["uniform", "uncertainty", "gradient_norm"],
+        "default": "uniform",
+    },
+    "gradient_norm_alpha": {
+        "description": "GradNorm's strength of pulling the layers to a common rate of training; 0 equals their "
+        "gradients' norms.",
+        "type": "number",
+        "minimum": 0,
+        "default": 1.5,
+    },
     "reduction": {
         "description": "Within a layer: the mean over its elements, or their sum per sample (the L1 norm as Eq. 1 "
         "writes it, so that large layers count more).",

@@ -109,8 +109,10 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
 
     def extra_state(self) -> dict:
         state = {key: value.contiguous() for key, value in self.discriminator.state_dict().items()}
-        return {"discriminator": state, "discriminator_optimizer": self.discriminator_optimizer.state_dict()}
+        optimizer = self.discriminator_optimizer.state_dict()
+        return {**super().extra_state(), "discriminator": state, "discriminator_optimizer": optimizer}
 
     def load_extra_state(self, state: dict) -> None:
+        super().load_extra_state(state)
         self.discriminator.load_state_dict(state["discriminator"], strict=True)
         self.discriminator_optimizer.load_state_dict(state["discriminator_optimizer"])

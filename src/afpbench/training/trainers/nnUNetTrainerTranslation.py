@@ -96,6 +96,9 @@ class nnUNetTrainerTranslation(ResumableTrainer):
     def initialize(self):
         """nnU-Net's, then the first weights of another variant where the study says so."""
         super().initialize()
+        if learnable := self.loss.learnable():
+            plain = {"momentum": 0.0, "nesterov": False} if "momentum" in self.optimizer.defaults else {}
+            self.optimizer.add_param_group({"params": learnable, "weight_decay": 0.0, **plain})
         if self.settings["start"]:
             weights = load_checkpoint(self.settings["start"])["network_weights"]
             self.network.load_state_dict(weights, strict=True)
@@ -158,6 +161,13 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         loss = float(np.mean([output["loss"] for output in val_outputs]))
         self.logger.log("val_losses", loss, self.current_epoch)
 
+    def extra_state(self) -> dict:
+        return {**super().extra_state(), "loss": self.loss.learned_state()}
+
+    def load_extra_state(self, state: dict) -> None:
+        super().load_extra_state(state)
+        self.loss.load_learned_state(state["loss"])
+
     def epoch_values(self) -> dict[str, float]:
         values = super().epoch_values()
         for name, total in self.term_sums.items():
@@ -165,6 +175,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         self.term_sums = {}
         if self.unchecked:
             logger.warning("%s: no patch has shown the region of %s", self.settings["name"], ", ".join(self.unchecked))
+        values |= {f"weight_{name}": weight for name, weight in self.loss.layer_weights().items()}
         values["validation_mae_hu"] = self.validation_mae_hu
         values["validation_me_hu"] = self.validation_me_hu
         return values
