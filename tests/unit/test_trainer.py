@@ -4,18 +4,23 @@ import contextlib
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import GRID, PATCH, PLANNER, SPLITS, training_options, write_prepared
 from nnunet_folder import make_folder
 
+from afpbench import io
 from afpbench.atomic import read_json
 from afpbench.errors import TrainingError
+from afpbench.inference.synthesis import Generator
+from afpbench.metrics.image import image_metrics
 from afpbench.segmenters.training import _key, train_segmenter
 from afpbench.training import checkpoints
 from afpbench.training.training_set import build
@@ -170,11 +175,60 @@ def test_a_loss_that_is_not_finite_stops_the_training(training_set, tmp_path):
     with pytest.raises(TrainingError, match="thorax/l1: the loss is not finite in epoch") as error:
         train(training_set, tmp_path, diverging)
     assert "hint: lower training.learning_rate" in str(error.value) and "on cases ['p" in str(error.value)
+    number = int(re.search(r"in epoch (\d+), iteration (\d+)", str(error.value))[2])
+    assert 1 <= number < 20
+    kept = next((tmp_path / "work").rglob("checkpoint_latest.pth"), None)
+    assert (f"the last good checkpoint is {kept}" if kept else "there is no checkpoint yet") in str(error.value)
 
 
 def test_a_missing_training_set(training_set, tmp_path):
     with pytest.raises(TrainingError, match="thorax/l1: no training set"):
         train((tmp_path, training_set[1]), tmp_path)
+
+
+def test_whole_cases_are_validated_every_second_epoch_and_at_the_end(training_set, prepared_cases, tmp_path):
+    folder = train(training_set, tmp_path, variant(validate_cases_every_epochs=2))
+    lines = curves(folder)
+    assert [bool(line["case_mae_hu"]) for line in lines] == [False, True, True]
+    generator = Generator(folder, {"overlap": 0.5, "fusion": "median"}, "cpu", "float32", 1)
+    real, mr, mask = (io.read(prepared_cases["p4"] / f"{name}.nii.gz").array for name in ("ct", "mr", "mask"))
+    limits = [generator.ct_statistics[key] for key in ("lower_hu", "upper_hu")]
+    expected = image_metrics(np.clip(real, *limits), generator(mr), mask)["body"]
+    assert float(lines[-1]["case_mae_hu"]) == pytest.approx(expected["mae"], rel=1e-3)
+    assert float(lines[-1]["case_ssim"]) == pytest.approx(expected["ssim"], abs=1e-3)
+
+
+def test_validation_of_whole_cases_changes_no_weight(model, training_set, tmp_path):
+    assert equal(train(training_set, tmp_path, variant(validate_cases_every_epochs=1)), model)
+
+
+@pytest.mark.parametrize("whole_cases", [0, 1])
+def test_the_best_epoch_makes_the_model_and_the_last_stays(training_set, tmp_path, whole_cases):
+    """A training that soon diverges: its best epoch is not the last one, also when it is killed and goes on."""
+    diverging = variant(
+        learning_rate=0.3, momentum=0.0, iterations=8, checkpoint="best", validate_cases_every_epochs=whole_cases,
+        augmentation="none",
+    )  # fmt: skip
+    folder = train(training_set, tmp_path / "undisturbed", diverging)
+    column = "case_mae_hu" if whole_cases else "validation_loss"
+    values = [float(line[column]) for line in curves(folder)]
+    cost = read_json(folder / "cost.json")
+    assert cost["checkpoint"] == "best" and cost["checkpoint_epoch"] == values.index(min(values))
+    last = checkpoints.load(folder / "fold_0" / "checkpoint_last.pth")
+    best = checkpoints.load(folder / "fold_0" / "checkpoint_final.pth")
+    kept = last["afpbench"]["best"]
+    assert kept["value"] == min(values) and kept["epoch"] == cost["checkpoint_epoch"]
+    assert all(torch.equal(best["network_weights"][key], kept["weights"][key]) for key in kept["weights"])
+    assert best["afpbench"]["best"] is None
+    interrupted(training_set, tmp_path, 3, diverging)
+    assert equal(train(training_set, tmp_path, diverging), folder)
+
+
+def test_without_a_choice_the_last_epoch_makes_the_model(model):
+    assert not (model / "fold_0" / "checkpoint_last.pth").exists()
+    cost = read_json(model / "cost.json")
+    assert (cost["checkpoint"], cost["checkpoint_epoch"], cost["number_format"]) == ("last", 2, "float32")
+    assert 0 < cost["seconds_per_iteration"] * cost["iterations"] <= cost["seconds"]
 
 
 # --- killed and started again

@@ -26,7 +26,13 @@ rule calibrate_variant:
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
         code=code_digest(
-            "inference.calibration", "inference.fusion", "inference.synthesis", "line_fit", "normalization", "io"
+            "inference.calibration",
+            "inference.fusion",
+            "inference.synthesis",
+            "inference.volume",
+            "line_fit",
+            "normalization",
+            "io",
         ),
     message:
         "{wildcards.task}: HU calibration of {wildcards.variant}"
@@ -60,7 +66,7 @@ rule synthesize:
         options=option("inference"),
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
-        code=code_digest("inference.fusion", "inference.synthesis", "normalization", "io"),
+        code=code_digest("inference.fusion", "inference.synthesis", "inference.volume", "normalization", "io"),
         generator_code=generator_code,
     message:
         "{wildcards.task}: synthetic CT by {wildcards.variant}, chunk {wildcards.chunk}"

@@ -4,14 +4,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from .. import hardware, io, normalization
 from ..atomic import read_json
 from ..errors import DataError
-from . import fusion
+from .volume import predict_volume
 
 
 class Generator:
@@ -33,25 +32,16 @@ class Generator:
 
     def __call__(self, mr: np.ndarray) -> np.ndarray:
         """Synthetic CT (float32 HU, z, y, x) of one MR volume (any scale, z, y, x)."""
-        image = normalization.normalize_mr(mr).astype(np.float32)
-        padded, crop = _pad(image, self.patch)
-        self.patches = 0
-        fused = fusion.fuse(
-            lambda start: self._predict(padded, start),
-            padded.shape,
+        values, self.patches = predict_volume(
+            self.network,
+            normalization.normalize_mr(mr),
             self.patch,
             self.options["overlap"],
             self.options["fusion"],
+            self.device,
+            self.dtype,
         )
-        return normalization.denormalize_ct(fused[crop], self.ct_statistics)
-
-    def _predict(self, image: np.ndarray, start: tuple[int, int, int]) -> np.ndarray:
-        window = tuple(slice(s, s + p) for s, p in zip(start, self.patch, strict=True))
-        batch = torch.from_numpy(np.ascontiguousarray(image[window]))[None, None].to(self.device)
-        with torch.inference_mode(), hardware.autocast(self.device.type, self.dtype):
-            output = self.network(batch)
-        self.patches += 1
-        return output[0, 0].float().cpu().numpy()
+        return normalization.denormalize_ct(values, self.ct_statistics)
 
 
 def synthesize_case(
@@ -123,11 +113,3 @@ def fixed_weights(network: nn.Module) -> nn.Module:
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight", leave_parametrized=True)
     return network
-
-
-def _pad(image: np.ndarray, patch: tuple[int, int, int]) -> tuple[np.ndarray, tuple[slice, ...]]:
-    """Pad a volume smaller than a patch with its background, the darkest value, equally on both sides."""
-    missing = [max(0, p - s) for s, p in zip(image.shape, patch, strict=True)]
-    before = [m // 2 for m in missing]
-    padded = np.pad(image, [(b, m - b) for b, m in zip(before, missing, strict=True)], constant_values=image.min())
-    return padded, tuple(slice(b, b + s) for b, s in zip(before, image.shape, strict=True))

@@ -4,6 +4,7 @@ nnU-Net's own `run_training` drives them: epochs, learning-rate schedule, optimi
 times are nnU-Net's. The settings travel in `plans["afpbench"]`, so that a model folder says how it was trained.
 """
 
+import math
 import os
 import time
 from pathlib import Path
@@ -37,7 +38,11 @@ class ResumableTrainer(nnUNetTrainer):
         if self.precision != torch.float16:
             self.grad_scaler = None
         self.curves: list[dict] = []
+        self.best: dict | None = None  # epoch, value and weights of the best epoch, with `checkpoint: best`
         self.seconds_before = 0.0
+        self.loop_seconds = 0.0
+        self.peak_before_mb = 0.0
+        self.iteration = 0
         self.began = time.monotonic()
         # init_args go into the checkpoint: only plain types, so that weights_only loading takes them.
         self.my_init_kwargs = {
@@ -81,12 +86,14 @@ class ResumableTrainer(nnUNetTrainer):
         """
         network, optimizer = network or self.network, optimizer or self.optimizer
         if not torch.isfinite(loss.detach()):
+            last = checkpoints.newest_intact(Path(self.output_folder) / "checkpoint_latest.pth")
             raise TrainingError(
-                f"{self.settings['name']}: the loss is not finite in epoch {self.current_epoch}",
+                f"{self.settings['name']}: the loss is not finite in epoch {self.current_epoch}, iteration "
+                f"{self.current_epoch * self.num_iterations_per_epoch + self.iteration}",
                 found=f"{loss.item()} on cases {sorted(set(map(str, keys)))}",
                 expected="a finite loss",
-                hint=f"lower training.learning_rate or the term's weight; the last good checkpoint is in "
-                f"{self.output_folder}",
+                hint="lower training.learning_rate or the term's weight; "
+                + (f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"),
             )
         clip = self.settings["training"]["gradient_clip"]
         if self.grad_scaler is None:
@@ -100,12 +107,21 @@ class ResumableTrainer(nnUNetTrainer):
             self.grad_scaler.step(optimizer)
             self.grad_scaler.update()
 
+    def on_train_epoch_start(self):
+        super().on_train_epoch_start()
+        self.iteration, self.loop_began = 0, time.monotonic()
+
+    def on_train_epoch_end(self, train_outputs: list[dict]):
+        super().on_train_epoch_end(train_outputs)
+        self.loop_seconds += time.monotonic() - self.loop_began
+
     def on_epoch_end(self):
         """Log one line with the time that remains, keep the curves, write the rolling checkpoint."""
         self.logger.log("epoch_end_timestamps", time.time(), self.current_epoch)
         done, total = self.current_epoch + 1, self.num_epochs
         elapsed = self.seconds()
-        values = {key: round(float(value), 5) for key, value in self.epoch_values().items()}
+        values = {k: None if v is None else round(float(v), 5) for k, v in self.epoch_values().items()}
+        self._keep_best(values)
         row = {
             "epoch": self.current_epoch,
             "iteration": done * self.num_iterations_per_epoch,
@@ -114,14 +130,30 @@ class ResumableTrainer(nnUNetTrainer):
             **values,
         }
         self.curves.append(row)
-        text = ", ".join(f"{key} {value:g}" for key, value in values.items())
+        text = ", ".join(f"{key} {value:g}" for key, value in values.items() if value is not None)
         left = elapsed / done * (total - done)
         self.print_to_log_file(f"epoch {done}/{total}: {text}, {elapsed:.0f} s, about {left:.0f} s left")
         if done % self.save_every == 0 and done != total:
             self.save_checkpoint(os.path.join(self.output_folder, "checkpoint_latest.pth"))
         self.current_epoch += 1
 
-    def epoch_values(self) -> dict[str, float]:
+    BEST_BY = ("validation_loss",)
+
+    def _keep_best(self, values: dict) -> None:
+        """Keep the epoch's weights if it is the best so far, by the first of BEST_BY that has a value in any epoch."""
+        if self.settings["training"]["checkpoint"] != "best":
+            return
+        value = values[next(name for name in self.BEST_BY if name in values)]
+        if value is not None and math.isfinite(value) and (self.best is None or value < self.best["value"]):
+            weights = {key: tensor.detach().cpu().clone() for key, tensor in self.network_weights().items()}
+            self.best = {"epoch": self.current_epoch, "value": value, "weights": weights}
+
+    def network_weights(self) -> dict[str, torch.Tensor]:
+        """The weights as a checkpoint holds them."""
+        network = self.network.module if self.is_ddp else self.network
+        return {key: value.contiguous() for key, value in network.state_dict().items()}
+
+    def epoch_values(self) -> dict[str, float | None]:
         """What the curves show of an epoch."""
         return {
             "train_loss": self.logger.get_value("train_losses", step=-1),
@@ -145,9 +177,8 @@ class ResumableTrainer(nnUNetTrainer):
         """nnU-Net's checkpoint with the generators' states and the curves, written atomically."""
         if self.local_rank != 0:
             return
-        network = self.network.module if self.is_ddp else self.network
         content = {
-            "network_weights": {key: value.contiguous() for key, value in network.state_dict().items()},
+            "network_weights": self.network_weights(),
             "optimizer_state": self.optimizer.state_dict(),
             "grad_scaler_state": self.grad_scaler.state_dict() if self.grad_scaler is not None else None,
             "logging": _plain(self.logger.get_checkpoint()),
@@ -160,6 +191,9 @@ class ResumableTrainer(nnUNetTrainer):
                 "random_state": checkpoints.random_state(),
                 "curves": self.curves,
                 "seconds": self.seconds(),
+                "loop_seconds": self.loop_seconds,
+                "peak_memory_mb": max(self.peak_before_mb, hardware.peak_training_memory_mb()),
+                "best": self.best,
                 "extra": self.extra_state(),
             },
         }
@@ -196,6 +230,8 @@ class ResumableTrainer(nnUNetTrainer):
         own = content["afpbench"]
         self.curves = own["curves"]
         self.seconds_before, self.began = own["seconds"], time.monotonic()
+        self.loop_seconds, self.peak_before_mb = own["loop_seconds"], own["peak_memory_mb"]
+        self.best = own["best"]
         self.load_extra_state(own["extra"])
         self.resumed_random_state = own["random_state"]
 

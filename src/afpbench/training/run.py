@@ -4,11 +4,14 @@ import csv
 import hashlib
 import io
 import json
+import os
 import shutil
 from pathlib import Path
 
+import torch
+
 from .. import hardware
-from ..atomic import write_json, write_text
+from ..atomic import atomic_path, write_json, write_text
 from ..errors import TrainingError
 from ..log import logger, tools
 from . import checkpoints, environment, planning
@@ -27,7 +30,7 @@ def train(
     out gets plans.json, dataset.json, fold_0/checkpoint_final.pth, curves.csv and cost.json.
     """
     final = _train(trainer_name, dataset, settings, _keyed(work, trainer_name, settings, seed), device, threads, seed)
-    _export(final, out)
+    _export(final, out, hardware.autocast_dtype(settings["precision"], hardware.device(device).type))
     shutil.rmtree(work)
 
 
@@ -69,14 +72,16 @@ def _train(trainer_name, dataset: Path, settings: dict, work: Path, device: str,
     return folder
 
 
-def _export(fold: Path, out: Path) -> None:
-    """Copy what defines the model, and write its curves and its cost."""
+def _export(fold: Path, out: Path, number_format) -> None:
+    """Copy what defines the model, and write its curves and its cost. number_format: torch's dtype of autocast."""
     (out / "fold_0").mkdir(parents=True, exist_ok=True)
     for name in MODEL_FILES:
         shutil.copyfile(fold.parent / name, out / name)
     shutil.copyfile(fold / "checkpoint_final.pth", out / "fold_0" / "checkpoint_final.pth")
     content = checkpoints.load(out / "fold_0" / "checkpoint_final.pth")
     own, weights = content["afpbench"], content["network_weights"]
+    if own["best"] is not None:
+        _choose_best(content, out / "fold_0")
     curves = own["curves"]
     if not curves:
         raise TrainingError(f"{out}: the training wrote no curves", expected="at least one epoch")
@@ -92,12 +97,25 @@ def _export(fold: Path, out: Path) -> None:
         "name": settings["name"],
         "iterations": iterations,
         "seconds": own["seconds"],
-        "seconds_per_iteration": own["seconds"] / iterations,
-        "peak_memory_mb": hardware.peak_training_memory_mb(),
+        "seconds_per_iteration": own["loop_seconds"] / iterations,
+        "peak_memory_mb": max(own["peak_memory_mb"], hardware.peak_training_memory_mb()),
         "parameters": sum(value.numel() for value in weights.values()),
         "patch_size": list(patch),
         "batch_size": settings["training"]["batch_size"],
         "precision": settings["precision"],
+        "number_format": str(number_format or "float32").removeprefix("torch."),
+        "checkpoint": settings["training"]["checkpoint"],
+        "checkpoint_epoch": own["best"]["epoch"] if own["best"] is not None else curves[-1]["epoch"],
         "machine": hardware.describe(),
     }
     write_json(out / "cost.json", cost)
+
+
+def _choose_best(content: dict, fold: Path) -> None:
+    """The best epoch's weights as the model; the last ones stay beside it, as checkpoint_last.pth."""
+    os.replace(fold / "checkpoint_final.pth", fold / "checkpoint_last.pth")
+    best = content["afpbench"]["best"]
+    logger.info("the model is that of epoch %d, the best of the validation", best["epoch"] + 1)
+    chosen = {**content, "network_weights": best["weights"], "afpbench": {**content["afpbench"], "best": None}}
+    with atomic_path(fold / "checkpoint_final.pth") as temporary:
+        torch.save(chosen, temporary)

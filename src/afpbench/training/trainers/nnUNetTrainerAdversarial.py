@@ -76,6 +76,7 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
         }
         self.step(total + sum(weight * game[name] for name, weight in weights.items()), batch["keys"])
         judged = self._discriminator_step(mr, synthetic.detach(), real, batch["keys"])
+        self.iteration += 1
         for name, value in {**terms, **game, **judged}.items():
             self.term_sums[name] = self.term_sums.get(name, 0.0) + float(value.detach())
         return {"loss": total.detach().float().cpu().numpy()}

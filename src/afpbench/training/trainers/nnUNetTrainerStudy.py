@@ -49,6 +49,7 @@ class nnUNetTrainerStudy(ResumableTrainer):
         with hardware.autocast(self.device.type, self.precision):
             loss = self.loss(self.network(data), target)
         self.step(loss, batch["keys"])
+        self.iteration += 1
         return {"loss": loss.detach().float().cpu().numpy()}
 
     def epoch_values(self) -> dict[str, float]:

@@ -14,6 +14,7 @@ from afpbench.training.augmentation import MRIntensityTransform, spatial_transfo
 from afpbench.training.base import ResumableTrainer
 from afpbench.training.regions import LabelsToRegions
 from afpbench.training.sampling import CentredDataset, check_present
+from afpbench.training.whole_cases import validate_cases
 
 
 class nnUNetTrainerTranslation(ResumableTrainer):
@@ -62,6 +63,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
     def get_tr_and_val_datasets(self):
         """nnU-Net's; where the study names structures for patches, with those structures as the foreground."""
         train, validation = super().get_tr_and_val_datasets()
+        self.validation_cases = validation
         sampling, values = self.settings["training"]["patch_sampling"], self.settings["label_values"]
         check_present(train, values, f"{self.settings['name']}: structures of patch sampling and loss regions")
         if isinstance(sampling, str):
@@ -140,6 +142,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         self.optimizer.zero_grad(set_to_none=True)
         total, terms, *_ = self._losses(batch)
         self.step(total, batch["keys"])
+        self.iteration += 1
         for name, value in terms.items():
             self.term_sums[name] = self.term_sums.get(name, 0.0) + float(value)
         return {"loss": total.detach().float().cpu().numpy()}
@@ -154,6 +157,22 @@ class nnUNetTrainerTranslation(ResumableTrainer):
             "mae": (difference.abs().sum() / count).cpu().numpy(),
             "me": (difference.sum() / count).cpu().numpy(),
         }
+
+    BEST_BY = ("case_mae_hu", "validation_loss")
+
+    def _whole_cases(self) -> dict[str, float | None]:
+        """MAE and SSIM of the whole validation cases, in the epochs that the study asks for; empty in others."""
+        every = self.settings["training"]["validate_cases_every_epochs"]
+        done = self.current_epoch + 1
+        if not every:
+            return {}
+        if done % every and done != self.num_epochs:
+            return {"case_mae_hu": None, "case_ssim": None}
+        cases, patch = self.validation_cases.identifiers, tuple(self.configuration_manager.patch_size)
+        self.network.eval()
+        return validate_cases(
+            self.network, self.validation_cases, cases, patch, self.ct_statistics, self.device, self.precision
+        )
 
     def on_validation_epoch_end(self, val_outputs: list[dict]):
         for key in ("mae", "me"):
@@ -178,4 +197,5 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         values |= {f"weight_{name}": weight for name, weight in self.loss.layer_weights().items()}
         values["validation_mae_hu"] = self.validation_mae_hu
         values["validation_me_hu"] = self.validation_me_hu
+        values |= self._whole_cases()
         return values
