@@ -15,7 +15,7 @@ from afpbench.errors import ConfigError, DataError
 from afpbench.io import Geometry, Volume
 from afpbench.preprocessing import resample_case
 from afpbench.registration import case as registration
-from afpbench.registration import elastix, intensity, options, quality, table
+from afpbench.registration import elastix, intensity, options, parameters, quality, table
 from afpbench.registration.warp import warp
 
 ROOT = Path(__file__).parents[2]
@@ -244,6 +244,35 @@ def test_two_threads_give_the_same_files_twice(tmp_path):
     register(folder, short, "two_again")
     for name in ("TransformParameters.1.txt", "ct.nii.gz"):
         assert (folder / "two" / name).read_bytes() == (folder / "two_again" / name).read_bytes()
+
+
+def test_edges_drive_the_bspline(tmp_path):
+    folder = make_case(tmp_path / "p7", shape=(20, 20, 20))
+    short = {**QUICK, "iterations": 30, "resolutions": 1, "samples": 500}
+    record = register(folder, {**short, "edge_weight": 3}, "edges")
+    other = register(folder, short, "intensities")
+    assert record["error_after_mean_mm"] < record["error_before_mean_mm"] / 2
+    assert record["edge_dice_after"] > record["edge_dice_before"]
+    first, second = (r["attempts"][0]["final_metrics"] for r in (record, other))
+    assert first["translation"] == second["translation"]  # edges come in with the B-spline
+    assert first["bspline"] < second["bspline"] - 0.5  # three times a correlation lower
+
+
+def test_own_parameter_files_are_the_same_registration(tmp_path):
+    """The shipped maps, written down and given as files."""
+    folder = make_case(tmp_path / "p8", shape=(16, 16, 16))
+    short = {**QUICK, "iterations": 10, "resolutions": 1, "samples": 500}
+    paths = []
+    for name, values in parameters.parameter_maps(options.checked_options(short), (4.0, 4.0, 4.0)):
+        lines = [f"({key} {' '.join(chr(34) + item + chr(34) for item in items)})" for key, items in values.items()]
+        paths.append(tmp_path / f"my_{name}.txt")
+        paths[-1].write_text("\n".join(lines) + "\n")
+    register(folder, short, "shipped")
+    record = register(folder, {"parameter_files": [str(path) for path in paths]}, "own")
+    assert list(record["attempts"][0]["final_metrics"]) == ["my_translation", "my_bspline"]
+    assert record["attempts"][0]["bspline_spacing_mm"] == 36
+    for name in ("TransformParameters.1.txt", "ct.nii.gz"):
+        assert (folder / "own" / name).read_bytes() == (folder / "shipped" / name).read_bytes()
 
 
 def test_gray_rises_and_gives_half_to_soft_tissue():
