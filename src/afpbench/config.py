@@ -6,13 +6,13 @@ PyYAML and jsonschema only. The form is workflow/schemas/config.schema.yaml; con
 
 from pathlib import Path
 
-from . import config_checks, config_schema
+from . import config_checks, config_networks, config_schema
 from .errors import ConfigError
 from .generators.architecture import is_gan
 from .log import logger
 
 # Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
-OWN_ENTRIES = ("segmenters", "structures", "variants", "tables")
+OWN_ENTRIES = ("segmenters", "feature_networks", "structures", "variants", "tables")
 # What a variant with a GAN does not take from the task's training: SPADE's own defaults, as the paper has them.
 GAN_TRAINING = {"optimizer": "adam", "learning_rate": 0.0002, "weight_decay": 0.0}
 
@@ -54,7 +54,7 @@ def load_study(config: dict, root: str | Path) -> dict:
     config_schema.fill(schema, study)
     study["tasks"] = {name: task for name, task in tasks.items() if name not in broken_tasks}
     for name, task in study["tasks"].items():
-        lines += config_checks.unused_training(name, task)
+        lines += config_checks.unused_training(name, task) + config_networks.unused_keys(name, task)
         _complete(study, name, task)
         lines += config_checks.check_task(study, name, Path(root))
     if lines:
@@ -177,6 +177,8 @@ def _complete(study: dict, name: str, task: dict) -> None:
             options.setdefault("label", entry)
     for segmenter in task["segmenters"].values():
         _complete_segmenter(segmenter, task)
+    for network in task["feature_networks"].values():
+        _complete_network(network, task)
     for structure in task["structures"].values():
         structure.setdefault("tolerance_mm", task["tolerance_mm"])
     for variant in task["variants"].values():
@@ -209,9 +211,7 @@ def _complete_generator(generator: dict, like: dict, task: dict) -> None:
 
 def _complete_segmenter(segmenter: dict, task: dict) -> None:
     """What a segmenter that the workflow trains inherits from the task; of one that is only loaded, `~` in its path."""
-    for key in ("folder", "weights"):
-        if key in segmenter:
-            segmenter[key] = str(Path(segmenter[key]).expanduser())
+    _expand_paths(segmenter)
     if not config_checks.is_trained_here(segmenter):
         return
     like = task["generators"]["nnunet"]
@@ -221,3 +221,17 @@ def _complete_segmenter(segmenter: dict, task: dict) -> None:
     batch_size = {"batch_size": segmenter["training"]["batch_size"]}
     segmenter["planner"] = {**like["planner"], **batch_size, **segmenter.get("planner", {})}
     segmenter.setdefault("patch_size", like["patch_size"])
+
+
+def _complete_network(network: dict, task: dict) -> None:
+    """What a feature network whose weights the workflow trains inherits from the task; of others, `~` in their path."""
+    _expand_paths(network)
+    if config_networks.is_stand_in(network):
+        network["training"] = {**task["training"], **network.get("training", {})}
+        network.setdefault("patch_size", task["generators"]["nnunet"]["patch_size"])
+
+
+def _expand_paths(options: dict) -> None:
+    for key in ("folder", "weights", "path"):
+        if isinstance(options.get(key), str):
+            options[key] = str(Path(options[key]).expanduser())

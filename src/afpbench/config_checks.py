@@ -9,6 +9,15 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from .config_networks import (
+    STAND_IN,
+    check_feature_networks,
+    check_model_folder,
+    check_networks,
+    dataset_classes,
+    is_stand_in,
+    no_folder,
+)
 from .config_schema import not_among
 from .errors import AfpbenchError
 from .generators.architecture import check_depth, is_gan
@@ -17,7 +26,6 @@ from .losses.regions import region_names
 from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from .registration.options import problems as registration_problems
 
-STAND_IN = "stand_in"
 TOTALSEGMENTATOR_DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
 CONTROLS = ("real_ct", "mr_linear", "mean_ct")
 PICKS = ("typical", "best", "worst")  # of the test cases, for figures
@@ -33,6 +41,7 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
         *_check_registration(where, task, root),
         *_check_cases(where, task, study["seed"], name, root),
         *_check_segmenters(where, task, root),
+        *check_feature_networks(where, task, root),
         *_check_structures(where, task, root),
         *_check_generators(where, task),
         *_check_variants(where, task),
@@ -105,20 +114,12 @@ def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | No
     if segmenter["kind"] == "trained":
         return list(segmenter["classes"])
     if segmenter["kind"] == "nnunet":
-        return _dataset_classes(root / segmenter["folder"])
+        return dataset_classes(root / segmenter["folder"])
     names = list(totalsegmentator_classes().values())
     if segmenter["weights"] == STAND_IN:
         available = set(segmenter.get("classes") or source_labels(data))
         names = [name for name in names if name in available]
     return names
-
-
-def _dataset_classes(folder: Path) -> list[str] | None:
-    try:
-        labels = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]
-        return [name for name in labels if name != "background"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _check_registration(where: str, task: dict, root: Path) -> list[str]:
@@ -193,11 +194,15 @@ def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
         if segmenter["kind"] == "trained":
             lines += _check_trained(place, segmenter, task["data"])
         elif segmenter["kind"] == "nnunet":
-            lines += _check_model_folder(place, segmenter, root)
+            lines += check_model_folder(place, segmenter, root)
         else:
             lines += _check_totalsegmentator(place, segmenter, task["data"], root)
         if is_trained_here(segmenter):
             lines += _check_optimizer(place, segmenter["training"], "segmenters are trained by nnU-Net")
+    for name, network in task["feature_networks"].items():
+        if is_stand_in(network):
+            place = f"{where}.feature_networks.{name}"
+            lines += _check_optimizer(place, network["training"], "stand-ins are trained by nnU-Net")
     return lines
 
 
@@ -219,22 +224,6 @@ def _check_trained(place: str, segmenter: dict, data: dict) -> list[str]:
     return lines
 
 
-def _check_model_folder(place: str, segmenter: dict, root: Path) -> list[str]:
-    """An nnU-Net model folder has what loading it needs."""
-    folder = root / segmenter["folder"]
-    if not folder.is_dir():
-        return [_no_folder(f"{place}.folder", segmenter["folder"], root)]
-    needed = ["plans.json", "dataset.json", *(f"fold_{fold}/checkpoint_final.pth" for fold in segmenter["folds"])]
-    lines = [
-        f"{place}.folder: {segmenter['folder']} has no {file}; hint: give the folder that holds plans.json and fold_0"
-        for file in needed
-        if not (folder / file).is_file()
-    ]
-    if (folder / "dataset.json").is_file() and _dataset_classes(folder) is None:
-        lines.append(f"{place}.folder: {segmenter['folder']}/dataset.json has no readable `labels`")
-    return lines
-
-
 def _check_totalsegmentator(place: str, segmenter: dict, data: dict, root: Path) -> list[str]:
     """Real weights are there; a stand-in has the phantom's labels to learn from."""
     if segmenter["weights"] == STAND_IN:
@@ -252,17 +241,13 @@ def _check_totalsegmentator(place: str, segmenter: dict, data: dict, root: Path)
         ]
     folder = root / segmenter["weights"]
     if not folder.is_dir():
-        return [_no_folder(f"{place}.weights", segmenter["weights"], root)]
+        return [no_folder(f"{place}.weights", segmenter["weights"], root)]
     return [
         f"{place}.weights: {segmenter['weights']} has no folder Dataset{number}_*, which the task "
         f"'{segmenter['task']}' needs; hint: TotalSegmentator keeps them in ~/.totalsegmentator/nnunet/results"
         for number in TOTALSEGMENTATOR_DATASETS[segmenter["task"]]
         if not any(folder.glob(f"Dataset{number}_*"))
     ]
-
-
-def _no_folder(where: str, found: str, root: Path) -> str:
-    return f"{where}: no such folder; found: '{found}'; hint: relative paths start from {root.resolve()}"
 
 
 def _check_structures(where: str, task: dict, root: Path) -> list[str]:
@@ -319,27 +304,12 @@ def _check_variants(where: str, task: dict) -> list[str]:
             generator = task["generators"][variant["generator"]]
             what = f"the generator '{variant['generator']}' is of kind {generator['kind']}"
             lines += _check_optimizer(place, variant["training"], what, is_gan(generator))
-        lines += _check_networks(place, variant, task["segmenters"])
+        lines += check_networks(place, variant, task)
         lines += _check_label_names(place, variant, task)
         lines += _check_options(place, variant)
         lines += _check_start(place, name, variants)
     if task["reference"] not in variants:
         lines.append(not_among(f"{where}.reference", task["reference"], variants, "no such variant"))
-    return lines
-
-
-def _check_networks(place: str, variant: dict, segmenters: dict) -> list[str]:
-    """The feature networks of loss terms are segmenters of the task."""
-    lines = []
-    for index, term in enumerate(variant["loss"]):
-        for network in term.get("networks") or []:
-            name = network.get("name") if isinstance(network, dict) else network
-            if name not in segmenters:
-                spot = f"{place}.loss[{index}].networks"
-                lines.append(not_among(spot, name, segmenters, "no such segmenter"))
-            elif segmenters[name].get("task") == "total":
-                spot = f"{place}.loss[{index}].networks"
-                lines.append(f"{spot}: {name} is TotalSegmentator's `total`, five networks; allowed: fast, fastest")
     return lines
 
 

@@ -43,6 +43,7 @@ def test_everything_that_is_promised_is_there(task, splits):
     model_files = ("plans.json", "dataset.json", "fold_0/checkpoint_final.pth", "curves.csv", "cost.json")
     for folder in ("variants/nnunet_l1", "variants/nnunet_afp", "segmenters/navi", "segmenters/totalseg"):
         files += [f"models/{folder}/{name}" for name in model_files]
+    files += [f"models/networks/medicalnet/{name}" for name in ("resnet.pth", "curves.csv", "cost.json")]
     missing = [name for name in files if not (task / name).is_file()]
     assert not missing
 
@@ -195,7 +196,7 @@ def test_the_logs_prove_that_the_real_parts_ran(task):
     for name in ("train/nnunet_l1.log", "train/nnunet_afp.log", "train_segmenter/navi.log"):
         assert "Please cite the following paper when using nnU-Net" in logs[name], name
         assert re.search(r"epoch 2/2: train_loss [\d.-]+, .*about 0 s left", logs[name]), name
-    assert "train_afp" in logs["train/nnunet_afp.log"]
+    assert "train_afp" in logs["train/nnunet_afp.log"] and "train_perceptual" in logs["train/nnunet_afp.log"]
     for case in CASES:
         assert re.search(r"by itk-elastix \d", logs[f"register/{case}.log"])
         assert re.search(rf"case {case}: elastix, [\d.]+ s, Jacobian", logs[f"register/{case}.log"])

@@ -40,6 +40,7 @@ def expected_jobs(study, root):
             add(rule, 1)
         add("training_set", len({variant["generator"] for variant in task["variants"].values()}))
         add("train_segmenter", len(made))
+        add("train_medicalnet", len(used_stand_ins(task)))
         add("stand_in_weights", sum(s.get("weights") == "stand_in" for s in made))
         add("train_variant", variants)
         add("synthesize", variants * chunks)
@@ -52,6 +53,13 @@ def expected_jobs(study, root):
         add("figure_slices", len(task["figures"]["cases"]))
     add("report", study["report"])
     return jobs
+
+
+def used_stand_ins(task):
+    """MedicalNet's stand-ins that some loss names."""
+    terms = [term for variant in task["variants"].values() for term in variant["loss"]]
+    names = {n["name"] if isinstance(n, dict) else n for term in terms for n in term.get("networks") or []}
+    return [n for n, network in task["feature_networks"].items() if network.get("weights") == "stand_in" and n in names]
 
 
 def splits_total(task):
@@ -205,3 +213,21 @@ def test_an_unreadable_study_file(tree):
     result = snakemake(tree, "--cores", "2", "--configfile", "bad.yaml")
     assert result.returncode != 0 and "not valid JSON or YAML" in result.stdout
     assert not (tree / "results").exists()
+
+
+def test_feature_networks_are_downloaded_trained_or_taken_as_they_are(tree, tmp_path):
+    """Weights from an address are one local job; a stand-in is one training; what no loss names is not made."""
+    study = yaml.safe_load(TINY_STUDY.read_text())
+    task = study["tasks"]["thorax"]
+    (tmp_path / "module.pt").touch()
+    weights = {"url": "https://example.org/resnet_50.pth", "sha256": "0" * 64}
+    task["feature_networks"] |= {
+        "real": {"kind": "medicalnet", "weights": weights},
+        "unused": {"kind": "medicalnet", "weights": "stand_in"},
+        "module": {"kind": "torchscript", "path": str(tmp_path / "module.pt")},
+    }
+    task["variants"]["nnunet_l1"]["loss"].append({"term": "perceptual", "networks": ["real", "module"]})
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    plain = plan(tree, "--configfile", str(TINY_STUDY))
+    assert plain["train_medicalnet"] == 1
+    assert plan(tree, "--configfile", str(tmp_path / "study.yaml")) == plain | {"download_weights": 1}

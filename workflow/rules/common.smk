@@ -2,6 +2,7 @@
 
 import json
 
+from afpbench import config_networks
 from afpbench.config_checks import is_trained_here, totalsegmentator_classes
 from afpbench.data import sources
 from afpbench.label_names import label_values, used_names
@@ -30,6 +31,9 @@ wildcard_constraints:
     variant="|".join(variant for task in TASKS.values() for variant in task["variants"]),
     control="|".join(CONTROL_LABELS),
     segmenter="|".join(name for task in TASKS.values() for name in task["segmenters"]) or "none",
+    network="|".join(name for task in TASKS.values() for name in task["feature_networks"]) or "none",
+    digest="[0-9a-f]{12}",
+    file=r"[^/]+",
     row="[A-Za-z0-9_-]+",
     pick="[^/]+",
     chunk=r"\d+",
@@ -201,16 +205,80 @@ def segmenter_input(task, name):
     return segmenter_model(task, name)
 
 
-def feature_networks(wildcards):
-    """The segmenters whose features a variant's loss uses: name -> what afpbench.features.load takes."""
+def network_file(task, name):
+    """The file or folder of weights of a feature network that is no segmenter."""
+    network = TASKS[task]["feature_networks"][name]
+    if config_networks.is_stand_in(network):
+        return f"{RESULTS}/{task}/models/networks/{name}/resnet.pth"
+    if network["kind"] != "medicalnet":
+        return network["folder"] if network["kind"] == "nnunet" else network["path"]
+    weights = network["weights"]
+    return config_networks.download_path(weights) if isinstance(weights, dict) else weights
+
+
+def stand_in_options(wildcards):
+    """What training a stand-in needs: its options, and the planner of the generator `nnunet`."""
     task = TASKS[wildcards.task]
-    specs = {}
-    for name in loss_networks(wildcards):
-        segmenter, folder = task["segmenters"][name], segmenter_model(wildcards.task, name)
-        if segmenter["kind"] == "totalsegmentator":
-            folder = str(layout.model_folder(Path(folder), segmenter["task"]))
-        specs[name] = {"kind": "nnunet", "folder": folder}
-    return specs
+    network = task["feature_networks"][wildcards.network]
+    return {key: network[key] for key in ("depth", "training", "patch_size")} | {
+        "planner": task["generators"]["nnunet"]["planner"]
+    }
+
+
+def download_of(wildcards):
+    """The `weights` of the study file that a download is made of."""
+    path = f"{config_networks.DOWNLOADS}/{wildcards.digest}/{wildcards.file}"
+    networks = [network for task in TASKS.values() for network in task["feature_networks"].values()]
+    downloads = [network["weights"] for network in networks if isinstance(network.get("weights"), dict)]
+    return next(weights for weights in downloads if config_networks.download_path(weights) == path)
+
+
+def network_inputs(wildcards):
+    """The weights of every network in a variant's loss."""
+    segmenters = TASKS[wildcards.task]["segmenters"]
+    return [
+        segmenter_input(wildcards.task, name) if name in segmenters else network_file(wildcards.task, name)
+        for name in loss_networks(wildcards)
+    ]
+
+
+def feature_networks(wildcards):
+    """The networks whose features a variant's loss uses: name -> what afpbench.features.load takes."""
+    segmenters = TASKS[wildcards.task]["segmenters"]
+    return {
+        name: segmenter_features(wildcards.task, name) if name in segmenters else network_features(wildcards.task, name)
+        for name in loss_networks(wildcards)
+    }
+
+
+def segmenter_features(task, name):
+    """A segmenter as a feature network."""
+    segmenter, folder = TASKS[task]["segmenters"][name], segmenter_model(task, name)
+    if segmenter["kind"] == "totalsegmentator":
+        folder = str(layout.model_folder(Path(folder), segmenter["task"]))
+    spec = {"kind": "nnunet", "folder": folder}
+    return spec | {"fold": folds(segmenter)} if segmenter["kind"] == "nnunet" else spec
+
+
+def network_features(task, name):
+    """An entry of `feature_networks` as a feature network."""
+    network = TASKS[task]["feature_networks"][name]
+    kind, path = network["kind"], network_file(task, name)
+    if kind == "nnunet":
+        return {"kind": kind, "folder": path, "fold": folds(network)}
+    if kind == "medicalnet":
+        keys, spec = ("mean_hu", "std_hu"), {"kind": kind, "weights": path}
+        if isinstance(network["weights"], dict):
+            spec["sha256"] = network["weights"]["sha256"]
+    else:
+        keys, spec = ("mean_hu", "std_hu", "clip_hu", "network_spacing_mm", "divisor"), {"kind": kind, "path": path}
+    return spec | {key: network[key] for key in keys}
+
+
+def folds(options):
+    """`folds` of a model folder as afpbench.features.load takes them: one number by itself."""
+    chosen = options["folds"]
+    return chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
 
 
 def variant_training(wildcards):
@@ -249,7 +317,7 @@ def generator_code(wildcards):
 
 
 def loss_networks(wildcards):
-    """Names of the segmenters in a variant's loss, in order."""
+    """Names of the networks in a variant's loss, in order."""
     names = []
     for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]:
         for entry in [*term.get("networks", []), *([term["network"]] if term.get("network") else [])]:

@@ -9,7 +9,7 @@ rule train_variant:
             f"{TASKS[wildcards.task]['variants'][wildcards.variant]['generator']}"
         ),
         normalization=rules.normalization.output,
-        networks=lambda wildcards: [segmenter_input(wildcards.task, name) for name in loss_networks(wildcards)],
+        networks=network_inputs,
         start=start_checkpoint,
     output:
         plans=f"{R}/models/variants/{{variant}}/plans.json",

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from ..atomic import sha256_of
 from ..errors import ModelError
 from .base import FeatureNetwork, choose_layers
 from .checkpoints import load_checkpoint
@@ -27,6 +28,7 @@ class MedicalNetFeatures(FeatureNetwork):
     begin with `module.`. Depth (10, 18, 34, 50) and kind of shortcut are read from it; its segmentation head is left.
     mean_hu, std_hu: the input is (HU - mean) / SD. By default the patch's own, as MedicalNet normalises each image;
     fixed values let the features see the HU scale.
+    sha256: of the checkpoint, where it is known; another file is refused before it is read.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class MedicalNetFeatures(FeatureNetwork):
         layers: str | Sequence[str] | None = None,
         mean_hu: float | None = None,
         std_hu: float | None = None,
+        sha256: str | None = None,
     ):
         super().__init__()
         if (mean_hu is None) != (std_hu is None):
@@ -54,7 +57,7 @@ class MedicalNetFeatures(FeatureNetwork):
                 "percentile_99_5": float("inf"),
             },
         )
-        self.network = load_medicalnet(weights)
+        self.network = load_medicalnet(weights, sha256)
         deepest = max(LAYER_NAMES.index(name) for name in self.layer_names)
         for name in LAYER_NAMES[deepest + 1 :]:
             delattr(self.network, name)
@@ -156,7 +159,7 @@ def _shortcut(channels: int, out: int, stride: int, projections: bool) -> nn.Mod
     return nn.Sequential(nn.Conv3d(channels, out, 1, stride, bias=False), nn.BatchNorm3d(out))
 
 
-def load_medicalnet(path: str | Path) -> ResNet:
+def load_medicalnet(path: str | Path, sha256: str | None = None) -> ResNet:
     """A ResNet with the weights of a MedicalNet checkpoint, its head left out.
 
     Raises ModelError when the file is missing, damaged, or not of one of MedicalNet's depths.
@@ -167,6 +170,13 @@ def load_medicalnet(path: str | Path) -> ResNet:
             f"MedicalNet: no such file: {path}",
             expected="a checkpoint such as resnet_50_23dataset.pth",
             hint="download MedicalNet's weights from its authors and name the file: weights: path",
+        )
+    if sha256 is not None and (found := sha256_of(path)) != sha256:
+        raise ModelError(
+            f"MedicalNet: the wrong file lies at {path}",
+            found=f"sha256 {found}",
+            expected=f"sha256 {sha256}",
+            hint="delete it and run again: it is then downloaded",
         )
     content = load_checkpoint(path)
     state = content.get("state_dict", content)

@@ -1,22 +1,20 @@
-"""Train a segmenter through nnU-Net: raw dataset, fingerprint, plan, preprocessing and training are nnU-Net's.
+"""Train a segmenter through nnU-Net, on the labels of the cases.
 
 The result is an ordinary nnU-Net v2 model folder: nnU-Net's own tools open it.
 """
 
 import hashlib
 import json
-import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from .. import io
-from ..atomic import sha256_of, write_text
+from ..atomic import sha256_of
 from ..errors import DataError
-from ..log import logger, progress
-from ..training import environment, planning, run
+from ..training import supervised
 
-DATASET = "Dataset002_segmenter"
 TRAINER = "nnUNetTrainerStudy"
 
 
@@ -41,15 +39,19 @@ def train_segmenter(
     cases that it merges; classes get the values 1, 2, ... in this order. segmenter: {planner, patch_size, training}.
     work: rolling state, removed at the end. out: the model folder.
     """
-    dataset = work / "preprocessed" / DATASET
-    marker, key = work / "prepared", _key(prepared, splits, groups, segmenter, spacing_mm, seed)
-    if not marker.exists() or marker.read_text(encoding="utf-8") != key:
-        _prepare(name, prepared, splits, groups, segmenter, spacing_mm, work, seed)
-        write_text(marker, key)
-    environment.use_nnunet(preprocessed=work / "preprocessed")
+    labels = {case: folder / "labels.nii.gz" for case, folder in prepared.items()}
+    data = supervised.LabelledCT(
+        {case: folder / "ct.nii.gz" for case, folder in prepared.items()},
+        partial(_write_labels, labels, groups),
+        list(groups),
+        _key(prepared, splits, groups, segmenter, spacing_mm, seed),
+        # TotalSegmentator hands its network RAS images, whatever the file says: its stand-in must learn them so.
+        reader="NibabelIOWithReorient" if segmenter["kind"] == "totalsegmentator" else "SimpleITKIO",
+    )
     settings = {"name": name, "training": segmenter["training"], "precision": precision, "seed": seed}
-    run.train(TRAINER, dataset, settings, work / "training", out, device=device, threads=threads, seed=seed)
-    shutil.rmtree(work)
+    supervised.train(
+        TRAINER, data, splits, segmenter, settings, spacing_mm, work, out, device=device, threads=threads
+    )  # fmt: skip
 
 
 def _key(prepared: dict[str, Path], splits: dict, groups: dict, segmenter: dict, spacing_mm, seed: int) -> str:
@@ -61,38 +63,9 @@ def _key(prepared: dict[str, Path], splits: dict, groups: dict, segmenter: dict,
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _prepare(name, prepared, splits, groups, segmenter, spacing_mm, work: Path, seed: int) -> None:
-    """nnU-Net's raw dataset, plan and preprocessed cases in the work folder."""
-    shutil.rmtree(work, ignore_errors=True)
-    environment.use_nnunet(raw=work / "raw", preprocessed=work / "preprocessed", augmentation_processes=1)
-    cases = [*splits["train"], *splits["validation"]]
-    labels = {}
-    for case in progress(cases, len(cases), f"{name}: labels"):
-        labels[case] = work / "labels" / f"{case}.nii.gz"
-        _write_labels(case, prepared[case] / "labels.nii.gz", groups, labels[case])
-    planning.write_raw_dataset(
-        work / "raw" / DATASET,
-        {case: prepared[case] / "ct.nii.gz" for case in cases},
-        labels,
-        channel="CT",
-        classes={group: value for value, group in enumerate(groups, start=1)},
-        # TotalSegmentator hands its network RAS images, whatever the file says: its stand-in must learn them so.
-        reader="NibabelIOWithReorient" if segmenter["kind"] == "totalsegmentator" else "SimpleITKIO",
-    )
-    plans = planning.plan(DATASET, segmenter["planner"], segmenter["patch_size"], spacing_mm)
-    patch = plans["configurations"][planning.CONFIGURATION]["patch_size"]
-    logger.info("%s: patch %s voxels, %d classes", name, list(patch), len(groups))
-    from nnunetv2.experiment_planning.plan_and_preprocess_api import preprocess_dataset
-
-    with environment.one_worker():
-        preprocess_dataset(2, planning.PLANS, (planning.CONFIGURATION,), [1], show_progress_bar=False)
-    split = [{"train": splits["train"], "val": splits["validation"]}]
-    (work / "preprocessed" / DATASET / "splits_final.json").write_text(json.dumps(split))
-
-
-def _write_labels(case: str, path: Path, groups: dict[str, list[int]], out: Path) -> None:
+def _write_labels(labels: dict[str, Path], groups: dict[str, list[int]], case: str, out: Path) -> None:
     """The case's label map with each group as one value; every other label is background."""
-    volume = io.read(path, f"case {case}: labels")
+    volume = io.read(labels[case], f"case {case}: labels")
     table = np.zeros(256, np.uint8)
     for value, members in enumerate(groups.values(), start=1):
         table[members] = value

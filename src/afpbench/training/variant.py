@@ -60,8 +60,15 @@ def _digests(training_set: Path, normalization: Path, networks: dict[str, dict],
     files = {"training set": dataset / "digest.json", "plan": dataset / f"{planning.PLANS}.json"}
     files["normalization"] = normalization
     for name, network in networks.items():
-        for path in sorted(Path(network["folder"]).rglob("checkpoint_final.pth")):
-            files[f"{name}: {path.parent.name}"] = path
+        for path in _weight_files(network):
+            files[f"{name}: {path.parent.name}/{path.name}"] = path
     if start is not None:
         files["start"] = start
     return {name: sha256_of(path) for name, path in files.items()}
+
+
+def _weight_files(network: dict) -> list[Path]:
+    """The files of weights of a feature network's specification."""
+    if "folder" in network:
+        return sorted(Path(network["folder"]).rglob("checkpoint_final.pth"))
+    return [Path(network.get("weights") or network["path"])]

@@ -34,17 +34,18 @@ class nnUNetTrainerStudy(ResumableTrainer):
                 patch_size, rotation_for_DA, deep_supervision_scales, None, do_dummy_2d_data_aug, **kwargs
             )
         spatial = spatial_transforms(patch_size, rotation_for_DA, do_dummy_2d_data_aug)
-        return ComposeTransforms(
-            [
-                *(spatial if augmentation == "spatial" else []),
-                RemoveLabelTansform(-1, 0),
-                DownsampleSegForDSTransform(ds_scales=deep_supervision_scales),
-            ]
-        )
+        transforms = [*(spatial if augmentation == "spatial" else []), RemoveLabelTansform(-1, 0)]
+        if self.enable_deep_supervision:
+            transforms.append(DownsampleSegForDSTransform(ds_scales=deep_supervision_scales))
+        return ComposeTransforms(transforms)
 
     def train_step(self, batch: dict) -> dict:
         data = batch["data"].to(self.device, non_blocking=True)
-        target = [part.to(self.device, non_blocking=True) for part in batch["target"]]
+        target = batch["target"]
+        if self.enable_deep_supervision:
+            target = [part.to(self.device, non_blocking=True) for part in target]
+        else:
+            target = target.to(self.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
         with hardware.autocast(self.device.type, self.precision):
             loss = self.loss(self.network(data), target)

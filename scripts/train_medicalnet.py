@@ -1,0 +1,25 @@
+from afpbench import log
+
+# The guard is for worker processes of nnU-Net, which import this file.
+if __name__ == "__main__":
+    log.start(snakemake.log[0])
+    from pathlib import Path
+
+    from afpbench.atomic import read_json
+    from afpbench.data.failures import alive, alive_splits
+    from afpbench.training.medicalnet import train_stand_in
+
+    params, cases = snakemake.params, alive(snakemake.input.prepared)
+    train_stand_in(
+        f"{snakemake.wildcards.task}/{snakemake.wildcards.network}",
+        cases,
+        alive_splits(read_json(snakemake.input.splits[0]), cases),
+        params.network,
+        params.spacing_mm,
+        Path(params.work),
+        Path(snakemake.output.weights),
+        device=params.device,
+        precision=params.precision,
+        threads=snakemake.threads,
+        seed=params.seed,
+    )
