@@ -93,7 +93,7 @@ SelectTypeParameters=CR_CPU_Memory
 SchedulerParameters=sched_interval=2,batch_sched_delay=0,bf_interval=2
 SlurmdParameters=config_overrides
 ReturnToService=2
-MinJobAge=300
+MinJobAge=3600
 KillWait=5
 GresTypes=gpu
 $(accounting_lines)

@@ -55,7 +55,7 @@ def runs(cluster, tmp_path_factory):
     """The study run locally and through SLURM: two folders, and what Snakemake printed in the second."""
     folders = [copy_project(tmp_path_factory.mktemp(name) / "project") for name in ("local", "slurm")]
     for folder in folders:
-        shutil.copyfile(HERE / "study.yaml", folder / "study.yaml")
+        shutil.copyfile(HERE.parent / "e2e" / "smallest.yaml", folder / "study.yaml")
     local = snakemake(folders[0], "--cores", "2", "--configfile", "study.yaml")
     assert local.returncode == 0, local.stdout[-5000:]
     through = snakemake(folders[1], *PROFILE)
