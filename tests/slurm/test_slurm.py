@@ -107,7 +107,7 @@ def epochs(log: Path) -> list[int]:
     return [int(number) for number in re.findall(r"epoch (\d+)/\d+", log.read_text())] if log.exists() else []
 
 
-def wait_until(condition, process, seconds=300):
+def wait_until(condition, process, seconds=900):
     """The first true value of the condition while the process lives."""
     limit = time.monotonic() + seconds
     while not (value := condition()):
