@@ -235,3 +235,5 @@ def _expand_paths(options: dict) -> None:
     for key in ("folder", "weights", "path"):
         if isinstance(options.get(key), str):
             options[key] = str(Path(options[key]).expanduser())
+        elif isinstance(options.get(key), list):
+            options[key] = [str(Path(path).expanduser()) for path in options[key]]

@@ -13,6 +13,7 @@ from .config_networks import (
     STAND_IN,
     check_feature_networks,
     check_model_folder,
+    check_naviairway,
     check_networks,
     dataset_classes,
     is_stand_in,
@@ -27,6 +28,7 @@ from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_M
 from .registration.options import problems as registration_problems
 
 TOTALSEGMENTATOR_DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
+NAVIAIRWAY_CLASSES = {"airway": 1}
 CONTROLS = ("real_ct", "mr_linear", "mean_ct")
 PICKS = ("typical", "best", "worst")  # of the test cases, for figures
 
@@ -115,6 +117,8 @@ def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | No
         return list(segmenter["classes"])
     if segmenter["kind"] == "nnunet":
         return dataset_classes(root / segmenter["folder"])
+    if segmenter["kind"] == "naviairway":
+        return list(NAVIAIRWAY_CLASSES)
     names = list(totalsegmentator_classes().values())
     if segmenter["weights"] == STAND_IN:
         available = set(segmenter.get("classes") or source_labels(data))
@@ -195,6 +199,8 @@ def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
             lines += _check_trained(place, segmenter, task["data"])
         elif segmenter["kind"] == "nnunet":
             lines += check_model_folder(place, segmenter, root)
+        elif segmenter["kind"] == "naviairway":
+            lines += check_naviairway(place, segmenter, root)
         else:
             lines += _check_totalsegmentator(place, segmenter, task["data"], root)
         if is_trained_here(segmenter):

@@ -8,6 +8,7 @@ from .config_schema import nearest, not_among
 
 STAND_IN = "stand_in"
 DOWNLOADS = "resources/networks"
+NO_LOGITS = ("medicalnet", "torchscript", "naviairway")  # the term `segmentation` reads an nnU-Net's logits
 STAND_IN_KEYS = ("depth", "training", "patch_size")
 
 
@@ -56,9 +57,9 @@ def check_networks(place: str, variant: dict, task: dict) -> list[str]:
                 lines.append(not_among(spot, name, [*segmenters, *others], what))
             elif segmenters.get(name, {}).get("task") == "total":
                 lines.append(f"{spot}: {name} is TotalSegmentator's `total`, five networks; allowed: fast, fastest")
-            elif term["term"] == "segmentation" and others.get(name, {"kind": "nnunet"})["kind"] != "nnunet":
-                kind = others[name]["kind"]
-                lines.append(f"{spot}: {name} has no segmentation output; found: kind {kind}; allowed: a segmenter")
+            elif term["term"] == "segmentation" and (kind := {**others, **segmenters}[name]["kind"]) in NO_LOGITS:
+                what = f"not for the term segmentation; found: {name}, kind {kind}"
+                lines.append(f"{spot}: {what}; allowed: an nnU-Net of any kind")
     return lines
 
 
@@ -105,6 +106,15 @@ def _check_medicalnet(place: str, network: dict, root: Path) -> list[str]:
     return lines
 
 
+def check_naviairway(place: str, network: dict, root: Path) -> list[str]:
+    """Every checkpoint of NaviAirway is there."""
+    return [
+        f"{place}.weights[{index}]: no such file; found: '{path}'; hint: {_relative(root)}"
+        for index, path in enumerate(network["weights"])
+        if not (root / path).is_file()
+    ]
+
+
 def _check_torchscript(place: str, network: dict, root: Path) -> list[str]:
     lines, clip = [], network["clip_hu"]
     if not (root / network["path"]).is_file():
@@ -125,4 +135,9 @@ def _relative(root: Path) -> str:
     return f"relative paths start from {root.resolve()}"
 
 
-_CHECKS = {"medicalnet": _check_medicalnet, "torchscript": _check_torchscript, "nnunet": _check_nnunet}
+_CHECKS = {
+    "medicalnet": _check_medicalnet,
+    "torchscript": _check_torchscript,
+    "nnunet": _check_nnunet,
+    "naviairway": check_naviairway,
+}

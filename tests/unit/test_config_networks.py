@@ -144,6 +144,22 @@ def test_folds_of_a_model_folder(tmp_path):
     ]
 
 
+def test_naviairway_segments_and_gives_features(tmp_path):
+    changed = study({"medicalnet": {"kind": "naviairway", "weights": ["a.pkl"]}})
+    lung = changed["tasks"]["lung"]
+    lung["segmenters"]["navi"] = {"kind": "naviairway", "weights": ["a.pkl", "~/b.pkl"]}
+    (tmp_path / "a.pkl").touch()
+    with pytest.raises(StudyError) as error:
+        load_study(changed, tmp_path)
+    (line,) = error.value.problems
+    assert line.startswith("tasks.lung.segmenters.navi.weights[1]: no such file; found: '") and "~" not in line
+    lung["segmenters"]["navi"]["weights"] = ["a.pkl"]
+    assert load_study(changed, tmp_path)["tasks"]["lung"]["segmenters"]["navi"]["label"] == "navi"
+    lung["structures"]["airways"]["classes"] = ["trachea"]
+    with pytest.raises(StudyError, match="the segmenter 'navi' has no such class; found: 'trachea'; allowed: airway"):
+        load_study(changed, tmp_path)
+
+
 def test_losses_name_segmenters_and_feature_networks(tmp_path):
     networks = STUDY["tasks"]["lung"]["feature_networks"]
     spot = "tasks.lung.variants.perceptual.loss[0].networks"
@@ -152,6 +168,6 @@ def test_losses_name_segmenters_and_feature_networks(tmp_path):
         "did you mean 'medicalnet'?"
     ]
     assert lines_of(networks, tmp_path, [{"term": "segmentation", "networks": ["medicalnet"]}]) == [
-        f"{spot}: medicalnet has no segmentation output; found: kind medicalnet; allowed: a segmenter"
+        f"{spot}: not for the term segmentation; found: medicalnet, kind medicalnet; allowed: an nnU-Net of any kind"
     ]
     load_study(study(networks, [{"term": "afp", "networks": ["navi", {"name": "medicalnet", "weight": 2}]}]), tmp_path)

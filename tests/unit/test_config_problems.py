@@ -129,7 +129,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.data", {"source": "phantom", "region": "thorax"},
          "tasks.lung.data.cases: missing; allowed: a whole number at least 1, at most 1000"),
         ("LUNG.segmenters.navi.kind", "train", "tasks.lung.segmenters.navi.kind: not allowed; found: 'train'; "
-         "allowed: totalsegmentator, nnunet, trained; did you mean 'trained'?"),
+         "allowed: totalsegmentator, nnunet, trained, naviairway; did you mean 'trained'?"),
         ("LUNG.segmenters.navi", {"kind": "trained"},
          "tasks.lung.segmenters.navi.classes: missing; allowed: a group of keys not empty"),
         ("LUNG.segmenters.navi.classes.airway", "airway_lumen", "tasks.lung.segmenters.navi.classes.airway: "

@@ -3,7 +3,7 @@
 import json
 
 from afpbench import config_networks
-from afpbench.config_checks import is_trained_here, totalsegmentator_classes
+from afpbench.config_checks import NAVIAIRWAY_CLASSES, is_trained_here, totalsegmentator_classes
 from afpbench.data import sources
 from afpbench.label_names import label_values, used_names
 from afpbench.generators.architecture import is_gan
@@ -195,19 +195,25 @@ def segmenter_model(task, name):
         return f"{RESULTS}/{task}/models/segmenters/{name}"
     if segmenter["kind"] == "totalsegmentator" and segmenter["weights"] == "stand_in":
         return f"{RESULTS}/{task}/models/totalsegmentator/{name}"
+    if segmenter["kind"] == "naviairway":
+        return str(Path(segmenter["weights"][0]).parent)
     return segmenter["folder"] if segmenter["kind"] == "nnunet" else segmenter["weights"]
 
 
 def segmenter_input(task, name):
-    """The file or folder that stands for a segmenter's weights in a rule's input."""
+    """The files or the folder that stand for a segmenter's weights in a rule's input."""
+    if TASKS[task]["segmenters"][name]["kind"] == "naviairway":
+        return TASKS[task]["segmenters"][name]["weights"]
     if TASKS[task]["segmenters"][name]["kind"] == "trained":
         return f"{segmenter_model(task, name)}/fold_0/checkpoint_final.pth"
     return segmenter_model(task, name)
 
 
 def network_file(task, name):
-    """The file or folder of weights of a feature network that is no segmenter."""
+    """The file, files or folder of weights of a feature network that is no segmenter."""
     network = TASKS[task]["feature_networks"][name]
+    if network["kind"] == "naviairway":
+        return network["weights"]
     if config_networks.is_stand_in(network):
         return f"{RESULTS}/{task}/models/networks/{name}/resnet.pth"
     if network["kind"] != "medicalnet":
@@ -235,11 +241,11 @@ def download_of(wildcards):
 
 def network_inputs(wildcards):
     """The weights of every network in a variant's loss."""
-    segmenters = TASKS[wildcards.task]["segmenters"]
-    return [
-        segmenter_input(wildcards.task, name) if name in segmenters else network_file(wildcards.task, name)
-        for name in loss_networks(wildcards)
-    ]
+    segmenters, files = TASKS[wildcards.task]["segmenters"], []
+    for name in loss_networks(wildcards):
+        found = segmenter_input(wildcards.task, name) if name in segmenters else network_file(wildcards.task, name)
+        files += [found] if isinstance(found, str) else found
+    return files
 
 
 def feature_networks(wildcards):
@@ -253,6 +259,8 @@ def feature_networks(wildcards):
 
 def segmenter_features(task, name):
     """A segmenter as a feature network."""
+    if TASKS[task]["segmenters"][name]["kind"] == "naviairway":
+        return {"kind": "naviairway", "weights": TASKS[task]["segmenters"][name]["weights"]}
     segmenter, folder = TASKS[task]["segmenters"][name], segmenter_model(task, name)
     if segmenter["kind"] == "totalsegmentator":
         folder = str(layout.model_folder(Path(folder), segmenter["task"]))
@@ -266,6 +274,8 @@ def network_features(task, name):
     kind, path = network["kind"], network_file(task, name)
     if kind == "nnunet":
         return {"kind": kind, "folder": path, "fold": folds(network)}
+    if kind == "naviairway":
+        return {"kind": kind, "weights": path}
     if kind == "medicalnet":
         keys, spec = ("mean_hu", "std_hu"), {"kind": kind, "weights": path}
         if isinstance(network["weights"], dict):
@@ -372,6 +382,8 @@ def class_values(task, name):
         return {group: value for value, group in enumerate(segmenter["classes"], start=1)}
     if segmenter["kind"] == "totalsegmentator":
         return {name: value for value, name in totalsegmentator_classes().items()}
+    if segmenter["kind"] == "naviairway":
+        return NAVIAIRWAY_CLASSES
     labels = json.loads((ROOT / segmenter["folder"] / "dataset.json").read_text())["labels"]
     return {name: value for name, value in labels.items() if isinstance(value, int)}
 

@@ -123,7 +123,7 @@ rule segment_real:
         segmenter=option("segmenters", "{segmenter}"),
         folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.segmenter),
         device=RUNTIME["device"],
-        code=code_digest("segmenters.prediction", "io"),
+        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
     message:
         "{wildcards.task}: {wildcards.segmenter} on the real CT, chunk {wildcards.chunk}"
     script:
@@ -155,7 +155,7 @@ rule segment:
         segmenter=option("segmenters", "{segmenter}"),
         folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.segmenter),
         device=RUNTIME["device"],
-        code=code_digest("segmenters.prediction", "io"),
+        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
     message:
         "{wildcards.task}: {wildcards.segmenter} on {wildcards.row}, chunk {wildcards.chunk}"
     script:

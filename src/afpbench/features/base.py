@@ -15,6 +15,7 @@ KINDS = {
     "nnunet": (".nnunet", "load_nnunet"),
     "medicalnet": (".medicalnet", "MedicalNetFeatures"),
     "torchscript": (".torchscript", "TorchScriptFeatures"),
+    "naviairway": (".naviairway", "NaviAirwayFeatures"),
 }
 
 
@@ -83,7 +84,7 @@ def load(
 ) -> FeatureNetwork:
     """Load a feature network, frozen, onto a device.
 
-    spec: {"kind": "nnunet" | "medicalnet" | "torchscript", ...}; the other keys are the options of that kind (for
+    spec: {"kind": one of KINDS, ...}; the other keys are the options of that kind (for
     nnunet: `folder`, `fold`, `checkpoint`, `configuration`). `channels_last: true` stores the weights with channels
     last, which is faster in bfloat16 and on a GPU, and slower in float32 on a CPU.
     spacing_mm: the spacing (z, y, x) of the patches that it will be given.

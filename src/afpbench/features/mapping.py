@@ -51,12 +51,22 @@ def rgb_to_01(x: torch.Tensor, properties: dict) -> torch.Tensor:
     return x / 255.0
 
 
+def naviairway_scaling(x: torch.Tensor, properties: dict) -> torch.Tensor:
+    """NaviAirway's input, per patch: clipped to [-1000, 600] HU, minus the minimum, over the 99th percentile, x 255."""
+    axes = tuple(range(1, x.ndim))
+    x = x.clamp(-1000.0, 600.0)
+    x = x - x.amin(dim=axes, keepdim=True)
+    high = torch.quantile(x.flatten(1), 0.99, dim=1).reshape(-1, *(1,) * (x.ndim - 1))
+    return x * (255.0 / torch.where(high > 0, high, 255.0))
+
+
 NORMALIZATIONS: dict[str, Callable[[torch.Tensor, dict], torch.Tensor]] = {
     "CTNormalization": ct_normalization,
     "ZScoreNormalization": zscore_normalization,
     "NoNormalization": no_normalization,
     "RescaleTo01Normalization": rescale_to_01,
     "RGBTo01Normalization": rgb_to_01,
+    "NaviAirway": naviairway_scaling,
 }
 
 

@@ -14,6 +14,7 @@ from ..errors import ModelError
 from ..log import tools
 from ..training import environment
 from .layout import LAYOUT, model_folder
+from .naviairway import open_naviairway
 
 Segment = Callable[[io.Volume], np.ndarray]
 
@@ -21,14 +22,16 @@ Segment = Callable[[io.Volume], np.ndarray]
 def open_segmenter(kind: str, folder: Path, options: dict, device: str, threads: int) -> Segment:
     """Return a function that maps a CT volume (HU) to a label map (z, y, x) on the same grid.
 
-    kind: "totalsegmentator" (folder: its weights folder; options: {task}) or "nnunet" / "trained" (folder: a model
-    folder; options: {folds}).
+    kind: "totalsegmentator" (folder: its weights folder; options: {task}), "naviairway" (options: {weights}), or
+    "nnunet" / "trained" (folder: a model folder; options: {folds}).
     """
     environment.use_nnunet()
     hardware.set_threads(threads)
     chosen = hardware.device(device)
     if kind == "totalsegmentator":
         return _totalsegmentator(folder, options["task"], chosen, threads)
+    if kind == "naviairway":
+        return open_naviairway(options["weights"], chosen)
     return _nnunet(folder, options.get("folds"), chosen)
 
 

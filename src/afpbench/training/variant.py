@@ -71,4 +71,5 @@ def _weight_files(network: dict) -> list[Path]:
     """The files of weights of a feature network's specification."""
     if "folder" in network:
         return sorted(Path(network["folder"]).rglob("checkpoint_final.pth"))
-    return [Path(network.get("weights") or network["path"])]
+    files = network.get("weights") or network["path"]
+    return [Path(path) for path in (files if isinstance(files, list) else [files])]
