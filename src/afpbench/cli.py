@@ -38,6 +38,13 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
     )
     validate.set_defaults(run=run_validate)
 
+    check = commands.add_parser("check", help="open every case of a study once and say what looks wrong")
+    if command == "check":
+        from . import cli_check
+
+        cli_check.add_arguments(check)
+        check.set_defaults(run=cli_check.run)
+
     metrics = commands.add_parser("metrics", help="compare synthetic CTs with real ones")
     if command == "metrics":  # its module loads NumPy, which the other commands do without
         from . import cli_metrics

@@ -224,13 +224,7 @@ def test_an_empty_label_map():
 
 # --- DICOM
 
-LABELS_STS = {
-    "kind": "hu_ranges",
-    "structures": {
-        "bone": {"hu": [180, 3071], "smooth_mm": 0.8, "close_mm": 4, "fill": True, "min_volume_mm3": 1000},
-        "muscle": {"hu": [-20, 150], "smooth_mm": 1.5, "margin_mm": 1.5, "open_mm": 2.5},
-    },
-}
+LABELS_STS = {"kind": "hu_ranges", "structures": {"bone": {"hu": [180, 3071], "smooth_mm": 0.8, "fill": True}}}
 
 
 def test_a_patient_from_dicom_and_rtstruct_is_that_from_nifti(real_data, tmp_path):

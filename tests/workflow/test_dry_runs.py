@@ -36,6 +36,7 @@ def expected_jobs(study, root):
         used = {structure["segmenter"] for structure in task["structures"].values()}
         for rule in ("import_case", "resample_case", "register_case", "prepare_case"):
             add(rule, cases if rule in ("import_case", "resample_case", "register_case") else splits_total(task))
+        add("check_data", task["data"]["source"] != "phantom")
         for rule in ("registration_table", "splits", "normalization", "metrics", "statistics"):
             add(rule, 1)
         add("training_set", len({variant["generator"] for variant in task["variants"].values()}))

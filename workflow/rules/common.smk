@@ -104,6 +104,8 @@ def all_results():
             f"{base}/metrics/metrics.csv",
         ]
         files += [f"{base}/statistics/statistics.csv"]
+        if spec["data"]["source"] != "phantom":
+            files += [f"{base}/check/index.html"]
         if has_accuracy(spec):
             files += [f"{base}/segmenters/accuracy.csv"]
         files += [f"{base}/tables/{table}.{kind}" for table in spec["tables"] for kind in ("csv", "md", "tex", "html")]

@@ -1,5 +1,9 @@
 """From a source to a checked case on canonical axes, and its MR on the study's spacing."""
 
+from types import SimpleNamespace
+
+IMPORT_CODE = [f"data.{name}" for name in ("importing", "checks", "dicom", "rtstruct", "hu_labels", "nifti")]
+
 
 localrules:
     download_sts,
@@ -55,6 +59,38 @@ rule unpack_synthrad2023:
         "../../scripts/unpack_synthrad2023.py"
 
 
+rule check_data:
+    """Every case opened once: what it is, and what looks wrong with it. Stops nothing; the import refuses what it must."""
+    input:
+        lambda wildcards: [
+            file
+            for case in CASES[wildcards.task]
+            for file in source_files(SimpleNamespace(task=wildcards.task, case=case))
+        ],
+    output:
+        page=f"{R}/check/index.html",
+        table=f"{R}/check/check.csv",
+    log:
+        f"{LOGS}/check_data.log",
+    benchmark:
+        f"{BENCHMARKS}/check_data.tsv"
+    priority: 40
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 2
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        data=import_options,
+        cases=lambda wildcards: CASES[wildcards.task],
+        code=code_digest("io", "data", "preprocessing", "registration_quality"),
+    message:
+        "{wildcards.task}: checking the input"
+    script:
+        "../../scripts/check_data.py"
+
+
 rule import_case:
     """Read MR and CT (and labels, contours, true deformation), check them, turn them to canonical axes."""
     input:
@@ -75,7 +111,7 @@ rule import_case:
     params:
         data=import_options,
         seed=SEED,
-        code=code_digest("io", "data", "phantom"),
+        code=code_digest("io", "phantom", *IMPORT_CODE),
     message:
         "{wildcards.task}: importing {wildcards.case}"
     script:

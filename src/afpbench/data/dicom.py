@@ -4,7 +4,6 @@ Nothing of a header but what is technical (modality, size, spacing, number of sl
 outputs: no name, no id, no date, and no UID either, since many scanners write the date into it.
 """
 
-import contextlib
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,44 +70,38 @@ def digest(path: Path) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-@contextlib.contextmanager
-def silent() -> Iterator[None]:
-    """pydicom without warnings: they would quote values of the header in the log."""
+def quiet() -> None:
+    """Keep pydicom from warning in this process: its warnings quote values of the header in the log."""
     from pydicom import config
 
-    before = config.settings.reading_validation_mode
     config.settings.reading_validation_mode = config.IGNORE
-    try:
-        yield
-    finally:
-        config.settings.reading_validation_mode = before
 
 
 def _slices(folder: Path) -> Iterator[Slice]:
     """The images below a folder; other files, and DICOM files without a place in the patient, are passed over."""
     import pydicom
 
+    quiet()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with silent():
-            try:
-                header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-            except (pydicom.errors.InvalidDicomError, OSError, EOFError):
-                continue
-            position, orientation = header.get("ImagePositionPatient"), header.get("ImageOrientationPatient")
-            spacing = header.get("PixelSpacing")
-            if header.get("Rows") is None or (position is None and int(header.get("NumberOfFrames") or 1) < 2):
-                continue
-            yield Slice(
-                path,
-                str(header.get("SeriesInstanceUID", "")),
-                str(header.get("Modality", "")),
-                tuple(float(value) for value in position or (0, 0, 0)),
-                tuple(float(value) for value in orientation or (1, 0, 0, 0, 1, 0)),
-                tuple(float(value) for value in spacing or (0, 0)),
-                (int(header.Rows), int(header.Columns)),
-                int(header.get("NumberOfFrames") or 1),
-                int(header.get("SamplesPerPixel") or 1),
-            )
+        try:
+            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
+        except (pydicom.errors.InvalidDicomError, OSError, EOFError):
+            continue
+        position, orientation = header.get("ImagePositionPatient"), header.get("ImageOrientationPatient")
+        spacing = header.get("PixelSpacing")
+        if header.get("Rows") is None or (position is None and int(header.get("NumberOfFrames") or 1) < 2):
+            continue
+        yield Slice(
+            path,
+            str(header.get("SeriesInstanceUID", "")),
+            str(header.get("Modality", "")),
+            tuple(float(value) for value in position or (0, 0, 0)),
+            tuple(float(value) for value in orientation or (1, 0, 0, 0, 1, 0)),
+            tuple(float(value) for value in spacing or (0, 0)),
+            (int(header.Rows), int(header.Columns)),
+            int(header.get("NumberOfFrames") or 1),
+            int(header.get("SamplesPerPixel") or 1),
+        )
 
 
 def _choose(slices: list[Slice], folder: Path, what: str, modality: str | None, series: str | None) -> list[Slice]:
@@ -210,18 +203,18 @@ def _pixels(item: Slice, what: str) -> np.ndarray:
     """The values of one slice, float32: stored value x slope + intercept."""
     import pydicom
 
-    with silent():
-        try:
-            image = pydicom.dcmread(item.path)
-            values = image.pixel_array
-            slope, intercept = image.get("RescaleSlope"), image.get("RescaleIntercept")
-        except Exception as error:  # pydicom and its decoders raise many kinds, whose text may quote the header
-            raise DataError(
-                f"{what}: cannot read the pixels of {item.path}",
-                found=type(error).__name__,
-                expected="a whole DICOM image",
-                hint="the file may be truncated: export it again",
-            ) from None
+    quiet()
+    try:
+        image = pydicom.dcmread(item.path)
+        values = image.pixel_array
+        slope, intercept = image.get("RescaleSlope"), image.get("RescaleIntercept")
+    except Exception as error:  # pydicom and its decoders raise many kinds, whose text may quote the header
+        raise DataError(
+            f"{what}: cannot read the pixels of {item.path}",
+            found=type(error).__name__,
+            expected="a whole DICOM image",
+            hint="the file may be truncated: export it again",
+        ) from None
     slope = 1.0 if slope is None else float(slope)
     intercept = 0.0 if intercept is None else float(intercept)
     return (values * slope + intercept).astype(np.float32)

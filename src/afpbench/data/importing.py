@@ -69,11 +69,8 @@ def _phantom(data: dict, case: str, seed: int) -> tuple[dict[str, Volume], dict]
 
 
 def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
-    files, base = case_files(data, case, root), base_folder(data, root)
-    for role, path in files.items():
-        if base is not None and data["source"] != "sts":
-            check_inside(base, path, _what(case, role))
-    read = {role: canonical(volume) for role, volume in _read(data, case, files, root).items()}
+    files, stored = read_files(data, case, root)
+    read = {role: canonical(volume) for role, volume in stored.items()}
     for role in ("mr", "ct"):
         check_values(read[role], _what(case, role))
     check_hu(read["ct"], _what(case, "ct"))
@@ -90,8 +87,15 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     return volumes, {"files": record, "labels": data.get("labels") or {}}
 
 
-def _read(data: dict, case: str, files: dict[str, Path], root: Path) -> dict[str, Volume]:
-    """Role -> volume as stored: image files, folders of DICOM slices, contours of an RTSTRUCT."""
+def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict[str, Volume]]:
+    """The files of a case and their volumes as stored, by role: image files, DICOM folders, contours of an RTSTRUCT.
+
+    Raises DataError for what cannot be read, and for links that lead out of the source's folder.
+    """
+    files, base = case_files(data, case, root), base_folder(data, root)
+    for role, path in files.items():
+        if base is not None and data["source"] != "sts":
+            check_inside(base, path, _what(case, role))
     series = case_series(data, case, root)
     read: dict[str, Volume] = {}
     for role in sorted(files, key=lambda role: role in DRAWN_IN):  # images first
@@ -102,7 +106,7 @@ def _read(data: dict, case: str, files: dict[str, Path], root: Path) -> dict[str
             read[role] = dicom.read_series(path, what, MODALITIES[role], series.get(role))
         else:
             read[role] = io.read(path, what)
-    return read
+    return files, read
 
 
 def _labels(labels: dict | None, case: str, ct: Volume, given: Volume | None) -> dict[str, Volume]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..io import Volume
-from .dicom import silent
+from .dicom import quiet
 
 OFF_SLICE = 0.25  # of the slice spacing: contours further from a slice were drawn in another image
 
@@ -58,8 +58,8 @@ def _slice_of(z: np.ndarray, count: int, path: Path, what: str) -> int:
 
 def _polygons(path: Path, what: str, roi: str | None) -> list[np.ndarray]:
     """The closed planar contours of the structure, each n x 3 in LPS mm."""
-    with silent():
-        structures = _structures(path, what)
+    quiet()
+    structures = _structures(path, what)
     fitting = {name: polygons for name, polygons in structures.items() if roi is None or fnmatch.fnmatch(name, roi)}
     if len(fitting) != 1:
         raise DataError(

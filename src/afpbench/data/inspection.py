@@ -1,0 +1,159 @@
+"""Open every case of a source once and say what it is and what looks wrong with it."""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import AfpbenchError
+from ..io import Volume
+from .checks import check_hu, check_mask, check_overlap, check_values
+from .importing import DRAWN_IN, canonical, read_files
+from .pairs import agreement
+from .thumbnails import thumbnail
+
+LEAST_BODY_DICE = 0.8
+LEAST_CONTOUR_DICE = 0.8
+LEAST_BODY_SHARE = 0.05
+FLIP_GAIN = 1.5
+AXES = ("L", "R", "P", "A", "S", "I")  # towards which an index axis runs: +x, -x, +y, -y, +z, -z in LPS
+
+
+@dataclass
+class Inspection:
+    """What was found of a case. facts: column -> value; error: what ends its import; findings: what looks wrong."""
+
+    case: str
+    facts: dict[str, object] = field(default_factory=dict)
+    error: str = ""
+    findings: list[str] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+    picture: bytes = b""
+
+    @property
+    def status(self) -> str:
+        return "error" if self.error else "look" if self.findings else "ok"
+
+
+def inspect_source(data: dict, cases: list[str], root: Path, jobs: int = 1) -> Iterator[Inspection]:
+    """Inspect cases in their order, `jobs` at a time (in threads: the work is in ITK and NumPy)."""
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
+        yield from pool.map(lambda case: inspect_case(data, case, root), cases)
+
+
+def inspect_case(data: dict, case: str, root: Path) -> Inspection:
+    """Read a case's files once; what the import would refuse is its error, what merely looks wrong a finding."""
+    result = Inspection(case)
+    try:
+        _, stored = read_files(data, case, root)
+        for role in ("mr", "ct"):
+            result.facts |= _describe(role, stored[role])
+        read = {role: canonical(volume) for role, volume in stored.items()}
+        for role in ("mr", "ct"):
+            check_values(read[role], f"case {case}: {role.upper()}")
+            voxels = np.ascontiguousarray(read[role].array, dtype=np.float32)
+            result.digests[role] = hashlib.blake2b(voxels, digest_size=16).hexdigest()
+            result.findings += _constant_slices(role, stored[role].array)
+        result.picture = thumbnail(read["mr"], read["ct"])
+        if _is_hu(read["mr"]):
+            swapped = "" if _is_hu(read["ct"]) else ", and the CT does not: the two seem to be exchanged"
+            result.findings.append(f"the MR has values of HU, as a CT has them{swapped}")
+        check_hu(read["ct"], f"case {case}: CT")
+        for role, image in DRAWN_IN.items():
+            if role in read:
+                check_mask(read[role], read[image], f"case {case}: {role}")
+        result.facts["box_share"] = round(check_overlap(read["mr"], read["ct"], f"case {case}"), 3)
+        _compare(result, read)
+    except AfpbenchError as error:
+        result.error = str(error)
+    return result
+
+
+def find_duplicates(inspections: list[Inspection]) -> None:
+    """Add a finding to cases whose image has the voxels of another image of the source."""
+    owners: dict[str, tuple[str, str]] = {}
+    for item in inspections:
+        for role, digest in item.digests.items():
+            if digest in owners:
+                case, other = owners[digest]
+                where = f"the {other.upper()} of {case}" if case != item.case else f"its {other.upper()}"
+                item.findings.append(f"the {role.upper()} has the voxels of {where}")
+            owners.setdefault(digest, (item.case, role))
+
+
+def _compare(result: Inspection, read: dict[str, Volume]) -> None:
+    """How MR and CT fit together, and what of it looks wrong."""
+    fit = agreement(read["mr"], read["ct"])
+    result.facts |= {
+        "body_share": round(fit.body_share, 3),
+        "body_dice": round(fit.body_dice, 3),
+        "mutual_information": round(fit.mutual_information, 3),
+    }
+    if fit.body_share < LEAST_BODY_SHARE:
+        result.findings.append(f"hardly any body: {fit.body_share:.0%} of the MR's volume in the CT")
+    if fit.body_dice < LEAST_BODY_DICE:
+        result.findings.append(
+            f"MR and CT disagree: Dice of their bodies {fit.body_dice:.2f} where both have data (not aligned, "
+            "or not one patient)"
+        )
+    if fit.flipped_information > FLIP_GAIN * fit.mutual_information:
+        result.findings.append(
+            f"{fit.flip} seem to be exchanged in one of the two: mutual information {fit.mutual_information:.2f}, "
+            f"flipped {fit.flipped_information:.2f}"
+        )
+    if {"mr_contour", "ct_contour"} <= set(read):
+        dice = _contour_dice(read)
+        result.facts["contour_dice"] = round(dice, 3)
+        if dice < LEAST_CONTOUR_DICE:
+            result.findings.append(f"the contours disagree: Dice {dice:.2f} where the files place them")
+
+
+def _contour_dice(read: dict[str, Volume]) -> float:
+    from ..preprocessing import resample_labels
+
+    first = resample_labels(read["mr_contour"], read["ct_contour"].geometry).array > 0
+    second = read["ct_contour"].array > 0
+    return 2 * float((first & second).sum()) / max(1, int(first.sum() + second.sum()))
+
+
+def _describe(role: str, volume: Volume) -> dict[str, object]:
+    low, high = np.percentile(volume.array[:: max(1, volume.array.shape[0] // 40), ::2, ::2], (0.5, 99.5))
+    return {
+        f"{role}_size": " x ".join(str(n) for n in volume.geometry.shape[::-1]),
+        f"{role}_spacing_mm": " x ".join(f"{s:.2f}" for s in volume.geometry.spacing_mm[::-1]),
+        f"{role}_axes": axes(volume),
+        f"{role}_low": round(float(low), 1),
+        f"{role}_high": round(float(high), 1),
+    }
+
+
+def axes(volume: Volume) -> str:
+    """Towards which side of the patient the x, y and z index axes run, such as LPS; ~ behind it where oblique."""
+    direction = np.array(volume.geometry.direction).reshape(3, 3)
+    letters, oblique = "", False
+    for column in direction.T:
+        axis = int(np.argmax(np.abs(column)))
+        letters += AXES[2 * axis + (column[axis] < 0)]
+        oblique |= abs(column[axis]) < 0.9999
+    return letters + ("~" if oblique else "")
+
+
+def _constant_slices(role: str, array: np.ndarray) -> list[str]:
+    """Slices without any contrast between slices that have some."""
+    flat = array.reshape(len(array), -1)
+    constant = flat.min(axis=1) == flat.max(axis=1)
+    inside = np.flatnonzero(~constant)
+    count = int(constant[inside[0] : inside[-1]].sum()) if inside.size else len(array)
+    return [f"{count} of {len(array)} slices of the {role.upper()} are constant"] if count else []
+
+
+def _is_hu(volume: Volume) -> bool:
+    """Whether an image has what a CT has: air far below 0, and most of the rest near 0."""
+    try:
+        check_hu(volume, "")
+    except AfpbenchError:
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""A small picture of a pair: the middle slice of the MR, the CT at the same place, and both as a checkerboard."""
+
+import io as bytes_io
+
+import numpy as np
+
+from ..io import Geometry, Volume
+from .pairs import linear
+
+LARGEST_PX = 140
+WINDOW_HU = (-250.0, 350.0)
+SQUARES = 6
+
+
+def thumbnail(mr: Volume, ct: Volume) -> bytes:
+    """A PNG of MR, CT and checkerboard side by side, each up to 140 pixels wide. Both on canonical axes; CT in HU."""
+    from PIL import Image
+
+    grid = _slice_grid(mr.geometry)
+    mr_plane, ct_plane = linear(mr, grid, 0.0)[0][0], linear(ct, grid, -1024.0)[0][0]
+    low, high = np.percentile(mr_plane, (1, 99))
+    planes = [_gray(mr_plane, low, high), _gray(ct_plane, *WINDOW_HU)]
+    row, column = np.indices(mr_plane.shape) * SQUARES // np.array(mr_plane.shape)[:, None, None]
+    planes.append(np.where((row + column) % 2, planes[0], planes[1]))
+    gap = np.full((mr_plane.shape[0], 2), 255, np.uint8)
+    picture = np.concatenate([planes[0], gap, planes[1], gap, planes[2]], axis=1)
+    target = bytes_io.BytesIO()
+    Image.fromarray(picture).save(target, format="PNG")
+    return target.getvalue()
+
+
+def _slice_grid(geometry: Geometry) -> Geometry:
+    """The middle slice along z, with square pixels."""
+    depth, height, width = geometry.shape
+    step_z, step_y, step_x = geometry.spacing_mm
+    pixel = max(height * step_y, width * step_x) / LARGEST_PX
+    direction = np.array(geometry.direction).reshape(3, 3)
+    origin = np.array(geometry.origin_mm) + direction @ np.array([0.0, 0.0, depth // 2 * step_z])
+    shape = (1, max(1, round(height * step_y / pixel)), max(1, round(width * step_x / pixel)))
+    return Geometry(shape, (step_z, pixel, pixel), tuple(origin.tolist()), geometry.direction)
+
+
+def _gray(plane: np.ndarray, low: float, high: float) -> np.ndarray:
+    return np.clip(255 * (plane - low) / max(high - low, 1e-6), 0, 255).astype(np.uint8)
