@@ -141,6 +141,18 @@ def finished_study(tmp_path_factory) -> Run:
     return Run(folder, yaml.safe_load(TINY_STUDY.read_text()), result.stdout, time.monotonic() - begin)
 
 
+@pytest.fixture
+def full_disk(tmp_path):
+    """A file system of 200 kB; skipped where none may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("no file system may be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
 # --- prepared cases without the workflow
 
 GRID = Geometry((20, 24, 28), (6.0, 6.0, 6.0), (-84.0, -72.0, 10.0))

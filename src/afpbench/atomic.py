@@ -1,6 +1,7 @@
 """Write to a temporary name beside the target, then rename: a reader never sees half a file."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -8,27 +9,41 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from .errors import DataError
+
+NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
+
 
 @contextlib.contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the target's folder; rename it to the target on success, remove it on error.
 
     The temporary name keeps the target's full file name as its end, so that writers which choose a
-    format by extension (`.nii.gz`) see the right one.
+    format by extension (`.nii.gz`) see the right one. Raises DataError where the disk is full or not writable.
     """
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=f"-{target.name}", dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    target, temporary = Path(target), None
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".tmp-", suffix=f"-{target.name}", dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         os.replace(temporary, target)
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        raise DataError(
+            f"cannot write {target}",
+            found=os.strerror(error.errno),
+            expected="a folder that can be written, with room",
+            hint="make room or give the rights and run again: what is finished is kept. `results` names another folder",
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(target: str | Path, text: str) -> None:

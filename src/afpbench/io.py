@@ -1,6 +1,7 @@
 """Volumes on disk and in memory. Arrays are z, y, x; this is the one module that turns them to and from
 SimpleITK's x, y, z. SimpleITK is imported inside the functions, so that training needs none of it."""
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -105,6 +106,8 @@ def read(path: str | Path, what: str = "volume") -> Volume:
         image = sitk.ReadImage(str(path))
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
+        if "No such file" in reason:  # what ITK says of a MetaImage whose data end too early
+            reason = "a header without its whole data"
         raise DataError(
             f"{what}: cannot read {path}",
             found=reason,
@@ -122,11 +125,29 @@ def read(path: str | Path, what: str = "volume") -> Volume:
 
 
 def write(volume: Volume, path: str | Path) -> None:
-    """Write a volume atomically; the format follows the extension."""
+    """Write a volume atomically; the format follows the extension.
+
+    Raises DataError where it cannot be written whole. ITK says nothing of a NIfTI file that a full disk cut off, so
+    such a file is read through before it gets its name.
+    """
     import SimpleITK as sitk
 
+    from .data.nifti import is_nifti, read_through
+
+    path = Path(path)
     with atomic_path(path) as temporary:
-        sitk.WriteImage(to_sitk(volume), str(temporary), useCompression=True)
+        try:
+            sitk.WriteImage(to_sitk(volume), str(temporary), useCompression=True)
+            problem = read_through(temporary, finite=False)[0] if is_nifti(path) else None
+        except RuntimeError as error:
+            problem = str(error).strip().splitlines()[-1]
+        if problem:
+            raise DataError(
+                f"cannot write {path}",
+                found=f"{problem}; {shutil.disk_usage(path.parent).free / 1e6:.1f} MB free on the disk",
+                expected="a whole image file",
+                hint="make room on the disk and run again: what is finished is kept",
+            )
 
 
 def save_hu(array: np.ndarray) -> np.ndarray:

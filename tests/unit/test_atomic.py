@@ -2,10 +2,12 @@ import hashlib
 import json
 import os
 import stat
+import subprocess
 
 import pytest
 
 from afpbench import atomic
+from afpbench.errors import DataError
 
 
 def test_a_file_appears_whole_under_its_name(tmp_path):
@@ -63,3 +65,22 @@ def test_json_refuses_what_is_not_json_and_keeps_the_old_file(tmp_path, value):
 def test_sha256(tmp_path):
     (tmp_path / "a").write_bytes(b"afpbench" * 100_000)
     assert atomic.sha256_of(tmp_path / "a") == hashlib.sha256(b"afpbench" * 100_000).hexdigest()
+
+
+def test_a_full_disk(full_disk):
+    atomic.write_json(full_disk / "before.json", {"a": 1})
+    with pytest.raises(DataError, match="cannot write .*big.txt\n  found: No space left on device(?s:.)*make room"):
+        atomic.write_text(full_disk / "big.txt", "x" * 400_000)
+    assert [path.name for path in full_disk.iterdir()] == ["before.json"]
+
+
+def test_a_folder_that_cannot_be(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="cannot write .*a.txt\n  found: Not a directory(?s:.)*`results` names another"):
+        atomic.write_text(tmp_path / "file" / "sub" / "a.txt", "x")
+
+
+def test_a_folder_that_is_not_writable(full_disk):
+    assert subprocess.run(["mount", "-o", "remount,ro", str(full_disk)]).returncode == 0
+    with pytest.raises(DataError, match="cannot write .*a.txt\n  found: Read-only file system"):
+        atomic.write_text(full_disk / "a.txt", "x")

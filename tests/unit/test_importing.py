@@ -139,6 +139,38 @@ def test_a_4d_volume(tmp_path):
         run(tmp_path)
 
 
+def test_an_axis_of_size_zero(tmp_path):
+    path = stored(tmp_path) / "CT_image.nii.gz"
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    content[40:48] = np.array([3, 40, 0, 12], "<i2").tobytes()
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(DataError, match="case STS_002: CT: cannot read: .*\n  found: a size of 40 x 0 x 12\n"):
+        run(tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["nii", "mha", "nrrd"])
+def test_another_kind_of_file_under_the_name_of_an_image(tmp_path, ending):
+    from PIL import Image
+
+    (tmp_path / "in" / "p1").mkdir(parents=True)
+    with open(tmp_path / "in" / "p1" / f"mr.{ending}", "wb") as file:
+        Image.fromarray(np.arange(10_000, dtype=np.uint8).reshape(100, 100)).save(file, format="PNG")
+    data = {"source": "folder", "root": "in", "mr": f"{{case}}/mr.{ending}", "ct": "{case}/ct.nii", "labels": None}
+    with pytest.raises(DataError, match="case p1: MR: (cannot read|not a 3D volume)"):
+        importing.import_case(data, "p1", 1, tmp_path / "out", tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["mha", "nrrd"])
+def test_other_formats_that_are_truncated(tmp_path, ending):
+    for role, name in (("mr", "MR_T1_image"), ("ct", "CT_image")):
+        io.write(pair()[name], tmp_path / "in" / "p1" / f"{role}.{ending}")
+    path = tmp_path / "in" / "p1" / f"ct.{ending}"
+    path.write_bytes(path.read_bytes()[:-100])
+    data = {"source": "folder", "root": "in", "mr": f"{{case}}/mr.{ending}", "ct": f"{{case}}/ct.{ending}"}
+    with pytest.raises(DataError, match="case p1: CT: cannot read .*\n  found: .*\n(?s:.)*truncated"):
+        importing.import_case(data, "p1", 1, tmp_path / "out", tmp_path)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_nan_and_infinite_voxels(tmp_path, value):
     message = failure(tmp_path, **altered("MR_T1_image", lambda array: array.__setitem__((2, 3, 4), value)))
@@ -182,6 +214,17 @@ def test_an_mr_given_as_the_ct(tmp_path):
     message = failure(tmp_path, **altered("CT_image", lambda array: np.clip(array, 0, 400, out=array)))
     assert "found: minimum 0, maximum 400" in message
     assert "expected: air below -500 HU" in message
+
+
+def test_mr_and_ct_exchanged(tmp_path):
+    good = pair()
+    moved = {"CT_image": good["MR_T1_image"], "MR_T1_image": good["CT_image"]}
+    message = failure(tmp_path, **moved)
+    assert (
+        "case STS_002: MR and CT are exchanged\n  found: HU in the MR (-1000 to 800), none in the CT (5 to 300)"
+        in message
+    )
+    assert "exchange the two: the MR is" in message
 
 
 def test_no_overlap(tmp_path):

@@ -151,3 +151,16 @@ def test_a_real_patient(real_data):
     folder = sorted((real_data / "sts").glob("STS_*"))[0]
     ct = io.read(folder / "CT_image.nii.gz", f"case {folder.name}: CT")
     assert ct.array.ndim == 3 and -1100 < ct.array.min() < -500 and ct.array.max() > 500
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii", "a.mha", "a.nrrd"])
+def test_a_full_disk_leaves_no_half_file(full_disk, name):
+    io.write(Volume(np.zeros(GRID.shape, np.int16), GRID), full_disk / "before.nii.gz")
+    noise = np.random.default_rng(0).integers(0, 1000, (40, 64, 64)).astype(np.int16)
+    volume = Volume(noise, Geometry(noise.shape, (1.0, 1.0, 1.0)))
+    with pytest.raises(
+        DataError, match=f"cannot write .*{name}\n  found: .*(?s:.)*make room on the disk and run again"
+    ):
+        io.write(volume, full_disk / name)
+    assert [path.name for path in full_disk.iterdir()] == ["before.nii.gz"]
+    assert io.read(full_disk / "before.nii.gz").array.shape == GRID.shape

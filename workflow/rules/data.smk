@@ -84,7 +84,7 @@ rule check_data:
     params:
         data=import_options,
         cases=lambda wildcards: CASES[wildcards.task],
-        code=code_digest("io", "data", "preprocessing", "registration_quality"),
+        code=code_digest("io", "data", "preprocessing", "registration.quality"),
     message:
         "{wildcards.task}: checking the input"
     script:

@@ -68,6 +68,27 @@ def check_hu(ct: Volume, what: str) -> None:
     )
 
 
+def is_hu(volume: Volume) -> bool:
+    """Whether an image has what a CT has: air far below 0, and most of the rest near 0."""
+    try:
+        check_hu(volume, "")
+    except DataError:
+        return False
+    return True
+
+
+def check_not_exchanged(mr: Volume, ct: Volume, what: str) -> None:
+    """Refuse a pair whose MR has values of HU while its CT has not."""
+    if is_hu(mr) and not is_hu(ct):
+        raise DataError(
+            f"{what}: MR and CT are exchanged",
+            found=f"HU in the MR ({mr.array.min():.0f} to {mr.array.max():.0f}), none in the CT "
+            f"({ct.array.min():.0f} to {ct.array.max():.0f})",
+            expected="HU in the CT",
+            hint=f"exchange the two: the MR is {mr.source}, the CT {ct.source}",
+        )
+
+
 def check_mask(mask: Volume, image: Volume, what: str) -> None:
     """A mask on its image's grid, with something in it."""
     if not mask.geometry.matches(image.geometry, tolerance_mm=1e-2):

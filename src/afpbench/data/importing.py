@@ -10,7 +10,7 @@ from ..errors import DataError
 from ..io import Volume
 from ..log import logger
 from . import dicom, rtstruct
-from .checks import check_hu, check_labels, check_mask, check_overlap, check_values
+from .checks import check_hu, check_labels, check_mask, check_not_exchanged, check_overlap, check_values
 from .hu_labels import hu_labels
 from .layouts import check_inside
 from .sources import base_folder, case_files, case_series, class_ids, phantom_index
@@ -73,6 +73,7 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     read = {role: canonical(volume) for role, volume in stored.items()}
     for role in ("mr", "ct"):
         check_values(read[role], _what(case, role))
+    check_not_exchanged(read["mr"], read["ct"], f"case {case}")
     check_hu(read["ct"], _what(case, "ct"))
     volumes = {
         "mr": read["mr"].with_array(read["mr"].array.astype(np.float32)),

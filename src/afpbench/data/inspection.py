@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import AfpbenchError
 from ..io import Volume
-from .checks import check_hu, check_mask, check_overlap, check_values
+from .checks import check_hu, check_mask, check_not_exchanged, check_overlap, check_values, is_hu
 from .importing import DRAWN_IN, canonical, read_files
 from .pairs import agreement
 from .thumbnails import thumbnail
@@ -58,9 +58,9 @@ def inspect_case(data: dict, case: str, root: Path) -> Inspection:
             result.digests[role] = hashlib.blake2b(voxels, digest_size=16).hexdigest()
             result.findings += _constant_slices(role, stored[role].array)
         result.picture = thumbnail(read["mr"], read["ct"])
-        if _is_hu(read["mr"]):
-            swapped = "" if _is_hu(read["ct"]) else ", and the CT does not: the two seem to be exchanged"
-            result.findings.append(f"the MR has values of HU, as a CT has them{swapped}")
+        check_not_exchanged(read["mr"], read["ct"], f"case {case}")
+        if is_hu(read["mr"]):
+            result.findings.append("the MR has values of HU, as a CT has them")
         check_hu(read["ct"], f"case {case}: CT")
         for role, image in DRAWN_IN.items():
             if role in read:
@@ -148,12 +148,3 @@ def _constant_slices(role: str, array: np.ndarray) -> list[str]:
     inside = np.flatnonzero(~constant)
     count = int(constant[inside[0] : inside[-1]].sum()) if inside.size else len(array)
     return [f"{count} of {len(array)} slices of the {role.upper()} are constant"] if count else []
-
-
-def _is_hu(volume: Volume) -> bool:
-    """Whether an image has what a CT has: air far below 0, and most of the rest near 0."""
-    try:
-        check_hu(volume, "")
-    except AfpbenchError:
-        return False
-    return True

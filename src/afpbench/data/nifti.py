@@ -21,13 +21,9 @@ def check_nifti(path: Path, what: str) -> None:
     Memory is bounded by a chunk. Raises DataError.
     """
     path = Path(path)
-    if not path.is_file() or not path.name.endswith((".nii", ".nii.gz")):
+    if not path.is_file() or not is_nifti(path):
         return
-    try:
-        with gzip.open(path) if path.name.endswith(".gz") else open(path, "rb") as stream:
-            problem, expected = _read_through(stream)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        problem, expected = f"{type(error).__name__}: {error}", "a whole compressed file"
+    problem, expected = read_through(path)
     if problem is None:
         return
     finite = "finite" in expected
@@ -41,8 +37,21 @@ def check_nifti(path: Path, what: str) -> None:
     )
 
 
-def _read_through(stream) -> tuple[str | None, str]:
-    """Return (what is wrong or None, what was expected)."""
+def is_nifti(path: Path) -> bool:
+    """Whether a name is that of a NIfTI file."""
+    return path.name.endswith((".nii", ".nii.gz"))
+
+
+def read_through(path: Path, finite: bool = True) -> tuple[str | None, str]:
+    """What is wrong with a NIfTI file, or None, and what was expected. finite: complain of NaN and infinity too."""
+    try:
+        with gzip.open(path) if path.name.endswith(".gz") else open(path, "rb") as stream:
+            return _read_through(stream, finite)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        return f"{type(error).__name__}: {error}", "a whole compressed file"
+
+
+def _read_through(stream, finite: bool) -> tuple[str | None, str]:
     header = stream.read(HEADER_BYTES)
     order = next((o for o in "<>" if header[:4] == struct.pack(o + "i", HEADER_BYTES)), None)
     if order is None:  # not NIfTI-1: only that the stream can be read to its end
@@ -52,11 +61,14 @@ def _read_through(stream) -> tuple[str | None, str]:
     sizes = struct.unpack(order + "8h", header[40:56])
     datatype, bits = struct.unpack(order + "2h", header[70:74])
     (offset,) = struct.unpack(order + "f", header[108:112])
-    voxels = int(np.prod([max(1, size) for size in sizes[1 : 1 + sizes[0]]], dtype=np.int64))
+    axes = sizes[1 : 1 + sizes[0]] if 0 < sizes[0] < 8 else ()
+    if not axes or min(axes) < 1:
+        return f"a size of {' x '.join(map(str, axes)) or sizes[0]}", "at least one voxel along every axis"
+    voxels = int(np.prod(axes, dtype=np.int64))
     stream.read(max(0, int(offset) - HEADER_BYTES))
     expected_bytes, done, bad = voxels * bits // 8, 0, 0
     while block := stream.read(CHUNK_BYTES):
-        if datatype in FLOATS:
+        if finite and datatype in FLOATS:
             whole = len(block) // (bits // 8)
             values = np.frombuffer(block, dtype=order + FLOATS[datatype], count=whole)
             bad += whole - int(np.count_nonzero(np.isfinite(values)))

@@ -7,7 +7,7 @@ import numpy as np
 from .. import io
 from ..io import Geometry, Volume
 from ..preprocessing import body_mask_ct, body_mask_mr
-from ..registration_quality import mutual_information
+from ..registration.quality import mutual_information
 
 COARSE_MM = 5.0
 NOWHERE = -1.0e30
