@@ -176,7 +176,8 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.splits.test", 0, "tasks.lung.splits.test: not allowed; found: 0; "
          "allowed: a whole number at least 1, or a list of cases"),
         ("LUNG.tables.table1.columns.0.metric", "mea", "tasks.lung.tables.table1.columns[0].metric: not allowed; "
-         "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, ms_ssim, mae_uncalibrated, me_uncalibrated, dice, nsd, "
+         "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, ms_ssim, checkerboard, mae_uncalibrated, "
+         "me_uncalibrated, dice, nsd, "
          "hd95, assd, asd_real_to_synthetic, asd_synthetic_to_real, volume_error, tree_length, branches, branch_count, "
          "leakage; did you mean 'me'?"),
     ],

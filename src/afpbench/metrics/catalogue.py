@@ -31,7 +31,7 @@ class Metric:
         return abs(value) if self.better == "zero" else value
 
 
-IMAGE_METRICS = ("mae", "me", "rmse", "psnr", "ssim", "ms_ssim")
+IMAGE_METRICS = ("mae", "me", "rmse", "psnr", "ssim", "ms_ssim", "checkerboard")
 UNCALIBRATED_METRICS = {"mae_uncalibrated": "mae", "me_uncalibrated": "me"}
 CALIBRATION_FIGURES = ("calibration_slope", "calibration_offset_hu")  # in the long table; nothing to compare or to show
 STRUCTURE_METRICS = (
@@ -49,6 +49,7 @@ METRICS = {
         Metric("psnr", "PSNR", "higher", 2, "dB"),
         Metric("ssim", "SSIM", "higher", 3),
         Metric("ms_ssim", "MS-SSIM", "higher", 3),
+        Metric("checkerboard", "Checkerboard", "lower", 2, "HU"),
         Metric("mae_uncalibrated", "MAE before calibration", "lower", 2, "HU"),
         Metric("me_uncalibrated", "ME before calibration", "zero", 2, "HU"),
         Metric("dice", "Dice", "higher", 3),

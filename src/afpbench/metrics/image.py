@@ -8,6 +8,8 @@ import numpy as np
 
 from ..errors import DataError
 from . import similarity
+from .checkerboard import checkerboard
+from .surface import bounding_box
 
 CLIP_HU = (-1024.0, 3000.0)
 
@@ -19,7 +21,7 @@ def image_metrics(
     clip_hu: tuple[float, float] = CLIP_HU,
     what: str = "image metrics",
 ) -> dict[str, dict[str, float]]:
-    """MAE, ME (synthetic - real), RMSE in HU, PSNR in dB, SSIM and MS-SSIM, in float64.
+    """MAE, ME (synthetic - real), RMSE in HU, PSNR in dB, SSIM, MS-SSIM and the checkerboard in HU, in float64.
 
     real_hu, synthetic_hu: (z, y, x). mask: same shape, non-zero is inside; None: the whole volume only.
     clip_hu: both images are clipped to this range first; its width is the data range of PSNR and SSIM.
@@ -36,8 +38,10 @@ def image_metrics(
         inside = mask != 0
         regions["body"] = _error_metrics(synthetic[inside] - real[inside], clip_hu)
         regions["body"] |= _similarity(real, synthetic, inside, clip_hu)
+        regions["body"]["checkerboard"] = checkerboard(synthetic[bounding_box(inside)])
     regions["volume"] = _error_metrics(synthetic - real, clip_hu)
     regions["volume"] |= _similarity(real, synthetic, None, clip_hu)
+    regions["volume"]["checkerboard"] = checkerboard(synthetic)
     return regions
 
 
