@@ -46,7 +46,7 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
         *check_feature_networks(where, task, root),
         *_check_structures(where, task, root),
         *_check_generators(where, task),
-        *_check_variants(where, task),
+        *_check_variants(where, task, root),
         *_check_tables(where, task),
         *_check_figures(where, task, study["seed"], name, root),
     ]
@@ -297,7 +297,7 @@ def _check_optimizer(place: str, training: dict, what: str, gan: bool = False) -
     return [] if found in fitting else [not_among(f"{place}.training.optimizer", found, fitting, what)]
 
 
-def _check_variants(where: str, task: dict) -> list[str]:
+def _check_variants(where: str, task: dict, root: Path) -> list[str]:
     lines, variants = [], task["variants"]
     for name, variant in variants.items():
         place = f"{where}.variants.{name}"
@@ -313,6 +313,7 @@ def _check_variants(where: str, task: dict) -> list[str]:
         lines += check_networks(place, variant, task)
         lines += _check_label_names(place, variant, task)
         lines += _check_options(place, variant)
+        lines += _check_region_segmenters(place, variant, task, root)
         lines += _check_start(place, name, variants)
     if task["reference"] not in variants:
         lines.append(not_among(f"{where}.reference", task["reference"], variants, "no such variant"))
@@ -336,12 +337,41 @@ def _check_label_names(place: str, variant: dict, task: dict) -> list[str]:
     ]
 
 
+def _check_region_segmenters(place: str, variant: dict, task: dict, root: Path) -> list[str]:
+    """`region_by` is a segmenter of one network, and `region_of` names its classes."""
+    lines = []
+    for index, term in enumerate(variant["loss"]):
+        name, spot = term.get("region_by"), f"{place}.loss[{index}]"
+        if name is None:
+            continue
+        segmenter = task["segmenters"].get(name)
+        if segmenter is None:
+            lines.append(not_among(f"{spot}.region_by", name, task["segmenters"], "no such segmenter"))
+        elif segmenter.get("task") == "total":
+            lines.append(
+                f"{spot}.region_by: {name} is TotalSegmentator's `total`, five networks; allowed: fast, fastest"
+            )
+        elif not term["region_of"] or term["region"] == "all":
+            lines.append(
+                f"{spot}.region_by: has no effect without `region_of` and `region`; hint: name classes of {name}"
+            )
+        else:
+            known = segmenter_classes(segmenter, task["data"], root)
+            what = f"the segmenter '{name}' has no such class"
+            lines += [
+                not_among(f"{spot}.region_of", label, known, what)
+                for label in term["region_of"]
+                if known is not None and label not in known
+            ]
+    return lines
+
+
 def _check_options(place: str, variant: dict) -> list[str]:
     """Options of loss terms that exclude one another."""
     lines = []
     for index, term in enumerate(variant["loss"]):
         spot = f"{place}.loss[{index}]"
-        if term.get("region_of") and not region_names(term):
+        if term.get("region_of") and term["region"] == "all" and not term["region_by"]:
             lines.append(
                 f"{spot}.region_of: has no effect, since `region` is all; hint: set region to inside or outside"
             )

@@ -298,6 +298,17 @@ def test_names_of_patches_and_regions(tmp_path):
         "tasks.lung.variants.l1.loss[0].region_of: has no effect, since `region` is all; "
         "hint: set region to inside or outside"
     ]
+    by = {"term": "afp", "networks": ["navi"], "region": "outside", "region_by": "navi", "region_of": ["airway"]}
+    load_study(changed({"LUNG.variants.l1.loss": [by]}), tmp_path)
+    for change, line in (
+        ({"region_of": ["airways"]}, "region_of: the segmenter 'navi' has no such class; found: 'airways'; "
+         "allowed: airway; did you mean 'airway'?"),
+        ({"region_by": "nav"}, "region_by: no such segmenter; found: 'nav'; allowed: navi, total; "
+         "did you mean 'navi'?"),
+        ({"region": "all"}, "region_by: has no effect without `region_of` and `region`; hint: name classes of navi"),
+    ):  # fmt: skip
+        lines = lines_of(changed({"LUNG.variants.l1.loss": [{**by, **change}]}), tmp_path)
+        assert lines == [f"tasks.lung.variants.l1.loss[0].{line}"]
     loss = [{"term": "afp", "networks": ["navi"], "weighting": "uncertainty", "layer_weights": [1, 2]}]
     assert lines_of(changed({"LUNG.variants.l1.loss": loss}), tmp_path) == [
         "tasks.lung.variants.l1.loss[0].layer_weights: not beside weighting: uncertainty; hint: remove one of the two"

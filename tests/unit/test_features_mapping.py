@@ -128,3 +128,16 @@ def test_every_voxel_arrives_once(shape, order, flip, divisor):
     assert all(n % d == 0 for n, d in zip(y.shape[2:], divisor, strict=True))
     y.sum().backward()
     assert torch.equal(x.grad, torch.ones_like(x))
+
+
+def test_a_mask_comes_back_to_the_training_grid():
+    mapping = InputMapping((2.0, 1.0, 1.0), (1.0, 1.0, 2.0), transpose=(1, 2, 0), flip=(1, 2), divisor=(4, 4, 4))
+    mask = torch.zeros(1, 1, 4, 6, 8)
+    mask[0, 0, 1:3, 2:, :4] = 1
+    there = mapping.region(mask)
+    size = mapping.size(mask.shape[2:])
+    z, y, x = (slice(0, n) for n in size)
+    back = mapping.back((there[:, :, z, y, x] >= 0.5).float(), mask.shape[2:])
+    assert back.shape == mask.shape and (back == mask).float().mean() > 0.85
+    same = InputMapping((3.0, 3.0, 3.0), transpose=(2, 0, 1), flip=(0, 1))
+    assert torch.equal(same.back(same.region(mask), mask.shape[2:]), mask)

@@ -191,6 +191,24 @@ def test_an_empty_region_is_no_silent_loss(context):
         check_gradient(loss, real, real, mask, {"afp"})
 
 
+def test_a_region_by_a_segmenter_is_its_label_map_of_the_real_ct(context, networks):
+    torch.manual_seed(0)
+    synthetic, real = torch.randn(1, 1, 8, 8, 8), torch.randn(1, 1, 8, 8, 8)
+    (logits,) = load(networks["tiny"], (3.0, 3.0, 3.0), ["logits"])(real * 200 - 100)
+    inside = (logits.argmax(1, keepdim=True) == 2).float()
+    assert 0 < inside.mean() < 1
+    term = {"term": "afp", "networks": ["powers"], "layers": ["output.0"], "region_of": ["structure_2"]}
+    value = single(context, synthetic, real, region="inside", region_by="tiny", **term)
+    assert value == pytest.approx(2 * ((synthetic - real).abs() * inside).sum().item() / inside.sum().item(), rel=1e-4)
+    other = single(context, synthetic, real, region="outside", region_by="tiny", **term)
+    outside = 1 - inside
+    assert other == pytest.approx(
+        2 * ((synthetic - real).abs() * outside).sum().item() / outside.sum().item(), rel=1e-4
+    )
+    with pytest.raises(ConfigError, match=r"(?s)region_by tiny.*found: structure_9.*structure_1"):
+        single(context, synthetic, real, region="inside", region_by="tiny", **{**term, "region_of": ["structure_9"]})
+
+
 def test_perceptual_distances(context):
     term = {"term": "perceptual", "networks": ["powers"]}
     assert single(context, constant(300), constant(100), **term) == pytest.approx(5.0, rel=1e-5)

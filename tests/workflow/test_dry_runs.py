@@ -44,6 +44,7 @@ def expected_jobs(study, root):
         add("train_medicalnet", len(used_stand_ins(task)))
         add("stand_in_weights", sum(s.get("weights") == "stand_in" for s in made))
         add("train_variant", variants)
+        add("calibrate_variant", sum(v["hu_calibration"] != "none" for v in task["variants"].values()))
         add("synthesize", variants * chunks)
         add("control", controls * chunks)
         add("segment_real", len(segmenters if task["data"]["source"] == "phantom" else used) * chunks)

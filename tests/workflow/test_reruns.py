@@ -120,6 +120,13 @@ def test_a_changed_training_option_of_one_variant_retrains_that_one(tree, edit):
     assert not {"train_segmenter", "training_set", "control"} & set(jobs)
 
 
+def test_a_calibration_and_a_label_train_nothing(tree, edit):
+    edit("study.yaml", "nnunet_l1: {label: L1,", "nnunet_l1: {hu_calibration: affine, label: Another,")
+    jobs, _ = planned(tree)
+    assert jobs["calibrate_variant"] == 1 and jobs["synthesize"] == 1
+    assert not {"train_variant", "train_segmenter", "training_set", "control"} & set(jobs)
+
+
 def test_a_new_variant_trains_that_one_alone(tree, edit):
     edit(
         "study.yaml",

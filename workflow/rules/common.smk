@@ -311,7 +311,16 @@ def loss_code(wildcards):
     terms = {f"losses.{term['term']}" for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]}
     shared = [
         f"losses.{name}"
-        for name in ("base", "composite", "distance", "feature_distance", "gradients", "regions", "weighting")
+        for name in (
+            "base",
+            "composite",
+            "distance",
+            "feature_distance",
+            "gradients",
+            "regions",
+            "segmented_region",
+            "weighting",
+        )
     ]
     return code_digest(*shared, *sorted(terms))
 
@@ -334,6 +343,7 @@ def loss_networks(wildcards):
     for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]:
         for entry in [*term.get("networks", []), *([term["network"]] if term.get("network") else [])]:
             names.append(entry["name"] if isinstance(entry, dict) else entry)
+        names += [term["region_by"]] if term.get("region_by") else []
     return list(dict.fromkeys(names))
 
 

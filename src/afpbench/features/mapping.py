@@ -128,6 +128,14 @@ class InputMapping(nn.Module):
         """A mask on the training grid, in the network's input grid: float32 in [0, 1], zero in the padding."""
         return self._pad(self._resample(self._turn(mask.float())))
 
+    def back(self, mask: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+        """A mask on the network's grid, without padding, on the training grid of `shape` (z, y, x): nearest voxels."""
+        turned = tuple(shape[axis] for axis in self.transpose)
+        if tuple(mask.shape[2:]) != turned:
+            mask = F.interpolate(mask, size=turned, mode="nearest-exact")
+        mask = mask.permute(0, 1, *(self.transpose.index(axis) + 2 for axis in range(3)))
+        return mask.flip([axis + 2 for axis in self.flip]) if self.flip else mask
+
     def _turn(self, x: torch.Tensor) -> torch.Tensor:
         if self.flip:
             x = x.flip([axis + 2 for axis in self.flip])

@@ -82,12 +82,12 @@ class LossTerm(nn.Module):
         """Weights that the term finds while it trains, by name, for the curves."""
         return {}
 
-    def sees(self, mask: torch.Tensor | None) -> bool:
-        """Whether the term can have a value on patches with this mask: False where its region is empty there."""
-        region = self.region(mask)
+    def sees(self, mask: torch.Tensor | None, real: torch.Tensor) -> bool:
+        """Whether the term can have a value on such patches: False where its region is empty in them."""
+        region = self.region(mask, real)
         return region is None or bool(region.any())
 
-    def region(self, mask: torch.Tensor | None) -> torch.Tensor | None:
+    def region(self, mask: torch.Tensor | None, real: torch.Tensor) -> torch.Tensor | None:
         """Where the term looks, (B, 1, z, y, x), 1 inside and 0 outside, float32; None for everywhere."""
         side, names = self.options.get("region", "all"), region_names(self.options)
         if side == "all":

@@ -107,7 +107,7 @@ def check_gradient(
     """
     found: dict[str, float] = {}
     for name, term in loss.terms.items():
-        if (names is not None and name not in names) or not term.sees(mask):
+        if (names is not None and name not in names) or not term.sees(mask, real):
             continue
         probe = synthetic.detach().clone().requires_grad_()
         with torch.enable_grad():

@@ -9,6 +9,7 @@ from ..errors import ConfigError
 from ..features import FeatureNetwork
 from .base import LossContext, LossTerm, named_weights
 from .distance import l1_mean, mse_mean, weighted_mean
+from .segmented_region import SegmentedRegion
 from .weighting import build_weighting
 
 
@@ -34,14 +35,23 @@ class FeatureDistance(LossTerm):
             name: layer_weights(self.options["layer_weights"], network.layer_names, name)
             for name, network in zip(self.shares, self.networks, strict=True)
         }
+        by, side = self.options["region_by"], self.options["region"]
+        chosen = by is not None and side != "all"
+        self.segmented = SegmentedRegion(by, self.options["region_of"] or (), context) if chosen else None
         self.weightings = nn.ModuleList(
             build_weighting(self.options["weighting"], len(weights), self.options["gradient_norm_alpha"])
             for weights in self.layer_weights.values()
         ).to(context.device)
 
+    def region(self, mask, real):
+        if self.segmented is None:
+            return super().region(mask, real)
+        inside = self.segmented(self.to_hu(real.detach()))
+        return inside if self.options["region"] == "inside" else 1.0 - inside
+
     def forward(self, synthetic, real, mask=None):
         synthetic_hu, real_hu = self.to_hu(synthetic), self.to_hu(real.detach())
-        region = self.region(mask)
+        region = self.region(mask, real)
         if region is not None and not region.any():
             return synthetic_hu.sum() * 0.0
         total = synthetic_hu.new_zeros(())

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Mapping
 
 
 def region_names(term: Mapping) -> tuple[str, ...]:
-    """The structures or labels that a term is limited to; none for everywhere, or for the body."""
-    return tuple(term.get("region_of") or ()) if term.get("region", "all") != "all" else ()
+    """The structures or labels that a term is limited to; none for everywhere, for the body, or for classes of a
+    segmenter (`region_by`), which need no label maps."""
+    by_labels = term.get("region", "all") != "all" and not term.get("region_by")
+    return tuple(term.get("region_of") or ()) if by_labels else ()
 
 
 def label_regions(terms: Iterable[Mapping]) -> list[tuple[str, ...]]:

@@ -81,11 +81,18 @@ _FEATURES = {
         "default": "all",
     },
     "region_of": {
-        "description": "Structures of the task or labels of the data source, as the real CT has them; null: the body.",
+        "description": "Structures of the task or labels of the data source, as the label maps of the cases have them; "
+        "with `region_by` classes of that segmenter; null: the body.",
         "oneOf": [
             {"type": "null"},
             {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"type": "string"}},
         ],
+        "default": None,
+    },
+    "region_by": {
+        "description": "A segmenter whose label map of the real CT, made anew of each patch, gives the region, for "
+        "cases without label maps; null: the label maps of the cases.",
+        "type": ["string", "null"],
         "default": None,
     },
 }

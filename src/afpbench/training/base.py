@@ -120,7 +120,8 @@ class ResumableTrainer(nnUNetTrainer):
         self.logger.log("epoch_end_timestamps", time.time(), self.current_epoch)
         done, total = self.current_epoch + 1, self.num_epochs
         elapsed = self.seconds()
-        values = {k: None if v is None else round(float(v), 5) for k, v in self.epoch_values().items()}
+        values = self.epoch_values()
+        values = {key: None if value is None else round(float(value), 5) for key, value in values.items()}
         self._keep_best(values)
         row = {
             "epoch": self.current_epoch,
