@@ -39,9 +39,9 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/resources.smk"
 include: "workflow/rules/figures_common.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/resources.smk"
 
 
 localrules:

@@ -69,6 +69,18 @@ def test_no_job_asks_for_more_than_a_node_in_later_attempts(profile, partitions)
     assert profile["resources"]["runtime"] == 7 * 24 * 60
 
 
+def test_resources_grow_after_all_rules_are_known(project):
+    includes = [line for line in (project / "Snakefile").read_text().splitlines() if line.startswith("include:")]
+    assert includes[-1] == 'include: "workflow/rules/resources.smk"'
+
+
+def test_the_guide_names_every_rule_that_asks_for_a_gpu(project, rules):
+    guide = (project / "docs" / "how-to" / "run-on-slurm.md").read_text()
+    variant = yaml.safe_load(re.search(r"```yaml\n(.*?)```", guide, re.S).group(1))["set-resources"]
+    assert set(variant) == {name for name, text in rules.items() if asked(text, "gpu")}
+    assert all(value == {"gpu": 0, "gres": "'gpu:1'"} for value in variant.values())
+
+
 def test_a_rule_that_says_nothing_gets_defaults_that_grow(profile):
     for resource in ("mem_mb", "runtime"):
         assert re.fullmatch(r"\d+ \* attempt", profile["default-resources"][resource])
