@@ -203,3 +203,69 @@ def test_a_killed_training_job_goes_on_from_its_checkpoint(finished_study, tmp_p
     assert epochs(log)[0] != "1" and epochs(log)[-1] == "20"
     lines = (tree / target).parents[1].joinpath("curves.csv").read_text().splitlines()
     assert len(lines) == 21
+
+
+# --- one test per row of the table in docs/reliability.md
+
+DATA = {"import_case", "resample_case", "register_case", "prepare_case"}
+TRAININGS = {"train_segmenter", "train_variant"}
+LOOKS = {"all", "table", "figure_slices", "report"}
+
+
+def test_a_changed_seed_makes_everything_anew(tree, edit):
+    edit("study.yaml", "seed: 7\n", "seed: 8\n")
+    jobs, _ = planned(tree)
+    assert DATA | TRAININGS <= set(jobs) and jobs["import_case"] == 6
+
+
+def test_a_changed_spacing_leaves_the_imported_cases(tree, edit):
+    text = (tree / "study.yaml").read_text()
+    assert text.count("\n    spacing_mm: [6.0, 6.0, 6.0]\n") == 1
+    edit("study.yaml", "\n    spacing_mm: [6.0, 6.0, 6.0]\n", "\n    spacing_mm: [6.5, 6.5, 6.5]\n")
+    jobs, _ = planned(tree)
+    assert "import_case" not in jobs
+    assert jobs["resample_case"] == 6 and TRAININGS <= set(jobs)
+
+
+def test_changed_options_of_registration_leave_what_lies_before_it(tree, edit):
+    edit("study.yaml", "iterations: 20, samples: 500", "iterations: 21, samples: 500")
+    jobs, _ = planned(tree)
+    assert not {"import_case", "resample_case"} & set(jobs)
+    assert jobs["register_case"] == 6 and jobs["prepare_case"] == 6 and TRAININGS <= set(jobs)
+
+
+def test_another_split_trains_anew_on_the_same_cases(tree, edit):
+    edit("study.yaml", "splits: {train: 3, validation: 1, test: 2}", "splits: {train: 2, validation: 1, test: 2}")
+    jobs, _ = planned(tree)
+    assert not DATA & set(jobs)
+    assert {"splits", "normalization", "training_set"} <= set(jobs) and jobs["train_variant"] == 2
+
+
+def test_changed_weights_of_a_segmenter_rerun_what_looks_through_it(tree):
+    """The airway segmenter is in one loss of two; both rows are scored by it."""
+    checkpoint = tree / "results/thorax/models/segmenters/navi/fold_0/checkpoint_final.pth"
+    before = checkpoint.stat()
+    content = checkpoint.read_bytes()
+    try:
+        checkpoint.write_bytes(content + b"\0")
+        jobs, output = planned(tree)
+    finally:
+        checkpoint.write_bytes(content)
+        os.utime(checkpoint, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert jobs["train_variant"] == 1 and "thorax: training nnunet_afp" in output
+    assert jobs["segment_real"] == 1
+    assert not (DATA | {"train_segmenter", "training_set"}) & set(jobs)
+
+
+def test_a_changed_readme_or_page_reruns_nothing(tree):
+    for name in ("README.md", "docs/note.md", "config/README.md", "CHANGELOG.md"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text("other words\n")
+    assert planned(tree)[0] == {}
+
+
+def test_changed_code_of_figures_or_tables_trains_and_measures_nothing(tree, edit):
+    edit("src/afpbench/figures/style.py", "import textwrap\n", "import textwrap\n\nEXTRA = 1\n")
+    edit("src/afpbench/tables/captions.py", "import pandas as pd\n", "import pandas as pd\n\nEXTRA = 1\n")
+    jobs, _ = planned(tree)
+    assert jobs and set(jobs) <= LOOKS
