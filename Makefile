@@ -1,16 +1,21 @@
 # Two commands for a machine with Python 3.11 and nothing else:
 #   make benchmark   set everything up, run the phantom study to its tables
 #   make test        set everything up, run the tests
+# for the impatient:
+#   make demo        set everything up, run two rows of one task on a few phantoms, in minutes
 # and for a machine of which you are root:
 #   make slurm       install Debian's SLURM, run a small study and killed trainings through it
 PYTHON ?= python3.11
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: benchmark test slurm lint setup clean-results
+.PHONY: benchmark demo test slurm lint setup clean-results
 
 benchmark: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
+
+demo: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml
 
 test: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest
