@@ -150,6 +150,9 @@ def test_the_registration_table_has_a_line_for_everyone(tree, finished):
     assert list(status) == PATIENTS
     assert status.pop(BROKEN).startswith("failed in import: case STS_005: CT: cannot read")
     assert set(status.values()) == {"ok"}
+    page = (tree / "results" / "sts" / "registration" / "qc.html").read_text(encoding="utf-8")
+    assert "6 cases; " in page and "failed in import: case STS_005" in page
+    assert page.count("<img ") == 2 * (len(PATIENTS) - 1)
 
 
 def test_nothing_is_left_to_do(tree, finished):
