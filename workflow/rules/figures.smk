@@ -37,6 +37,70 @@ rule figure_slices:
         "../../scripts/figure_slices.py"
 
 
+rule figure_distributions:
+    """Every metric of the tables: boxes, single cases, and lines that join a case from row to row."""
+    input:
+        metrics=rules.metrics.output[0],
+        statistics=rules.statistics.output[0],
+    output:
+        png=report(
+            f"{R}/figures/distributions.png",
+            category="{task}",
+            subcategory="figures",
+            caption="../report/distributions.rst",
+        ),
+        pdf=f"{R}/figures/distributions.pdf",
+    log:
+        f"{LOGS}/figures/distributions.log",
+    benchmark:
+        f"{BENCHMARKS}/figures/distributions.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        context=figure_context,
+        columns=table_columns,
+        code=code_digest("figures.distributions", "figures.cases", "figures.style"),
+    message:
+        "{wildcards.task}: distributions of metrics"
+    script:
+        "../../scripts/figure_distributions.py"
+
+
+rule figure_curves:
+    """Learning curves: every loss term of every network that was trained, and what validation said."""
+    input:
+        lambda wildcards: [path for _, path in trained_networks(wildcards.task, "curves.csv")],
+    output:
+        png=report(
+            f"{R}/figures/curves.png",
+            category="{task}",
+            subcategory="figures",
+            caption="../report/curves.rst",
+        ),
+        pdf=f"{R}/figures/curves.pdf",
+    log:
+        f"{LOGS}/figures/curves.log",
+    benchmark:
+        f"{BENCHMARKS}/figures/curves.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        labels=lambda wildcards: [label for label, _ in trained_networks(wildcards.task, "curves.csv")],
+        code=code_digest("figures.curves", "figures.style"),
+    message:
+        "{wildcards.task}: learning curves"
+    script:
+        "../../scripts/figure_curves.py"
+
+
 rule report:
     """One self-contained page: data, tables, figures, statistics, cost, failures, and where everything comes from."""
     input:

@@ -6,7 +6,31 @@ PLANES = ["coronal", "sagittal", "axial"]
 def figure_files(task, kind="png"):
     """The figures of a task, as files of one kind."""
     base = f"{RESULTS}/{task}/figures"
-    return [f"{base}/{pick}/slices_{plane}.{kind}" for pick in TASKS[task]["figures"]["cases"] for plane in PLANES]
+    files = [f"{base}/{pick}/slices_{plane}.{kind}" for pick in TASKS[task]["figures"]["cases"] for plane in PLANES]
+    files += [f"{base}/distributions.{kind}"] if table_metrics(task) else []
+    return files + [f"{base}/curves.{kind}"]
+
+
+def table_metrics(task):
+    """Every metric of a task's tables once, with its structure or region."""
+    columns = [
+        (column["metric"], column["structure"] or column["region"])
+        for table in TASKS[task]["tables"].values()
+        for column in table.get("columns", [])
+    ]
+    return [{"metric": metric, "place": place} for metric, place in dict.fromkeys(columns)]
+
+
+def table_columns(wildcards):
+    return table_metrics(wildcards.task)
+
+
+def trained_networks(task, file):
+    """(name for people, file) of every network that the workflow trains."""
+    base, spec = f"{RESULTS}/{task}/models", TASKS[task]
+    variants = [(v["label"], f"{base}/variants/{name}/{file}") for name, v in spec["variants"].items()]
+    segmenters = [(s["label"], name) for name, s in spec["segmenters"].items() if is_trained_here(s)]
+    return variants + [(label, f"{base}/segmenters/{name}/{file}") for label, name in segmenters]
 
 
 def figure_context(wildcards):
@@ -62,9 +86,6 @@ def report_records():
         base = f"{RESULTS}/{task}"
         files += [f"{base}/metrics/metrics.csv", f"{base}/statistics/statistics.csv", f"{base}/splits/splits.json"]
         files += [f"{base}/registration/registration.csv"]
-        files += [f"{base}/models/variants/{variant}/cost.json" for variant in spec["variants"]]
-        files += [
-            f"{base}/models/segmenters/{name}/cost.json" for name, s in spec["segmenters"].items() if is_trained_here(s)
-        ]
+        files += [path for _, path in trained_networks(task, "cost.json")]
         files += [f"{base}/segmenters/accuracy.csv"] if has_accuracy(spec) else []
     return files

@@ -1,0 +1,43 @@
+"""Learning curves: which columns of which networks are drawn."""
+
+import pytest
+
+from afpbench.figures import style
+from afpbench.figures.curves import draw_curves, in_words, loss_columns, read_curves
+
+GENERATOR = """epoch,iteration,learning_rate,seconds,train_l1,train_loss,validation_loss,validation_mae_hu,train_afp
+0,10,0.01,1.0,0.5,0.9,0.8,120.0,
+1,20,0.01,2.0,0.4,0.7,0.6,90.0,
+2,30,0.01,3.0,0.3,0.5,0.4,70.0,
+"""
+SEGMENTER = """epoch,iteration,learning_rate,seconds,train_loss,validation_loss,validation_dice
+0,10,0.01,1.0,0.5,0.4,0.1
+1,20,0.01,2.0,-0.4,-0.2,0.6
+"""
+
+
+@pytest.fixture
+def models(tmp_path):
+    for name, text in (("g", GENERATOR), ("s", SEGMENTER)):
+        (tmp_path / f"{name}.csv").write_text(text)
+    return [{"label": "L1 <b>", "path": tmp_path / "g.csv"}, {"label": "Navi", "path": tmp_path / "s.csv"}]
+
+
+def test_totals_come_first_and_empty_terms_not_at_all(models):
+    assert loss_columns(read_curves(models[0]["path"])) == ["train_loss", "validation_loss", "train_l1"]
+
+
+def test_names_in_words():
+    assert [in_words(name) for name in ("train_loss", "validation_loss", "train_feature_matching", "other")] == [
+        "total (training)", "total (validation)", "feature matching (training)", "other",
+    ]  # fmt: skip
+
+
+def test_panels(models):
+    with style.styled():
+        axes = [axis for axis in draw_curves(models).axes if axis.get_visible()]
+    assert [axis.get_title(loc="left") for axis in axes] == ["Validation MAE (HU)", "Validation Dice", "L1 <b>", "Navi"]
+    assert [line.get_label() for line in axes[2].lines] == ["total (training)", "total (validation)", "l1 (training)"]
+    assert list(axes[2].lines[2].get_ydata()) == [0.5, 0.4, 0.3] and list(axes[0].lines[0].get_xdata()) == [10, 20, 30]
+    assert [axis.get_yscale() for axis in axes] == ["linear", "linear", "log", "linear"]  # a negative loss has no log
+    assert len(axes[0].lines) == len(axes[1].lines) == 1
