@@ -53,6 +53,7 @@ def expected_jobs(study, root):
         add("row_metrics", variants + controls)
         add("table", len(task["tables"]))
         add("figure_slices", len(task["figures"]["cases"]))
+        add("figure_surfaces", len(task["figures"]["cases"]))
         add("figure_distributions", 1)
         add("figure_curves", 1)
     add("report", study["report"])

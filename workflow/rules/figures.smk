@@ -37,6 +37,40 @@ rule figure_slices:
         "../../scripts/figure_slices.py"
 
 
+rule figure_surfaces:
+    """Figures 3 to 5 of the paper: the segmentations in 3D, with what a row adds and what it misses."""
+    input:
+        metrics=rules.metrics.output[0],
+        prepared=prepared("test"),
+        segmentations=figure_segmentations("structures"),
+    output:
+        png=report(
+            f"{R}/figures/{{pick}}/surfaces.png",
+            category="{task}",
+            subcategory="figures",
+            caption="../report/surfaces.rst",
+        ),
+        pdf=f"{R}/figures/{{pick}}/surfaces.pdf",
+    log:
+        f"{LOGS}/figures/surfaces.{{pick}}.log",
+    benchmark:
+        f"{BENCHMARKS}/figures/surfaces.{{pick}}.tsv"
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        context=figure_context,
+        structures=option("figures", "structures"),
+        code=code_digest("figures.surfaces", "figures.render", "figures.cases", "figures.style"),
+    message:
+        "{wildcards.task}: segmentations of the case {wildcards.pick} in 3D"
+    script:
+        "../../scripts/figure_surfaces.py"
+
+
 rule figure_distributions:
     """Every metric of the tables: boxes, single cases, and lines that join a case from row to row."""
     input:

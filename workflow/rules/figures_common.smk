@@ -7,6 +7,7 @@ def figure_files(task, kind="png"):
     """The figures of a task, as files of one kind."""
     base = f"{RESULTS}/{task}/figures"
     files = [f"{base}/{pick}/slices_{plane}.{kind}" for pick in TASKS[task]["figures"]["cases"] for plane in PLANES]
+    files += [f"{base}/{pick}/surfaces.{kind}" for pick in TASKS[task]["figures"]["cases"]]
     files += [f"{base}/distributions.{kind}"] if table_metrics(task) else []
     return files + [f"{base}/curves.{kind}"]
 

@@ -152,7 +152,8 @@ def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window
     """Lay the panels out in lines of up to PANELS_PER_LINE; each line has a row of slices, zooms and errors."""
     lines = [panels[i : i + PANELS_PER_LINE] for i in range(0, len(panels), PANELS_PER_LINE)]
     columns = max(3, min(len(panels), PANELS_PER_LINE))
-    gap, side, top, title = 0.06, style.WIDTH_IN / PANELS_PER_LINE, 0.25, 0.33
+    gap, side, top = 0.06, style.WIDTH_IN / PANELS_PER_LINE, 0.24
+    title = style.title_height(label for label, *_ in panels)
     width_in = side * columns + 0.12
     slice_in = (side - gap) * view.shown_mm[0] / view.shown_mm[1]
     zoom_in = (side - gap) * (view.zoom[2] * view.spacing_mm[0]) / (view.zoom[3] * view.spacing_mm[1])

@@ -68,6 +68,11 @@ def wrapped(text: str, width: int = 18) -> str:
     return "\n".join(textwrap.wrap(text, width)) or text
 
 
+def title_height(labels: Iterable[str]) -> float:
+    """Inches that the wrapped titles of a row of panels need."""
+    return 0.1 + 0.12 * max(wrapped(label).count("\n") + 1 for label in labels)
+
+
 def colour_of(index: int) -> tuple[str, str]:
     """Colour and line style of the series `index`; both repeat, together only after 32 series."""
     return COLOURS[index % len(COLOURS)], DASHES[index // len(COLOURS) % len(DASHES)]

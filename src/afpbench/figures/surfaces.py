@@ -84,7 +84,8 @@ def _compose(context: Context, case: str, blocks: Sequence[tuple[str, list]]):
     """A block per structure with lines of up to PANELS_PER_LINE panels; the legend below."""
     most = max([len(panels) for _, panels in blocks] + [1])
     columns = max(3, min(PANELS_PER_LINE, most))
-    side, title, below, heading, legend = style.WIDTH_IN / PANELS_PER_LINE, 0.36, 0.2, 0.26, 0.3
+    side, below, heading, legend = style.WIDTH_IN / PANELS_PER_LINE, 0.2, 0.24, 0.3
+    title = style.title_height(["Real CT", *map(context.label, context.rows)])
     width = columns * side + 0.12
     heights = [_panel_height(panels, side) + title + below for _, panels in blocks]
     lines = [math.ceil(len(panels) / columns) or 1 for _, panels in blocks]

@@ -1,0 +1,12 @@
+from afpbench import log
+
+log.start(snakemake.log[0])
+from afpbench.figures import style
+from afpbench.figures.cases import Context
+from afpbench.figures.surfaces import draw_surfaces
+from afpbench.metrics.longtable import read_long
+
+params, long = snakemake.params, read_long(snakemake.input.metrics)
+context = Context(**params.context)
+with style.styled():
+    style.save(draw_surfaces(context, snakemake.wildcards.pick, params.structures, long), snakemake.output)
