@@ -9,6 +9,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from .config_losses import check_losses
 from .config_networks import (
     STAND_IN,
     check_feature_networks,
@@ -22,8 +23,6 @@ from .config_networks import (
 from .config_schema import not_among
 from .errors import AfpbenchError
 from .generators.architecture import check_depth, is_gan
-from .label_names import label_values
-from .losses.regions import region_names
 from .metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from .registration.options import problems as registration_problems
 
@@ -311,74 +310,11 @@ def _check_variants(where: str, task: dict, root: Path) -> list[str]:
             what = f"the generator '{variant['generator']}' is of kind {generator['kind']}"
             lines += _check_optimizer(place, variant["training"], what, is_gan(generator))
         lines += check_networks(place, variant, task)
-        lines += _check_label_names(place, variant, task)
-        lines += _check_options(place, variant)
-        lines += _check_region_segmenters(place, variant, task, root)
+        labels = source_labels(task["data"])
+        lines += check_losses(place, variant, task, labels, lambda s: segmenter_classes(s, task["data"], root))
         lines += _check_start(place, name, variants)
     if task["reference"] not in variants:
         lines.append(not_among(f"{where}.reference", task["reference"], variants, "no such variant"))
-    return lines
-
-
-def _check_label_names(place: str, variant: dict, task: dict) -> list[str]:
-    """Patch sampling and loss regions name structures or labels that the cases' label maps hold."""
-    own = set(source_labels(task["data"]))
-    known = [name for name in label_values(task) if name in own or name in task["structures"]]
-    sampling = variant["training"]["patch_sampling"]
-    named = {"training.patch_sampling": [] if isinstance(sampling, str) else sampling}
-    for index, term in enumerate(variant["loss"]):
-        named[f"loss[{index}].region_of"] = region_names(term)
-    what = "no such structure or label in the data's label maps"
-    return [
-        not_among(f"{place}.{key}", name, known, what)
-        for key, names in named.items()
-        for name in names
-        if name not in known
-    ]
-
-
-def _check_region_segmenters(place: str, variant: dict, task: dict, root: Path) -> list[str]:
-    """`region_by` is a segmenter of one network, and `region_of` names its classes."""
-    lines = []
-    for index, term in enumerate(variant["loss"]):
-        name, spot = term.get("region_by"), f"{place}.loss[{index}]"
-        if name is None:
-            continue
-        segmenter = task["segmenters"].get(name)
-        if segmenter is None:
-            lines.append(not_among(f"{spot}.region_by", name, task["segmenters"], "no such segmenter"))
-        elif segmenter.get("task") == "total":
-            lines.append(
-                f"{spot}.region_by: {name} is TotalSegmentator's `total`, five networks; allowed: fast, fastest"
-            )
-        elif not term["region_of"] or term["region"] == "all":
-            lines.append(
-                f"{spot}.region_by: has no effect without `region_of` and `region`; hint: name classes of {name}"
-            )
-        else:
-            known = segmenter_classes(segmenter, task["data"], root)
-            what = f"the segmenter '{name}' has no such class"
-            lines += [
-                not_among(f"{spot}.region_of", label, known, what)
-                for label in term["region_of"]
-                if known is not None and label not in known
-            ]
-    return lines
-
-
-def _check_options(place: str, variant: dict) -> list[str]:
-    """Options of loss terms that exclude one another."""
-    lines = []
-    for index, term in enumerate(variant["loss"]):
-        spot = f"{place}.loss[{index}]"
-        if term.get("region_of") and term["region"] == "all" and not term["region_by"]:
-            lines.append(
-                f"{spot}.region_of: has no effect, since `region` is all; hint: set region to inside or outside"
-            )
-        if term.get("weighting", "uniform") != "uniform" and term.get("layer_weights"):
-            lines.append(
-                f"{spot}.layer_weights: not beside weighting: {term['weighting']}; hint: remove one of the two"
-            )
     return lines
 
 

@@ -205,6 +205,8 @@ def test_a_region_by_a_segmenter_is_its_label_map_of_the_real_ct(context, networ
     assert other == pytest.approx(
         2 * ((synthetic - real).abs() * outside).sum().item() / outside.sum().item(), rel=1e-4
     )
+    with pytest.raises(ConfigError, match=r"(?s)region_by powers.*found: kind torchscript"):
+        single(context, synthetic, real, region="inside", region_by="powers", **term)
     with pytest.raises(ConfigError, match=r"(?s)region_by tiny.*found: structure_9.*structure_1"):
         single(context, synthetic, real, region="inside", region_by="tiny", **{**term, "region_of": ["structure_9"]})
 

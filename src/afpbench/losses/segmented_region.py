@@ -21,6 +21,10 @@ class SegmentedRegion(nn.Module):
     def __init__(self, name: str, classes: Sequence[str], context: LossContext):
         """name: of the segmenter among the context's networks. classes: as its dataset.json calls them."""
         super().__init__()
+        if (kind := context.networks.get(name, {}).get("kind", "nnunet")) != "nnunet":
+            raise ConfigError(
+                f"loss: region_by {name}", found=f"kind {kind}", expected="a segmenter with an nnU-Net model folder"
+            )
         self.network = context.load_network(name, ["logits"])
         labels = read_json(f"{context.networks[name]['folder']}/dataset.json")["labels"]
         values = {label: value for label, value in labels.items() if isinstance(value, int)}
