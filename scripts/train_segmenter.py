@@ -7,9 +7,12 @@ if __name__ == "__main__":
 
     from afpbench.atomic import read_json
     from afpbench.data.failures import alive, alive_splits
+    from afpbench.inference.chunks import failures
     from afpbench.segmenters.training import train_segmenter
 
-    params, cases = snakemake.params, alive(snakemake.input.prepared)
+    params, cases, records = snakemake.params, alive(snakemake.input.prepared), snakemake.input.teacher
+    failed = failures(records)
+    cases = {case: folder for case, folder in cases.items() if case not in failed}
     train_segmenter(
         f"{snakemake.wildcards.task}/{snakemake.wildcards.segmenter}",
         cases,
@@ -23,4 +26,5 @@ if __name__ == "__main__":
         precision=params.precision,
         threads=snakemake.threads,
         seed=params.seed,
+        labels={case: Path(records[0]).parents[1] / f"{case}.nii.gz" for case in cases} if records else None,
     )

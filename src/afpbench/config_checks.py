@@ -67,8 +67,8 @@ def warnings(study: dict) -> list[str]:
 
 
 def is_trained_here(segmenter: dict) -> bool:
-    """Whether the workflow trains a segmenter itself: kind `trained`, or TotalSegmentator's stand-in."""
-    return segmenter["kind"] == "trained" or segmenter.get("weights") == STAND_IN
+    """Whether the workflow trains a segmenter itself: `trained`, `distilled`, or TotalSegmentator's stand-in."""
+    return segmenter["kind"] in ("trained", "distilled") or segmenter.get("weights") == STAND_IN
 
 
 def unused_training(name: str, task: dict) -> list[str]:
@@ -112,7 +112,7 @@ def source_labels(data: dict) -> list[str]:
 
 def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | None:
     """The names of the classes that a segmenter finds; None where its folder cannot say."""
-    if segmenter["kind"] == "trained":
+    if segmenter["kind"] in ("trained", "distilled"):
         return list(segmenter["classes"])
     if segmenter["kind"] == "nnunet":
         return dataset_classes(root / segmenter["folder"])
@@ -195,7 +195,9 @@ def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
                 "allowed: foreground, uniform; hint: remove the list"
             )
         if segmenter["kind"] == "trained":
-            lines += _check_trained(place, segmenter, task["data"])
+            lines += _check_trained(place, segmenter, source_labels(task["data"]))
+        elif segmenter["kind"] == "distilled":
+            lines += _check_distilled(place, name, task, root)
         elif segmenter["kind"] == "nnunet":
             lines += check_model_folder(place, segmenter, root)
         elif segmenter["kind"] == "naviairway":
@@ -211,15 +213,30 @@ def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
     return lines
 
 
-def _check_trained(place: str, segmenter: dict, data: dict) -> list[str]:
-    """Every label exists in the data source, and belongs to one class."""
-    available, owner, lines = source_labels(data), {}, []
+def _check_distilled(place: str, name: str, task: dict, root: Path) -> list[str]:
+    """The teacher is another segmenter, not a distilled one itself, and finds the classes."""
+    segmenter = task["segmenters"][name]
+    teachers = [other for other, options in task["segmenters"].items() if options["kind"] != "distilled"]
+    if segmenter["teacher"] not in teachers:
+        what = "no such segmenter that is not distilled itself"
+        return [not_among(f"{place}.teacher", segmenter["teacher"], teachers, what)]
+    available = segmenter_classes(task["segmenters"][segmenter["teacher"]], task["data"], root)
+    if available is None:  # its folder cannot say, which is a line of its own
+        return []
+    return _check_trained(place, segmenter, available, f"the teacher '{segmenter['teacher']}' has no such class")
+
+
+def _check_trained(
+    place: str, segmenter: dict, available: list[str], what: str = "the data has no such label"
+) -> list[str]:
+    """Every label exists where it comes from, and belongs to one class."""
+    owner, lines = {}, []
     for name, labels in segmenter["classes"].items():
         if name == "background":
             lines.append(f"{place}.classes.background: a reserved name; hint: everything else is background by itself")
         for label in labels:
             if label not in available:
-                lines.append(not_among(f"{place}.classes.{name}", label, available, "the data has no such label"))
+                lines.append(not_among(f"{place}.classes.{name}", label, available, what))
             elif label in owner:
                 lines.append(
                     f"{place}.classes.{name}: the label '{label}' is already in the class '{owner[label]}'; "
@@ -239,7 +256,7 @@ def _check_totalsegmentator(place: str, segmenter: dict, data: dict, root: Path)
                 for name in classes
                 if name not in known
             ]
-            return lines + _check_trained(place, {"classes": classes}, data)
+            return lines + _check_trained(place, {"classes": classes}, source_labels(data))
         return [
             f"{place}.weights: a stand-in needs true labels; found: data.source '{data['source']}'; "
             "allowed: the path of real weights; hint: 'stand_in' works with the phantom only"

@@ -129,7 +129,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.data", {"source": "phantom", "region": "thorax"},
          "tasks.lung.data.cases: missing; allowed: a whole number at least 1, at most 1000"),
         ("LUNG.segmenters.navi.kind", "train", "tasks.lung.segmenters.navi.kind: not allowed; found: 'train'; "
-         "allowed: totalsegmentator, nnunet, trained, naviairway; did you mean 'trained'?"),
+         "allowed: totalsegmentator, nnunet, trained, distilled, naviairway; did you mean 'trained'?"),
         ("LUNG.segmenters.navi", {"kind": "trained"},
          "tasks.lung.segmenters.navi.classes: missing; allowed: a group of keys not empty"),
         ("LUNG.segmenters.navi.classes.airway", "airway_lumen", "tasks.lung.segmenters.navi.classes.airway: "
@@ -361,6 +361,34 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(tmp_path):
     ]
     with pytest.raises(StudyError, match=r"^the study file has 5 problems:\n  tasks\.second\.titel: unknown key"):
         load_study(study, tmp_path)
+
+
+def test_a_distilled_segmenter_has_a_teacher_that_knows_its_classes(tmp_path):
+    fused = {"kind": "distilled", "teacher": "total", "classes": {"bones": ["sternum", "costal_cartilages"]}}
+    study = changed(
+        {"LUNG.segmenters.fused": fused, "LUNG.structures.bones": {"segmenter": "fused", "classes": ["bones"]}}
+    )
+    task = load_study(study, tmp_path)["tasks"]["lung"]
+    assert task["segmenters"]["fused"]["patch_size"] == "auto"
+    assert task["segmenters"]["fused"]["training"]["iterations"] == task["training"]["iterations"]
+    place = "tasks.lung.segmenters.fused"
+    fused["classes"] = {"bones": ["sternum"], "all": ["sternum"]}
+    assert lines_of(study, tmp_path) == [
+        f"{place}.classes.all: the label 'sternum' is already in the class 'bones'; "
+        "hint: a voxel can belong to one class only"
+    ]
+    fused["classes"] = {"bones": ["sternums"]}
+    (line,) = lines_of(study, tmp_path)
+    assert line.startswith(
+        f"{place}.classes.bones: the teacher 'total' has no such class; found: 'sternums'; allowed: "
+    )
+    assert line.endswith("; did you mean 'sternum'?")
+    for teacher in ("fused", "totals"):
+        fused["teacher"] = teacher
+        (line,) = lines_of(study, tmp_path)
+        assert line.startswith(
+            f"{place}.teacher: no such segmenter that is not distilled itself; found: '{teacher}'; allowed: navi, total"
+        )
 
 
 def test_circles_of_init_from(tmp_path):

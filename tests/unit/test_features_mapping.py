@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from afpbench.compat import ensure_torchvision_operators
 from afpbench.errors import ModelError
-from afpbench.features.mapping import NORMALIZATIONS, InputMapping
+from afpbench.features.mapping import NNUNET_NORMALIZATIONS, NORMALIZATIONS, InputMapping
 
 PROPERTIES = {"mean": 50.0, "std": 100.0, "percentile_00_5": -200.0, "percentile_99_5": 300.0}
 
@@ -26,7 +26,7 @@ def test_gradient_is_zero_outside_the_percentiles_only():
     assert x.grad.flatten().tolist() == pytest.approx([0.0, 0.01, 0.0])
 
 
-@pytest.mark.parametrize("scheme", [name for name in NORMALIZATIONS if name.endswith("Normalization")])
+@pytest.mark.parametrize("scheme", list(NNUNET_NORMALIZATIONS))
 def test_normalizations_equal_nnunets(scheme):
     ensure_torchvision_operators()
     from nnunetv2.preprocessing.normalization import default_normalization_schemes as nnunet

@@ -418,7 +418,8 @@ def test_a_killed_segmenter_training_does_not_go_on_under_another_plan(prepared_
 
 def test_preprocessed_cases_are_used_again_for_the_same_only(prepared_cases, tmp_path):
     other_case = {**prepared_cases, "p2": write_prepared(tmp_path / "p2" / "prepared", seed=20)}
-    same = [prepared_cases, SPLITS, GROUPS, segmenter(), GRID.spacing_mm, 1]
+    labels = {case: folder / "labels.nii.gz" for case, folder in prepared_cases.items()}
+    same = [prepared_cases, SPLITS, GROUPS, segmenter(), GRID.spacing_mm, 1, labels]
     changes = {
         0: other_case,
         1: {"train": ["p1", "p2"], "validation": ["p3"]},
@@ -426,6 +427,7 @@ def test_preprocessed_cases_are_used_again_for_the_same_only(prepared_cases, tmp
         3: {**segmenter(), "planner": {**PLANNER, "base_features": 5}},
         4: (6.0, 6.0, 5.0),
         5: 2,
+        6: {**labels, "p2": other_case["p2"] / "labels.nii.gz"},
     }
     keys = {_key(*same)} | {_key(*same[:i], value, *same[i + 1 :]) for i, value in changes.items()}
     assert len(keys) == 1 + len(changes)

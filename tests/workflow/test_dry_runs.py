@@ -29,7 +29,9 @@ def expected_jobs(study, root):
 
     for task in study["tasks"].values():
         cases, segmenters = len(list_cases(task["data"], root)), task["segmenters"]
-        made = [s for s in segmenters.values() if s["kind"] == "trained" or s.get("weights") == "stand_in"]
+        made = [
+            s for s in segmenters.values() if s["kind"] in ("trained", "distilled") or s.get("weights") == "stand_in"
+        ]
         test, size = task["splits"]["test"], task["inference"]["cases_per_job"]
         chunks = -(-(test if isinstance(test, int) else len(test)) // size)
         variants, controls = len(task["variants"]), len(task["controls"])
@@ -236,3 +238,16 @@ def test_feature_networks_are_downloaded_trained_or_taken_as_they_are(tree, tmp_
     plain = plan(tree, "--configfile", str(TINY_STUDY))
     assert plain["train_medicalnet"] == 1
     assert plan(tree, "--configfile", str(tmp_path / "study.yaml")) == plain | {"download_weights": 1}
+
+
+def test_a_distilled_segmenter_waits_for_its_teacher(tree, tmp_path):
+    """The teacher labels the training and validation cases in chunks; then one more segmenter is trained."""
+    study = yaml.safe_load(TINY_STUDY.read_text())
+    task = study["tasks"]["thorax"]
+    task["segmenters"]["fused"] = {"kind": "distilled", "teacher": "navi", "classes": {"tree": ["airway", "trachea"]}}
+    task["structures"]["tree"] = {"segmenter": "fused", "classes": ["tree"]}
+    task["inference"] = {"cases_per_job": 3}
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+    jobs = plan(tree, "--configfile", str(tmp_path / "study.yaml"))
+    assert jobs["teacher_labels"] == 2  # 3 + 1 cases, 3 a job
+    assert jobs["train_segmenter"] == plan(tree, "--configfile", str(TINY_STUDY))["train_segmenter"] + 1

@@ -184,16 +184,38 @@ def own_registration(wildcards):
 
 
 def segmenter_groups(wildcards):
-    """Class name -> label values of the cases, for a segmenter that the workflow trains."""
-    return sources.segmenter_groups(
-        TASKS[wildcards.task]["data"], TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
-    )
+    """Class name -> values in the label maps that a segmenter learns from: the cases' own, or its teacher's."""
+    segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
+    if segmenter["kind"] == "distilled":
+        values = class_values(wildcards.task, segmenter["teacher"])
+        return {name: [values[member] for member in members] for name, members in segmenter["classes"].items()}
+    return sources.segmenter_groups(TASKS[wildcards.task]["data"], segmenter)
+
+
+def taught_chunks(task):
+    """The training and validation cases in chunks: what a teacher labels."""
+    cases, size = [*SPLITS[task]["train"], *SPLITS[task]["validation"]], TASKS[task]["inference"]["cases_per_job"]
+    return [cases[i : i + size] for i in range(0, len(cases), size)]
+
+
+def taught_prepared(wildcards):
+    cases = taught_chunks(wildcards.task)[int(wildcards.chunk)]
+    return [f"{RESULTS}/{wildcards.task}/cases/{case}/prepared" for case in cases]
+
+
+def teacher_records(wildcards):
+    """The records of the label maps that a distilled segmenter learns from."""
+    segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
+    if segmenter["kind"] != "distilled":
+        return []
+    folder = f"{RESULTS}/{wildcards.task}/teacher_labels/{segmenter['teacher']}/records"
+    return [f"{folder}/{i}.json" for i in range(len(taught_chunks(wildcards.task)))]
 
 
 def segmenter_model(task, name):
     """The folder of a segmenter's weights."""
     segmenter = TASKS[task]["segmenters"][name]
-    if segmenter["kind"] == "trained":
+    if segmenter["kind"] in ("trained", "distilled"):
         return f"{RESULTS}/{task}/models/segmenters/{name}"
     if segmenter["kind"] == "totalsegmentator" and segmenter["weights"] == "stand_in":
         return f"{RESULTS}/{task}/models/totalsegmentator/{name}"
@@ -206,7 +228,7 @@ def segmenter_input(task, name):
     """The files or the folder that stand for a segmenter's weights in a rule's input."""
     if TASKS[task]["segmenters"][name]["kind"] == "naviairway":
         return TASKS[task]["segmenters"][name]["weights"]
-    if TASKS[task]["segmenters"][name]["kind"] == "trained":
+    if TASKS[task]["segmenters"][name]["kind"] in ("trained", "distilled"):
         return f"{segmenter_model(task, name)}/fold_0/checkpoint_final.pth"
     return segmenter_model(task, name)
 
@@ -390,7 +412,7 @@ def structures(wildcards):
 def class_values(task, name):
     """Class name -> value in the label maps of a segmenter."""
     segmenter = TASKS[task]["segmenters"][name]
-    if segmenter["kind"] == "trained":
+    if segmenter["kind"] in ("trained", "distilled"):
         return {group: value for value, group in enumerate(segmenter["classes"], start=1)}
     if segmenter["kind"] == "totalsegmentator":
         return {name: value for value, name in totalsegmentator_classes().items()}
@@ -402,7 +424,12 @@ def class_values(task, name):
 
 def structure_truth(task):
     """Structure -> values in the cases' true label maps (phantoms know them)."""
-    groups = {name: sources.segmenter_groups(TASKS[task]["data"], s) for name, s in TASKS[task]["segmenters"].items()}
+    segmenters = TASKS[task]["segmenters"]
+    groups = {name: sources.segmenter_groups(TASKS[task]["data"], s) for name, s in segmenters.items()}
+    for name, segmenter in segmenters.items():
+        if segmenter["kind"] == "distilled":
+            known = groups[segmenter["teacher"]]
+            groups[name] = {c: [v for m in ms for v in known.get(m, [])] for c, ms in segmenter["classes"].items()}
     return {
         name: [value for c in spec["classes"] for value in groups[spec["segmenter"]].get(c, [])]
         for name, spec in TASKS[task]["structures"].items()

@@ -1,11 +1,43 @@
-"""Frozen segmenters: trained from labels, or stand-in weights in TotalSegmentator's format."""
+"""Frozen segmenters: trained from labels or from another's output, or stand-in weights in TotalSegmentator's format."""
+
+
+rule teacher_labels:
+    """What a teacher finds in the real CT of the training and validation cases."""
+    input:
+        prepared=taught_prepared,
+        weights=lambda wildcards: segmenter_input(wildcards.task, wildcards.segmenter),
+    output:
+        f"{R}/teacher_labels/{{segmenter}}/records/{{chunk}}.json",
+    log:
+        f"{LOGS}/teacher_labels/{{segmenter}}.{{chunk}}.log",
+    benchmark:
+        f"{BENCHMARKS}/teacher_labels/{{segmenter}}.{{chunk}}.tsv"
+    priority: 20
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: RUNTIME["threads"]
+    resources:
+        mem_mb=16000,
+        runtime=480,
+        gpu=1,
+    params:
+        cases=lambda wildcards: taught_chunks(wildcards.task)[int(wildcards.chunk)],
+        segmenter=option("segmenters", "{segmenter}"),
+        folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.segmenter),
+        device=RUNTIME["device"],
+        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
+    message:
+        "{wildcards.task}: {wildcards.segmenter} labels the training cases, chunk {wildcards.chunk}"
+    script:
+        "../../scripts/segment.py"
 
 
 rule train_segmenter:
-    """Train a segmenter through nnU-Net on the real CT of the training cases."""
+    """Train a segmenter through nnU-Net on the real CT of the training cases, with their labels or a teacher's."""
     input:
         prepared=prepared("train", "validation"),
         splits=rules.splits.output,
+        teacher=teacher_records,
     output:
         plans=f"{R}/models/segmenters/{{segmenter}}/plans.json",
         dataset=f"{R}/models/segmenters/{{segmenter}}/dataset.json",

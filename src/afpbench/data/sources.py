@@ -158,8 +158,10 @@ def segmenter_groups(data: dict, segmenter: dict) -> dict[str, list[int]]:
     """Class name -> label values of the cases, for a segmenter that is trained from the cases' labels.
 
     Of TotalSegmentator's stand-in these are its `classes`, or all that occur in the source under its ids.
-    A segmenter with weights of its own has none.
+    A segmenter with weights of its own has none, nor has one that learns from another.
     """
+    if segmenter["kind"] == "distilled":
+        return {}
     ids = class_ids(data)
     if segmenter["kind"] == "trained" or segmenter.get("classes"):
         return {group: [ids[name] for name in members] for group, members in segmenter["classes"].items()}

@@ -60,14 +60,14 @@ def naviairway_scaling(x: torch.Tensor, properties: dict) -> torch.Tensor:
     return x * (255.0 / torch.where(high > 0, high, 255.0))
 
 
-NORMALIZATIONS: dict[str, Callable[[torch.Tensor, dict], torch.Tensor]] = {
+NNUNET_NORMALIZATIONS: dict[str, Callable[[torch.Tensor, dict], torch.Tensor]] = {
     "CTNormalization": ct_normalization,
     "ZScoreNormalization": zscore_normalization,
     "NoNormalization": no_normalization,
     "RescaleTo01Normalization": rescale_to_01,
     "RGBTo01Normalization": rgb_to_01,
-    "NaviAirway": naviairway_scaling,
 }
+NORMALIZATIONS = {**NNUNET_NORMALIZATIONS, "NaviAirway": naviairway_scaling}
 
 
 class InputMapping(nn.Module):

@@ -32,19 +32,21 @@ def train_segmenter(
     precision: str,
     threads: int,
     seed: int,
+    labels: dict[str, Path] | None = None,
 ) -> None:
     """Train on the real CT of the training cases; the validation cases give the curve.
 
     prepared: case id -> prepared folder with ct.nii.gz and labels.nii.gz. groups: class name -> the label values of the
     cases that it merges; classes get the values 1, 2, ... in this order. segmenter: {planner, patch_size, training}.
-    work: rolling state, removed at the end. out: the model folder.
+    work: rolling state, removed at the end. out: the model folder. labels: case id -> label map, in place of the cases'
+    own: what a teacher found.
     """
-    labels = {case: folder / "labels.nii.gz" for case, folder in prepared.items()}
+    labels = labels or {case: folder / "labels.nii.gz" for case, folder in prepared.items()}
     data = supervised.LabelledCT(
         {case: folder / "ct.nii.gz" for case, folder in prepared.items()},
         partial(_write_labels, labels, groups),
         list(groups),
-        _key(prepared, splits, groups, segmenter, spacing_mm, seed),
+        _key(prepared, splits, groups, segmenter, spacing_mm, seed, labels),
         # TotalSegmentator hands its network RAS images, whatever the file says: its stand-in must learn them so.
         reader="NibabelIOWithReorient" if segmenter["kind"] == "totalsegmentator" else "SimpleITKIO",
     )
@@ -54,10 +56,10 @@ def train_segmenter(
     )  # fmt: skip
 
 
-def _key(prepared: dict[str, Path], splits: dict, groups: dict, segmenter: dict, spacing_mm, seed: int) -> str:
+def _key(prepared: dict[str, Path], splits: dict, groups: dict, segmenter: dict, spacing_mm, seed, labels) -> str:
     """A digest of all that the preprocessed cases depend on: what a killed training left is used for the same only."""
     cases = [*splits["train"], *splits["validation"]]
-    files = [sha256_of(prepared[case] / f"{name}.nii.gz") for case in cases for name in ("ct", "labels")]
+    files = [sha256_of(path) for case in cases for path in (prepared[case] / "ct.nii.gz", labels[case])]
     plan = [segmenter["kind"], segmenter["planner"], segmenter["patch_size"], list(spacing_mm), seed]
     parts = [splits["train"], splits["validation"], list(groups.items()), *plan, files]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
