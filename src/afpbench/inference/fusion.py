@@ -1,11 +1,13 @@
 """A regular grid of patches over a volume, and their exact fusion with only the active slab in memory.
 
 The borders of the patches cut each axis into intervals inside which the set of covering patches is constant;
-the product of three intervals is a cell. A cell is fused as soon as its last patch is there, and the pieces of
-the patches are dropped with it: what is held at any time is the part of the patches that unfinished cells need.
+the product of three intervals is a cell. Patches come row by row. A row of cells is fused as soon as the last row of
+patches that covers it is there, and the pieces of patches that no later cell needs are dropped with it: what is held
+is less than one slab of patches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -14,6 +16,8 @@ from ..errors import ConfigError
 
 METHODS = ("median", "mean", "gaussian")
 Starts = tuple[list[int], list[int], list[int]]
+Cell = tuple[int, int, list[int]]  # begin, end, and the covering patches, along one axis
+Pieces = dict[tuple[int, int, int, int], np.ndarray]  # (z cell, z patch, y patch, x patch) -> the patch in that z cell
 
 
 def patch_starts(size: int, patch: int, overlap: float) -> list[int]:
@@ -32,12 +36,13 @@ def patch_starts(size: int, patch: int, overlap: float) -> list[int]:
     return [round(i * (size - patch) / (count - 1)) for i in range(count)]
 
 
-def grid(shape, patch, overlap: float) -> Starts:
-    """The patch starts of each axis (z, y, x)."""
-    return tuple(patch_starts(s, p, overlap) for s, p in zip(shape, patch, strict=True))
+def grid(shape, patch, overlap: float | Sequence[float]) -> Starts:
+    """The patch starts of each axis (z, y, x). overlap: one for all axes, or one for each."""
+    overlaps = [overlap] * 3 if isinstance(overlap, int | float) else overlap
+    return tuple(patch_starts(s, p, o) for s, p, o in zip(shape, patch, overlaps, strict=True))
 
 
-def intervals(starts: list[int], patch: int, size: int) -> list[tuple[int, int, list[int]]]:
+def intervals(starts: list[int], patch: int, size: int) -> list[Cell]:
     """Cut an axis at every patch border: (begin, end, indices of the covering patches) from 0 to size."""
     cuts = sorted({0, size, *starts, *(s + patch for s in starts)})
     pieces = []
@@ -51,48 +56,54 @@ def fuse(
     predict: Callable[[tuple[int, int, int]], np.ndarray],
     shape: tuple[int, int, int],
     patch: tuple[int, int, int],
-    overlap: float = 0.5,
+    overlap: float | Sequence[float] = 0.5,
     method: str = "median",
 ) -> np.ndarray:
     """Predict every patch of the grid once and fuse them: float32, shape (z, y, x).
 
-    predict: start (z, y, x) -> the patch's values, shape `patch`. method: "median" (of all covering patches; the mean
-    of the two middle values for even counts), "mean", or "gaussian" (mean weighted by a Gaussian of SD patch / 8
-    around each patch's centre, as nnU-Net does).
+    predict: start (z, y, x) -> the patch's values, shape `patch`. overlap: one for all axes, or one for each. method:
+    "median" (of all covering patches; the mean of the two middle values for even counts), "mean", or "gaussian" (mean
+    weighted by a Gaussian of SD patch / 8 around each patch's centre, as nnU-Net does).
     """
     if method not in METHODS:
         raise ConfigError("inference.fusion", found=method, expected=" | ".join(METHODS))
     starts = grid(shape, patch, overlap)
-    z_cells = intervals(starts[0], patch[0], shape[0])
-    y_cells = intervals(starts[1], patch[1], shape[1])
-    x_cells = intervals(starts[2], patch[2], shape[2])
+    z_cells, y_cells, x_cells = (intervals(*axis) for axis in zip(starts, patch, shape, strict=True))
     weight = _gaussian(patch) if method == "gaussian" else None
+    combine = partial(_combine_cell, starts=starts, weight=weight, method=method)
+    last_use = [max(covering[-1] for _, _, covering in y_cells if j in covering) for j in range(len(starts[1]))]
     result = np.empty(shape, np.float32)
-    pieces: dict[tuple[int, int, int], np.ndarray] = {}  # (z cell, y patch, x patch) of one row, or rows stacked
-    waiting = list(enumerate(z_cells))
+    pieces: Pieces = {}
     for row, z_start in enumerate(starts[0]):
-        for j, k in product(range(len(starts[1])), range(len(starts[2]))):
-            values = np.asarray(predict((z_start, starts[1][j], starts[2][k])), np.float32)
-            for index, (begin, end, covering) in waiting:
-                if row in covering:
-                    pieces[index, row, j, k] = values[begin - z_start : end - z_start].copy()
-        while waiting and waiting[0][1][2][-1] <= row:
-            index, (begin, end, covering) = waiting.pop(0)
-            for y, x in product(y_cells, x_cells):
-                blocks, weights = [], []
-                for r, j, k in product(covering, y[2], x[2]):
-                    window = _window(y, x, starts, j, k)
-                    blocks.append(pieces[index, r, j, k][(slice(None), *window)])
-                    if weight is not None:
-                        offset = begin - starts[0][r]
-                        weights.append(weight[(slice(offset, offset + end - begin), *window)])
-                result[begin:end, y[0] : y[1], x[0] : x[1]] = _combine(blocks, weights, method)
-            for r, j, k in product(covering, range(len(starts[1])), range(len(starts[2]))):
-                del pieces[index, r, j, k]
+        unfinished = [(i, cell) for i, cell in enumerate(z_cells) if row in cell[2]]
+        ending = [(i, cell) for i, cell in unfinished if cell[2][-1] == row]
+        for j, y_start in enumerate(starts[1]):
+            for k, x_start in enumerate(starts[2]):
+                values = np.asarray(predict((z_start, y_start, x_start)), np.float32)
+                for i, (begin, end, _) in unfinished:
+                    pieces[i, row, j, k] = values[begin - z_start : end - z_start].copy()
+            for i, z in ending:
+                for y, x in product([cell for cell in y_cells if cell[2][-1] == j], x_cells):
+                    result[z[0] : z[1], y[0] : y[1], x[0] : x[1]] = combine(pieces, i, z, y, x)
+                done = [used for used, last in enumerate(last_use) if last == j]
+                for r, used, k in product(z[2], done, range(len(starts[2]))):
+                    del pieces[i, r, used, k]
     return result
 
 
-def _window(y, x, starts: Starts, j: int, k: int) -> tuple[slice, slice]:
+def _combine_cell(pieces: Pieces, i: int, z: Cell, y: Cell, x: Cell, *, starts: Starts, weight, method) -> np.ndarray:
+    """The fused values of one cell: of the i-th interval in z, and of intervals in y and x."""
+    blocks, weights = [], []
+    for r, j, k in product(z[2], y[2], x[2]):
+        window = _window(y, x, starts, j, k)
+        blocks.append(pieces[i, r, j, k][(slice(None), *window)])
+        if weight is not None:
+            offset = z[0] - starts[0][r]
+            weights.append(weight[(slice(offset, offset + z[1] - z[0]), *window)])
+    return _combine(blocks, weights, method)
+
+
+def _window(y: Cell, x: Cell, starts: Starts, j: int, k: int) -> tuple[slice, slice]:
     y0, x0 = starts[1][j], starts[2][k]
     return slice(y[0] - y0, y[1] - y0), slice(x[0] - x0, x[1] - x0)
 

@@ -16,7 +16,8 @@ from .volume import predict_volume
 class Generator:
     """A trained variant, loaded once: MR array in, HU array out.
 
-    folder: the variant's model folder. options: {overlap, fusion}. device, precision, threads: see `hardware`.
+    folder: the variant's model folder. options: {overlap, fusion}, the overlap one number or three in z, y, x.
+    device, precision, threads: see `hardware`.
     """
 
     def __init__(self, folder: Path, options: dict, device: str, precision: str, threads: int):
@@ -77,6 +78,8 @@ def synthesize_case(
         "patches": generator.patches,
         "shape": list(mr.array.shape),
         "device": str(generator.device),
+        "patch_size": list(generator.patch),
+        "overlap": generator.options["overlap"],
         "fusion": generator.options["fusion"],
     }
 

@@ -1,5 +1,7 @@
 """A network of patches on a whole volume. Numpy and torch only: training uses it too."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -11,7 +13,7 @@ def predict_volume(
     network: torch.nn.Module,
     image: np.ndarray,
     patch: tuple[int, int, int],
-    overlap: float,
+    overlap: float | Sequence[float],
     method: str,
     device: torch.device,
     dtype: torch.dtype | None,
@@ -39,5 +41,7 @@ def _pad(image: np.ndarray, patch: tuple[int, int, int]) -> tuple[np.ndarray, tu
     """Pad a volume smaller than a patch with its background, the darkest value, equally on both sides."""
     missing = [max(0, p - s) for s, p in zip(image.shape, patch, strict=True)]
     before = [m // 2 for m in missing]
+    if not any(missing):
+        return image, (slice(None),) * 3
     padded = np.pad(image, [(b, m - b) for b, m in zip(before, missing, strict=True)], constant_values=image.min())
     return padded, tuple(slice(b, b + s) for b, s in zip(before, image.shape, strict=True))
