@@ -21,5 +21,5 @@ real = Path(snakemake.input.real[0]).parents[1] if synthetic else None
 run_chunk(
     dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
     record,
-    Segmentation(load, synthetic, real),
+    Segmentation(load, synthetic, real, params.classes),
 )

@@ -91,6 +91,26 @@ def test_a_tree_has_four_lines_more(root):
     assert long["case"].value_counts().tolist() == [2 * 7 + 2 * (8 + 4)] * 2
 
 
+def test_a_structure_that_is_nowhere_is_told(root, caplog):
+    spec = {**STRUCTURES, "none": {"segmenter": "ts", "labels": [99]}}
+    with caplog.at_level("WARNING", logger="afpbench"):
+        evaluate_row(root, "pelvis", "l1", ["p01", "p02"], spec, tolerance_mm=3)
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["pelvis/l1: ts finds the structure none on the real CT of none of 2 cases"]
+
+
+def test_an_oblique_grid_changes_no_value(root, tmp_path):
+    """Distances are measured along the grid's axes, whose spacing is anisotropic; their directions do not matter."""
+    turn = np.linalg.qr(np.array([[1, 0.2, 0], [0, 1, 0.3], [0.1, 0, 1]]))[0]
+    oblique = io.Geometry(GEOMETRY.shape, GEOMETRY.spacing_mm, GEOMETRY.origin_mm, tuple(turn.ravel()))
+    for path in sorted(root.rglob("p01.nii.gz")) + sorted((root / "cases" / "p01").rglob("*.nii.gz")):
+        io.write(io.Volume(io.read(path).array, oblique), tmp_path / "oblique" / path.relative_to(root))
+    spec = {name: {**entry, "tree": True} for name, entry in STRUCTURES.items()}
+    straight, turned = (evaluate_row(folder, "pelvis", "l1", ["p01"], spec, tolerance_mm=3)
+                        for folder in (root, tmp_path / "oblique"))  # fmt: skip
+    pd.testing.assert_frame_equal(straight, turned)
+
+
 def test_the_mask_is_a_choice(root):
     long = evaluate_row(root, "pelvis", "l1", ["p01"], STRUCTURES, tolerance_mm=3, inside_mask=False)
     assert value(long, "p01", "bones", "dice") == 2 * 16 / (32 + 32 + 100)

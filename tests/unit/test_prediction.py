@@ -103,6 +103,20 @@ def test_a_synthetic_ct_that_is_the_real_one_takes_its_segmentation_over(tmp_pat
     assert np.array_equal(first.array, second.array) and first.geometry == second.geometry == ct.geometry
 
 
+def test_a_label_map_with_a_value_of_no_class_is_refused(tmp_path):
+    prepared = write_case(tmp_path, "p1", ct_volume())
+    labels = np.zeros(ct_volume().array.shape, np.uint8)
+    labels[0, 0, :3] = [1, 7, 2]
+    out = tmp_path / "out.nii.gz"
+    with pytest.raises(ModelError) as error:
+        Segmentation(lambda: lambda ct: labels, None, None, {"bone": 2, "fat": 1})("p1", prepared, out)
+    assert "case p1: the segmenter's label map has values that none of its classes has" in str(error.value)
+    assert "found: 7\n" in str(error.value) and "expected: 1 (fat), 2 (bone)" in str(error.value)
+    assert not out.exists()
+    for classes in ({"bone": 2, "fat": 1, "lung": 7}, {}, None):
+        assert Segmentation(lambda: lambda ct: labels, None, None, classes)("p1", prepared, out)["status"] == "ok"
+
+
 def unopened():
     raise AssertionError("no network is needed here")
 

@@ -90,6 +90,32 @@ def test_the_normal_approximation_against_r(monkeypatch):
     assert signed_rank(differences).p == pytest.approx(0.1436, abs=5e-5)
 
 
+BORTZ = np.array([-4, -1, -1, -1, -2, 0, 0, 1, 0, -2, 4, -1, -1, 0, 0])  # ties and five zeros
+HOLLANDER_WOLFE = np.array([0.952, -0.147, 1.022, 0.43, 0.62, 0.59, 0.49, -0.08, 0.01])  # neither
+
+
+def test_against_pingouin_and_scipy(monkeypatch):
+    """pingouin 0.7.0, wilcoxon(x, y): the test is SciPy 1.17.1's, the rank-biserial correlation its own."""
+    result = signed_rank(HOLLANDER_WOLFE)
+    assert (result.statistic, result.p) == (5.0, pytest.approx(0.0390625)) and result.method == "exact"
+    assert result.effect_size == pytest.approx(0.777778, abs=1e-6)
+    monkeypatch.setattr(statistics, "EXACT_UP_TO", 0)
+    result = signed_rank(BORTZ)
+    assert (result.statistic, result.p) == (13.0, pytest.approx(0.143581, abs=1e-6))
+    assert result.effect_size == pytest.approx(-0.527273, abs=1e-6)  # zeros dropped before the ranks
+
+
+def test_holm_against_statsmodels():
+    """statsmodels 0.15.0, multipletests(p, method="holm")[1]."""
+    np.testing.assert_allclose(holm([0.01, 0.04, 0.03, 0.02, 0.2, 0.001]), [0.05, 0.09, 0.09, 0.08, 0.2, 0.006])
+    np.testing.assert_allclose(holm([0.5, 0.9, 0.6, 0.04]), [1, 1, 1, 0.16])
+
+
+def test_bootstrap_against_scipy():
+    """SciPy 1.17.1, bootstrap((d,), np.median, method="percentile"), 100000 resamples: -0.08 to 0.952."""
+    assert bootstrap_median(HOLLANDER_WOLFE, seed=0) == pytest.approx((-0.08, 0.952))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(-4, 4), min_size=1, max_size=9).filter(any))
 def test_exact_p_is_the_enumeration(differences):

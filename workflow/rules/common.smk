@@ -422,6 +422,15 @@ def class_values(task, name):
     return {name: value for name, value in labels.items() if isinstance(value, int)}
 
 
+def known_classes(wildcards):
+    """Class name -> value, of all classes whose values a segmenter's label maps may hold; {} where it does not say."""
+    segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
+    if segmenter["kind"] == "nnunet":
+        labels = json.loads((ROOT / segmenter["folder"] / "dataset.json").read_text())["labels"]
+        return labels if all(isinstance(value, int) for value in labels.values()) else {}
+    return class_values(wildcards.task, wildcards.segmenter)
+
+
 def structure_truth(task):
     """Structure -> values in the cases' true label maps (phantoms know them)."""
     segmenters = TASKS[task]["segmenters"]

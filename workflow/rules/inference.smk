@@ -121,6 +121,7 @@ rule segment_real:
     params:
         cases=chunk_cases,
         segmenter=option("segmenters", "{segmenter}"),
+        classes=known_classes,
         folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.segmenter),
         device=RUNTIME["device"],
         code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
@@ -153,6 +154,7 @@ rule segment:
     params:
         cases=chunk_cases,
         segmenter=option("segmenters", "{segmenter}"),
+        classes=known_classes,
         folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.segmenter),
         device=RUNTIME["device"],
         code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),

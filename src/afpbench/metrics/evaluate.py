@@ -13,10 +13,10 @@ import pandas as pd
 
 from .. import io
 from ..errors import ConfigError, DataError
-from ..log import progress, tools
+from ..log import logger, progress, tools
 from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from .image import CLIP_HU, error_metrics, image_metrics, structure_error_hu
-from .longtable import COLUMNS, failed_status, line, write_long
+from .longtable import COLUMNS, failed_status, is_failed, line, write_long
 from .surface import bounding_box, structure_metrics
 from .tree import tree_metrics
 
@@ -144,6 +144,7 @@ def evaluate_row(
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
     long = pd.DataFrame([entry for lines in per_case for entry in lines], columns=list(COLUMNS))
+    _warn_of_missing(long, f"{task}/{row}")
     if out is not None:
         write_long(long, out)
     return long
@@ -160,6 +161,20 @@ def calibration_lines(pair: Pair, task: str, row: str, calibration: Mapping, cli
     values = {key: errors[metric] for key, metric in UNCALIBRATED_METRICS.items()}
     values |= {"calibration_slope": calibration["slope"], "calibration_offset_hu": calibration["offset_hu"]}
     return [line(task, row, pair.case, "", "body", metric, value, "ok") for metric, value in values.items()]
+
+
+def _warn_of_missing(long: pd.DataFrame, what: str) -> None:
+    """Log the structures that the segmenter finds on the real CT of no case: a wrong class, or not in these images."""
+    dice = long[(long["metric"] == "dice") & ~is_failed(long["status"])]
+    for (segmenter, structure), lines in dice.groupby(["segmenter", "structure"], sort=False):
+        if lines["status"].isin(("both_empty", "real_empty")).all():
+            logger.warning(
+                "%s: %s finds the structure %s on the real CT of none of %d cases",
+                what,
+                segmenter,
+                structure,
+                len(lines),
+            )
 
 
 def failed_cases(root: str | Path, cases: Sequence[str]) -> dict[str, str]:

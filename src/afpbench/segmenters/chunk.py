@@ -1,14 +1,14 @@
 """Segment one case of a chunk: the real CT, or a synthetic one beside it."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from .. import io
-from ..errors import DataError
+from ..errors import DataError, ModelError
 from .prediction import Segment
 
 
@@ -17,13 +17,21 @@ class Segmentation:
 
     open_segmenter: loads the network; called once, when the first image needs it. synthetic: the folder of the
     synthetic CTs, or None for the real CT. real: the folder of the real CT's segmentations, taken over where the
-    synthetic CT is the real one voxel by voxel.
+    synthetic CT is the real one voxel by voxel. classes: class name -> its value in the label maps, which no other
+    value may occur in; empty where the segmenter does not say.
     """
 
-    def __init__(self, open_segmenter: Callable[[], Segment], synthetic: Path | None, real: Path | None):
+    def __init__(
+        self,
+        open_segmenter: Callable[[], Segment],
+        synthetic: Path | None,
+        real: Path | None,
+        classes: Mapping[str, int] | None = None,
+    ):
         self.open_segmenter = open_segmenter
         self.synthetic = synthetic
         self.real = real
+        self.classes = classes or {}
 
     @cached_property
     def _segment(self) -> Segment:
@@ -46,5 +54,22 @@ class Segmentation:
                 shutil.copyfile(self.real / f"{case}.nii.gz", out)
                 return {"case": case, "status": "ok", "taken_over": True}
         labels = self._segment(image)
+        self._check_labels(case, labels)
         io.write(ct.with_array(labels), out)
         return {"case": case, "status": "ok", "foreground_voxels": int((labels > 0).sum())}
+
+    def _check_labels(self, case: str, labels: np.ndarray) -> None:
+        """Refuse a label map with values that no class has: the structures would be made of something else."""
+        values = np.flatnonzero(np.bincount(labels.ravel())).tolist()
+        unknown = sorted(set(values) - {0, *self.classes.values()})
+        if self.classes and unknown:
+            raise ModelError(
+                f"case {case}: the segmenter's label map has values that none of its classes has",
+                found=", ".join(map(str, unknown)),
+                expected=", ".join(f"{value} ({name})" for name, value in sorted(self.classes.items(), key=_second)),
+                hint="the weights are those of another network than the study names: check `kind`, `task` and the path",
+            )
+
+
+def _second(pair: tuple[str, int]) -> int:
+    return pair[1]
