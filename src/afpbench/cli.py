@@ -66,13 +66,14 @@ def run_validate(options: argparse.Namespace) -> int:
 def summary(study: dict, root: Path) -> str:
     """A study in a few lines: tasks, cases, networks, rows and tables."""
     from .data.sources import list_cases
+    from .splits import PARTS
 
     preset = f", preset '{study['preset']}'" if study["preset"] else ""
     count = len(study["tasks"])
     lines = [f"valid: {count} {'task' if count == 1 else 'tasks'}, seed {study['seed']}{preset}"]
     for name, task in study["tasks"].items():
         cases = list_cases(task["data"], root)
-        splits = {k: len(v) if isinstance(v, list) else v for k, v in task["splits"].items()}
+        splits = {k: len(v) if isinstance(v, list) else v for k, v in task["splits"].items() if k in PARTS}
         lines += [
             f"\n{name}: {task['title']}",
             f"  data        {task['data']['source']}, {len(cases)} cases: "

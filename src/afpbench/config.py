@@ -56,6 +56,7 @@ def load_study(config: dict, root: str | Path) -> dict:
     for name, task in study["tasks"].items():
         lines += config_checks.unused_training(name, task) + config_networks.unused_keys(name, task)
         _complete(study, name, task)
+        lines += config_checks.fill_splits(name, task, Path(root))
         lines += config_checks.check_task(study, name, Path(root))
     if lines:
         raise StudyError(lines)

@@ -51,6 +51,17 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
     ]
 
 
+def fill_splits(name: str, task: dict, root: Path) -> list[str]:
+    """Put lists of cases in the place of columns in a task's `splits`, in place. Returns the problems."""
+    from .split_columns import resolve_splits
+
+    try:
+        resolve_splits(task, root)
+    except AfpbenchError as error:
+        return [f"tasks.{name}.splits: {_one_line(error)}"]
+    return []
+
+
 def warnings(study: dict) -> list[str]:
     """What is allowed but unwise, one line each."""
     lines = []
@@ -178,6 +189,8 @@ def _check_cases(where: str, task: dict, seed: int, name: str, root: Path) -> li
             case_files(task["data"], case, root)  # each pattern fits one file
     except AfpbenchError as error:
         return [f"{where}.data: {_one_line(error)}"]
+    if any(isinstance(part, str) for part in task["splits"].values()):  # fill_splits has said what is wrong
+        return []
     try:
         make_splits(cases, task["splits"], seed, name)
     except AfpbenchError as error:

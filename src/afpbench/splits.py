@@ -12,7 +12,8 @@ def make_splits(cases: list[str], counts: dict, seed: int, task: str) -> dict:
     """Divide the cases of a task.
 
     counts: how many cases each of `train`, `validation`, `test` gets (a missing part gets none), or an explicit
-    list of ids for each. The order of `cases` does not matter: they are sorted, then shuffled with a generator
+    list of ids for each; `stratify`, where it is not None, gives each case's stratum, and every part then gets each
+    stratum in proportion. The order of `cases` does not matter: they are sorted, then shuffled with a generator
     seeded with f"{seed}-{task}".
     Returns {"seed", "train", "validation", "test", "unused"}, ids sorted within each part.
     Raises ConfigError for repeated ids, more cases asked for than there are, overlapping lists or unknown ids.
@@ -30,12 +31,14 @@ def make_splits(cases: list[str], counts: dict, seed: int, task: str) -> dict:
             hint="write all three in the same way",
         )
     else:
-        parts = _drawn(cases, wanted, seed, task)
+        parts = _drawn(cases, wanted, seed, task, counts.get("stratify"))
     used = {case for ids in parts.values() for case in ids}
     return {"seed": seed, **parts, "unused": sorted(set(cases) - used)}
 
 
-def _drawn(cases: list[str], counts: dict[str, int], seed: int, task: str) -> dict[str, list[str]]:
+def _drawn(
+    cases: list[str], counts: dict[str, int], seed: int, task: str, strata: dict[str, str] | None
+) -> dict[str, list[str]]:
     total = sum(counts.values())
     if min(counts.values()) < 0 or counts["train"] < 1:
         raise ConfigError(
@@ -53,11 +56,23 @@ def _drawn(cases: list[str], counts: dict[str, int], seed: int, task: str) -> di
         )
     order = sorted(cases)
     random.Random(f"{seed}-{task}").shuffle(order)
+    if strata is not None:
+        order = _interleaved(order, strata)
     parts, start = {}, 0
     for part in PARTS:
         parts[part] = sorted(order[start : start + counts[part]])
         start += counts[part]
     return parts
+
+
+def _interleaved(order: list[str], strata: dict[str, str]) -> list[str]:
+    """The same cases so that every stretch of them has each stratum in proportion; strata keep their own order."""
+    sizes, seen = Counter(strata[case] for case in order), Counter()
+    rank = {}
+    for case in order:
+        seen[strata[case]] += 1
+        rank[case] = (seen[strata[case]] - 0.5) / sizes[strata[case]]
+    return sorted(order, key=rank.get)
 
 
 def _explicit(cases: list[str], lists: dict[str, list[str]], task: str) -> dict[str, list[str]]:

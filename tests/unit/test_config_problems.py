@@ -174,7 +174,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.inference.fusion", "meen", "tasks.lung.inference.fusion: not allowed; found: 'meen'; "
          "allowed: median, mean, gaussian; did you mean 'mean'?"),
         ("LUNG.splits.test", 0, "tasks.lung.splits.test: not allowed; found: 0; "
-         "allowed: a whole number at least 1, or a list of cases"),
+         "allowed: a whole number at least 1, a list of cases, or column=value"),
         ("LUNG.tables.table1.columns.0.metric", "mea", "tasks.lung.tables.table1.columns[0].metric: not allowed; "
          "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, ms_ssim, checkerboard, mae_uncalibrated, "
          "me_uncalibrated, dice, nsd, "

@@ -92,3 +92,21 @@ def test_an_empty_explicit_training_list():
 def test_numbers_and_lists_do_not_mix():
     with pytest.raises(ConfigError, match="mixes numbers and lists"):
         make_splits(CASES, {"train": 3, "validation": 1, "test": ["thorax_001"]}, 1, "thorax")
+
+
+def test_strata_are_in_every_part_in_proportion():
+    cases = [f"a{i:02d}" for i in range(20)] + [f"b{i:02d}" for i in range(10)]
+    strata = {case: case[0] for case in cases}
+    made = make_splits(cases, {"train": 15, "validation": 6, "test": 9, "stratify": strata}, 3, "t")
+    counts = {part: sum(case[0] == "b" for case in made[part]) for part in ("train", "validation", "test")}
+    assert counts == {"train": 5, "validation": 2, "test": 3}
+    assert made["unused"] == []
+    again = make_splits(cases[::-1], {"train": 15, "validation": 6, "test": 9, "stratify": strata}, 3, "t")
+    other = make_splits(cases, {"train": 15, "validation": 6, "test": 9, "stratify": strata}, 4, "t")
+    assert again == made and other["train"] != made["train"]
+
+
+def test_without_strata_nothing_changes():
+    cases = [f"c{i}" for i in range(12)]
+    counts = {"train": 6, "validation": 2, "test": 3}
+    assert make_splits(cases, {**counts, "stratify": None}, 5, "t") == make_splits(cases, counts, 5, "t")

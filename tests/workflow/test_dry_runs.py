@@ -10,6 +10,7 @@ from conftest import PROJECT, TINY_STUDY, copy_project, planned_jobs, snakemake,
 from afpbench.config import load_study, merge
 from afpbench.data.layouts import synthrad2023_pelvis
 from afpbench.data.sources import list_cases, sts_files
+from afpbench.splits import PARTS
 
 pytestmark = pytest.mark.workflow
 
@@ -28,7 +29,7 @@ def expected_jobs(study, root):
             jobs[rule] = jobs.get(rule, 0) + count
 
     for task in study["tasks"].values():
-        cases, segmenters = len(list_cases(task["data"], root)), task["segmenters"]
+        cases, segmenters = splits_total(task), task["segmenters"]  # unused cases are left alone
         made = [
             s for s in segmenters.values() if s["kind"] in ("trained", "distilled") or s.get("weights") == "stand_in"
         ]
@@ -70,7 +71,7 @@ def used_stand_ins(task):
 
 
 def splits_total(task):
-    return sum(part if isinstance(part, int) else len(part) for part in task["splits"].values())
+    return sum(part if isinstance(part, int) else len(part) for part in (task["splits"][name] for name in PARTS))
 
 
 def plan(tree, *arguments, **environment):

@@ -21,8 +21,10 @@ CONTROL_LABELS = {"real_ct": "Real CT", "mr_linear": "MR, linear in HU", "mean_c
 LOGS = f"{RESULTS}/{{task}}/logs"
 BENCHMARKS = f"{RESULTS}/{{task}}/benchmarks"
 
-CASES = {name: sources.list_cases(task["data"], ROOT) for name, task in TASKS.items()}
-SPLITS = {name: make_splits(CASES[name], task["splits"], SEED, name) for name, task in TASKS.items()}
+ALL_CASES = {name: sources.list_cases(task["data"], ROOT) for name, task in TASKS.items()}
+SPLITS = {name: make_splits(ALL_CASES[name], task["splits"], SEED, name) for name, task in TASKS.items()}
+UNUSED = {name: set(split["unused"]) for name, split in SPLITS.items()}
+CASES = {name: [case for case in cases if case not in UNUSED[name]] for name, cases in ALL_CASES.items()}
 
 
 wildcard_constraints:

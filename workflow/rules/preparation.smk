@@ -33,7 +33,7 @@ rule prepare_case:
 
 
 rule splits:
-    """The seeded split, written down once all of its cases are prepared and every case of the task has been read.
+    """The seeded split, written down once all of its cases are prepared. Cases that no part uses are left alone.
 
     So a case that cannot be used stops the run before a training.
 
@@ -51,7 +51,7 @@ rule splits:
     conda:
         "../../envs/imaging.yaml"
     params:
-        cases=lambda wildcards: CASES[wildcards.task],
+        cases=lambda wildcards: ALL_CASES[wildcards.task],
         counts=option("splits"),
         seed=SEED,
     message:

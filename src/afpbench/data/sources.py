@@ -116,6 +116,24 @@ def case_table(data: dict, root: Path) -> CaseTable:
     return read_table(_from(Path(root), data["table"]))
 
 
+def case_column(data: dict, name: str, root: Path) -> dict[str, str]:
+    """Case id -> value of a column: any of a table; of SynthRAD `centre`, the letter in the id.
+
+    Raises ConfigError for a column that the source does not have.
+    """
+    if data["source"] == "table":
+        return case_table(data, root).column(name)
+    if data["source"] in layouts.SYNTHRAD and name == "centre":
+        return {case: case[-4] for case in _available_cases(data, Path(root))}
+    columns = "centre" if data["source"] in layouts.SYNTHRAD else "none"
+    raise ConfigError(
+        f"the source '{data['source']}' has no such column",
+        found=name,
+        expected=columns,
+        hint="list the cases in a table (data.source: table), which may have any columns",
+    )
+
+
 def case_folder(data: dict, case: str, root: Path) -> Path:
     """The folder of an STS case: in `data.root` where that is given, else in the folder of real data
     (variable AFPBENCH_REAL_DATA) where the case lies there, else in the download folder."""
