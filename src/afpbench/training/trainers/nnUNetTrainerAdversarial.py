@@ -33,6 +33,8 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.options = plans["generator"]
+        # In bfloat16 on a CPU the discriminator's gradient has come out as NaN after a few iterations.
+        self.game_precision = None if self.precision == torch.bfloat16 else self.precision
 
     def initialize(self):
         """Both networks; with `init_from` both start from the other variant's weights."""
@@ -84,7 +86,7 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
     def _generator_game(self, mr, synthetic, real) -> dict[str, torch.Tensor]:
         """What the discriminator makes of the synthetic CT; the gradient flows into the generator alone."""
         self.discriminator.requires_grad_(False)
-        with hardware.autocast(self.device.type, self.precision):
+        with hardware.autocast(self.device.type, self.game_precision):
             with torch.no_grad():
                 _, real_features = self.discriminator(mr, real)
             scores, features = self.discriminator(mr, synthetic)
@@ -96,7 +98,7 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
 
     def _discriminator_step(self, mr, synthetic, real, keys) -> dict[str, torch.Tensor]:
         self.discriminator_optimizer.zero_grad(set_to_none=True)
-        with hardware.autocast(self.device.type, self.precision):
+        with hardware.autocast(self.device.type, self.game_precision):
             real_scores, _ = self.discriminator(mr, real)
             synthetic_scores, _ = self.discriminator(mr, synthetic)
         losses = {
