@@ -269,6 +269,8 @@ def _check_totalsegmentator(place: str, segmenter: dict, data: dict, root: Path)
                 for name in classes
                 if name not in known
             ]
+            if segmenter["task"] == "total":
+                lines.append(f"{place}.task: a stand-in is one network; found: 'total'; allowed: fast, fastest")
             return lines + _check_trained(place, {"classes": classes}, source_labels(data))
         return [
             f"{place}.weights: a stand-in needs true labels; found: data.source '{data['source']}'; "

@@ -56,7 +56,10 @@ def check_networks(place: str, variant: dict, task: dict) -> list[str]:
                 what = "no such segmenter or feature network" if others else "no such segmenter"
                 lines.append(not_among(spot, name, [*segmenters, *others], what))
             elif segmenters.get(name, {}).get("task") == "total":
-                lines.append(f"{spot}: {name} is TotalSegmentator's `total`, five networks; allowed: fast, fastest")
+                hint = "hint: name the model folder of each under feature_networks"
+                lines.append(
+                    f"{spot}: {name} is TotalSegmentator's `total`, five networks; allowed: fast, fastest; {hint}"
+                )
             elif term["term"] == "segmentation" and (kind := {**others, **segmenters}[name]["kind"]) in NO_LOGITS:
                 what = f"not for the term segmentation; found: {name}, kind {kind}"
                 lines.append(f"{spot}: {what}; allowed: an nnU-Net of any kind")

@@ -31,7 +31,7 @@ def phantom_study() -> dict:
                 "splits": {"train": 8, "validation": 2, "test": 8},
                 "segmenters": {
                     "navi": {"kind": "trained", "classes": {"airway": ["airway_lumen"]}},
-                    "total": {"kind": "totalsegmentator", "weights": "stand_in"},
+                    "total": {"kind": "totalsegmentator", "task": "fast", "weights": "stand_in"},
                 },
                 "structures": {"airways": {"segmenter": "navi", "classes": ["airway"]}},
                 "variants": {"l1": {"generator": "nnunet", "loss": [{"term": "l1"}]}},

@@ -229,6 +229,8 @@ def test_keys_that_yaml_does_not_read_as_text(tmp_path):
          "a reserved name; hint: everything else is background by itself"),
         ("LUNG.segmenters.navi.classes.wall", ["airway_wall"], "tasks.lung.segmenters.navi.classes.wall: the label "
          "'airway_wall' is already in the class 'airway'; hint: a voxel can belong to one class only"),
+        ("LUNG.segmenters.total.task", "total", "tasks.lung.segmenters.total.task: a stand-in is one network; "
+         "found: 'total'; allowed: fast, fastest"),
         ("LUNG.segmenters.total.weights", "no/folder", "tasks.lung.segmenters.total.weights: no such folder; "
          "found: 'no/folder'; hint: relative paths start from ROOT"),
         ("LUNG.segmenters.hal", {"kind": "nnunet", "folder": "no/model"}, "tasks.lung.segmenters.hal.folder: "
