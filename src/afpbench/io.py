@@ -124,20 +124,23 @@ def read(path: str | Path, what: str = "volume") -> Volume:
     return from_sitk(image, str(path))
 
 
-def write(volume: Volume, path: str | Path) -> None:
+def write(volume: Volume, path: str | Path, like: Path | None = None) -> None:
     """Write a volume atomically; the format follows the extension.
 
+    like: a NIfTI file on the same grid, whose geometry a NIfTI file takes over to the last bit.
     Raises DataError where it cannot be written whole. ITK says nothing of a NIfTI file that a full disk cut off, so
     such a file is read through before it gets its name.
     """
     import SimpleITK as sitk
 
-    from .data.nifti import is_nifti, read_through
+    from .data.nifti import copy_grid, is_nifti, read_through
 
     path = Path(path)
     with atomic_path(path) as temporary:
         try:
             sitk.WriteImage(to_sitk(volume), str(temporary), useCompression=True)
+            if like is not None and is_nifti(path):
+                copy_grid(like, temporary)
             problem = read_through(temporary, finite=False)[0] if is_nifti(path) else None
         except RuntimeError as error:
             problem = str(error).strip().splitlines()[-1]

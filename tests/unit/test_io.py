@@ -164,3 +164,15 @@ def test_a_full_disk_leaves_no_half_file(full_disk, name):
         io.write(volume, full_disk / name)
     assert [path.name for path in full_disk.iterdir()] == ["before.nii.gz"]
     assert io.read(full_disk / "before.nii.gz").array.shape == GRID.shape
+
+
+def test_a_grid_is_copied_between_files_of_one_size_only(tmp_path):
+    small, large = (
+        Volume(np.zeros(shape, np.int16), Geometry(shape, (1.0, 1.0, 1.1))) for shape in ((3, 4, 5), (3, 4, 6))
+    )
+    io.write(large, tmp_path / "large.nii.gz")
+    with pytest.raises(DataError, match=r"not of the size of .*large.nii.gz\n.*two NIfTI-1 files on one grid"):
+        io.write(small, tmp_path / "small.nii.gz", like=tmp_path / "large.nii.gz")
+    assert not (tmp_path / "small.nii.gz").exists()
+    io.write(small, tmp_path / "small.mha", like=tmp_path / "large.nii.gz")  # another format has no such header
+    assert io.read(tmp_path / "small.mha").array.shape == (3, 4, 5)

@@ -1,7 +1,9 @@
+import gzip
+
 import numpy as np
 import pytest
 import torch
-from conftest import PATCH, training_options
+from conftest import PATCH, training_options, write_prepared
 
 from afpbench import io, normalization
 from afpbench.errors import DataError
@@ -38,6 +40,22 @@ def test_a_synthetic_ct_lies_on_the_grid_of_its_case(model, prepared_cases, tmp_
     assert record["patches"] == np.prod([len(axis) for axis in starts]) == 2 * 2 * 3
     assert record["case"] == "p4" and record["status"] == "ok" and record["fusion"] == "median"
     assert record["shape"] == list(ct.array.shape) and record["seconds"] > 0 and record["device"] == "cpu"
+
+
+def test_the_affine_is_the_inputs_to_the_last_bit(model, tmp_path):
+    """An oblique grid, with spacings that binary fractions cannot hold."""
+    turn = np.linalg.qr(np.array([[1, 0.2, 0], [0, 1, 0.3], [0.1, 0, 1]]))[0]
+    grid = io.Geometry((17, 18, 19), (3.27, 0.976562, 1.1), (-84.123, -72.3, 10.07), tuple(turn.ravel()))
+    prepared = write_prepared(tmp_path / "p9" / "prepared", 9, grid)
+    record = synthesize_case(generator(model, overlap=[0, 0.5, 0.25]), prepared, tmp_path / "p9.nii.gz", "p9")
+    headers = [gzip.decompress(path.read_bytes())[:348] for path in (prepared / "mr.nii.gz", tmp_path / "p9.nii.gz")]
+    for part in (slice(40, 56), slice(76, 108), slice(252, 328)):  # dim, pixdim with qfac, qform and sform
+        assert headers[0][part] == headers[1][part]
+    assert headers[1][70:72] == (4).to_bytes(2, "little")  # int16
+    starts = fusion.grid(grid.shape, PATCH, (0, 0.5, 0.25))
+    assert io.read(tmp_path / "p9.nii.gz").geometry == io.read(prepared / "mr.nii.gz").geometry
+    assert record["overlap"] == [0, 0.5, 0.25] and record["patches"] == np.prod([len(axis) for axis in starts])
+    assert record["patch_size"] == PATCH
 
 
 def test_hu_come_from_the_networks_output_by_hand(model):

@@ -12,6 +12,7 @@ from ..errors import DataError
 CHUNK_BYTES = 1 << 24
 FLOATS = {16: "f4", 64: "f8"}
 HEADER_BYTES = 348
+DIMENSIONS, GRID_PARTS = slice(40, 56), (slice(76, 108), slice(252, 328))  # sizes; pixdim with qfac, qform and sform
 
 
 def check_nifti(path: Path, what: str) -> None:
@@ -45,10 +46,31 @@ def is_nifti(path: Path) -> bool:
 def read_through(path: Path, finite: bool = True) -> tuple[str | None, str]:
     """What is wrong with a NIfTI file, or None, and what was expected. finite: complain of NaN and infinity too."""
     try:
-        with gzip.open(path) if path.name.endswith(".gz") else open(path, "rb") as stream:
+        with _open(path) as stream:
             return _read_through(stream, finite)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         return f"{type(error).__name__}: {error}", "a whole compressed file"
+
+
+def copy_grid(source: Path, target: Path) -> None:
+    """Give a NIfTI-1 file the geometry of another one of the same size, bit by bit.
+
+    ITK computes quaternions and matrices anew when it writes, so that their last bits differ from those it read.
+    Raises DataError where the two are not NIfTI-1 files of one size and byte order.
+    """
+    with _open(source) as stream:
+        header = stream.read(HEADER_BYTES)
+    with _open(target) as stream:
+        content = bytearray(stream.read())
+    if header[:4] != content[:4] or header[DIMENSIONS] != content[DIMENSIONS]:
+        raise DataError(f"{target}: not of the size of {source}", expected="two NIfTI-1 files on one grid")
+    for part in GRID_PARTS:
+        content[part] = header[part]
+    target.write_bytes(gzip.compress(content, 6, mtime=0) if target.name.endswith(".gz") else content)
+
+
+def _open(path: Path):
+    return gzip.open(path) if path.name.endswith(".gz") else open(path, "rb")
 
 
 def _read_through(stream, finite: bool) -> tuple[str | None, str]:

@@ -54,7 +54,8 @@ def synthesize_case(
     `uncalibrated/<case>.nii.gz` beside `out`.
     """
     begin = time.monotonic()
-    mr = io.read(prepared / "mr.nii.gz", f"case {case}: MR")
+    source = prepared / "mr.nii.gz"
+    mr = io.read(source, f"case {case}: MR")
     values = generator(mr.array)
     if not np.isfinite(values).all():
         raise DataError(
@@ -65,10 +66,10 @@ def synthesize_case(
         )
     line = {}
     if calibration is not None:
-        io.write(mr.with_array(io.save_hu(values)), out.parent / "uncalibrated" / out.name)
+        io.write(mr.with_array(io.save_hu(values)), out.parent / "uncalibrated" / out.name, like=source)
         line = {"calibration": {key: calibration[key] for key in ("slope", "offset_hu")}}
         values = calibration["slope"] * values + calibration["offset_hu"]
-    io.write(mr.with_array(io.save_hu(values)), out)
+    io.write(mr.with_array(io.save_hu(values)), out, like=source)
     return {
         "case": case,
         "status": "ok",
