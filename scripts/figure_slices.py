@@ -1,8 +1,10 @@
 from afpbench import log
 
 log.start(snakemake.log[0])
+from functools import partial
+
 from afpbench.figures import style
-from afpbench.figures.cases import Context
+from afpbench.figures.cases import Context, or_words
 from afpbench.figures.slices import draw_slices
 from afpbench.metrics.longtable import read_long
 
@@ -10,4 +12,5 @@ params, long = snakemake.params, read_long(snakemake.input.metrics)
 context = Context(**params.context)
 with style.styled():
     for plane, *paths in zip(params.planes, snakemake.output.png, snakemake.output.pdf, strict=True):
-        style.save(draw_slices(context, snakemake.wildcards.pick, plane, params.options, long), paths)
+        draw = partial(draw_slices, context, snakemake.wildcards.pick, plane, params.options, long)
+        style.save(or_words(draw), paths)

@@ -8,7 +8,7 @@ from conftest import GRID
 from afpbench import io
 from afpbench.errors import DataError
 from afpbench.figures import style
-from afpbench.figures.cases import Context, choose_case, structure_mask, value_of
+from afpbench.figures.cases import Context, choose_case, or_words, structure_mask, value_of
 from afpbench.figures.slices import choose_view, draw_slices
 from afpbench.metrics.longtable import COLUMNS
 
@@ -46,6 +46,16 @@ def test_a_case_that_failed_cannot_be_shown():
         choose_case("e", long, "l1")
     with pytest.raises(DataError, match="(?s)the case z cannot be shown.*not in the metrics"):
         choose_case("z", long, "l1")
+
+
+def test_where_failed_cases_are_excluded_the_figure_says_so(monkeypatch):
+    long = long_table({"a": 30.0, "e": "failed: import: torn"})
+    monkeypatch.setenv("AFPBENCH_FAILED_CASES", "exclude")
+    figure = or_words(lambda: choose_case("e", long, "l1"))
+    assert "the case e cannot be shown" in figure.texts[0].get_text()
+    monkeypatch.setenv("AFPBENCH_FAILED_CASES", "stop")
+    with pytest.raises(DataError, match="the case e cannot be shown"):
+        or_words(lambda: choose_case("e", long, "l1"))
 
 
 def test_no_case_at_all():

@@ -25,6 +25,7 @@ SPEC = {
     "variants": {"l1": {"label": "L1"}, "afp": {"label": f"AFP {EVIL}"}},
     "segmenters": {"seg": {"label": "Judge"}},
     "structures": {"bones": {"label": "Bones"}},
+    "figures": {"cases": ["typical", "p8"]},
     "tables": {"t": {"columns": [{"metric": "mae"}, {"metric": "dice", "structure": "bones"}]}},
 }
 CONTEXT = {
@@ -74,6 +75,10 @@ def task(tmp_path):
     }  # fmt: skip
     write_json(root / "models" / "variants" / "l1" / "cost.json", cost)
     write_json(root / "cases" / "a" / "prepared" / "case.json", {"mr_sha256": "ab12", "ct_sha256": "cd34"})
+    for words in ("before", "after"):
+        with style.styled():
+            picture = root / "cases" / "p4" / "registered" / f"checkerboard_{words}.png"
+            style.save(style.new_figure(0.1, 0.1), [picture])
     png = root / "figures" / "typical" / "slices_axial.png"
     with style.styled():
         style.save(style.new_figure(0.2, 0.2), [png])
@@ -132,6 +137,7 @@ def test_tables_cost_registration_segmenters(page):
         "L1", "300", "61", "0.205", "812", "1,234,567", "16 × 24 × 32", "2", "float32",
     ]  # fmt: skip
     assert rows_of(page, "thorax-registration")[1:] == [["Smallest Jacobian determinant", "0.625", "0.5", "0.75", "2"]]
+    assert "p4, before registration" in page and "p4, after registration" in page  # p4 is the typical case
     assert rows_of(page, "thorax-segmenters")[1:] == [["Judge", "Bones", "Dice", "0.850", "0.800", "2"]]
 
 
@@ -142,6 +148,7 @@ def test_failures(page):
 
 
 def test_a_study_without_failures_says_so(task, tmp_path):
+    task.spec = {**SPEC, "figures": {"cases": ["best"]}}
     task.long = task.long[(task.long["case"] != "p8") & (task.long["status"] == "ok")]
     write_report(tmp_path / "other.html", STUDY, [task])
     assert "No case failed, and no structure was empty." in (tmp_path / "other.html").read_text()

@@ -141,6 +141,7 @@ rule report:
         figures=[path for task in TASKS for path in figure_files(task)],
         tables=[f"{RESULTS}/{task}/tables/{table}.html" for task, spec in TASKS.items() for table in spec["tables"]],
         records=report_records(),
+        registered=[f"{RESULTS}/{task}/cases/{case}/registered" for task in TASKS for case in SPLITS[task]["test"]],
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:

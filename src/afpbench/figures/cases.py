@@ -1,16 +1,20 @@
 """Which cases the figures show, and their images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from .. import io
 from ..config_checks import PICKS
+from ..data.failures import policy
 from ..errors import DataError
+from ..log import logger
 from ..metrics.longtable import is_failed
+from . import style
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,17 @@ def choose_case(pick: str, long: pd.DataFrame, reference: str) -> str:
             expected="at least one test case that did not fail",
         )
     return ranked[{"best": 0, "typical": (len(ranked) - 1) // 2, "worst": -1}[pick]]
+
+
+def or_words(draw: Callable[[], Figure]) -> Figure:
+    """The figure that `draw` makes; where failed cases are excluded and its case failed, a figure that says so."""
+    try:
+        return draw()
+    except DataError as error:
+        if policy() == "stop":
+            raise
+        logger.exception("nothing to draw")
+        return style.words(str(error))
 
 
 def _ranked(long: pd.DataFrame, reference: str) -> list[str]:

@@ -68,6 +68,14 @@ def wrapped(text: str, width: int = 18) -> str:
     return "\n".join(textwrap.wrap(text, width)) or text
 
 
+def words(text: str) -> Figure:
+    """A figure of nothing but words."""
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, 110) or [""]]
+    figure = new_figure(0.2 + 0.13 * len(lines))
+    figure.text(0.02, 0.5, "\n".join(lines), va="center")
+    return figure
+
+
 def title_height(labels: Iterable[str]) -> float:
     """Inches that the wrapped titles of a row of panels need."""
     return 0.1 + 0.12 * max(wrapped(label).count("\n") + 1 for label in labels)

@@ -73,11 +73,11 @@ def folded(title: str, *parts: str) -> str:
     return "\n".join([f"<details><summary>{text(title)}</summary>", *parts, "</details>"])
 
 
-def picture(path: str | Path, caption: str, link: str = "") -> str:
-    """A PNG inside the page, with a caption and the relative path of its PDF."""
+def picture(path: str | Path, caption: str, link: str = "", scale: float = SCREEN_SCALE) -> str:
+    """A PNG inside the page, with a caption and the relative path of its PDF. scale: pixels of the page per pixel."""
     content = Path(path).read_bytes()
     data = base64.b64encode(content).decode("ascii")
-    width = round(int.from_bytes(content[16:20], "big") * SCREEN_SCALE)  # a PNG's width stands in its header
+    width = round(int.from_bytes(content[16:20], "big") * scale)  # a PNG's width stands in its header
     also = f' <a href="{text(link)}">PDF</a>' if link else ""
     image = f'<img alt="{text(caption)}" width="{width}" src="data:image/png;base64,{data}">'
     return f'<figure><div class="wide">{image}</div><figcaption>{text(caption)}{also}</figcaption></figure>'

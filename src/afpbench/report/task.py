@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..atomic import read_json
+from ..figures.cases import choose_case
 from ..metrics.catalogue import METRICS, Metric
 from ..metrics.longtable import FAILED, is_failed, read_long
 from ..statistics import read_statistics
@@ -20,6 +21,9 @@ CAPTIONS = {
     "row. Dashed: the median of the reference row; *: better than it with p below alpha, as in the tables.",
     "curves": "Learning curves. Losses of different networks are not comparable; what validation measures is.",
 }
+
+
+ORDER = ("distributions", "slices", "surfaces", "curves")
 
 
 class Task:
@@ -41,6 +45,11 @@ class Task:
 
     def used_cases(self) -> list[str]:
         return [case for part in ("train", "validation", "test") for case in self.splits[part]]
+
+    def shown_cases(self) -> list[str]:
+        """What the study file says of the cases to show, less the cases that failed."""
+        failed = set(self.long.loc[is_failed(self.long["status"]), "case"])
+        return [pick for pick in self.spec["figures"]["cases"] if pick not in failed]
 
     def costs(self) -> list[tuple[str, dict]]:
         """(name for people, cost record) of every network that was trained."""
@@ -143,10 +152,15 @@ def _fragment(task: Task, stem: str) -> str:
 
 
 def _figures(task: Task) -> str:
-    parts = []
-    for path, link in task.figures:
-        kind = path.stem.split("_")[0]
-        parts.append(html.picture(path, CAPTIONS[kind], link))
+    parts, folded = [], []
+    for path, link in sorted(task.figures, key=lambda figure: ORDER.index(figure[0].stem.split("_")[0])):
+        made = html.picture(path, CAPTIONS[path.stem.split("_")[0]], link)
+        if path.stem in ("slices_sagittal", "slices_axial"):
+            folded.append(made)
+        else:
+            parts.append(made)
+    if folded:
+        parts.append(html.folded("The other planes", *folded))
     return _section(task, "Figures", "figures", *parts) if parts else ""
 
 
@@ -220,7 +234,20 @@ def _registration(task: Task) -> str:
         for key, name in REGISTRATION.items() if key in cases and cases[key].notna().any()
     ]  # fmt: skip
     table = html.table(["Of all cases", "mean", "lowest", "highest", "n"], lines)
-    return _section(task, "Registration", "registration", table)
+    return _section(task, "Registration", "registration", table, *_checkerboards(task))
+
+
+def _checkerboards(task: Task) -> list[str]:
+    """MR and CT tile by tile before and after registration, of the cases that the figures show."""
+    picks = dict.fromkeys(choose_case(pick, task.long, task.context["reference"]) for pick in task.shown_cases())
+    parts = []
+    for case in picks:
+        for words in ("before", "after"):
+            path = task.root / "cases" / case / "registered" / f"checkerboard_{words}.png"
+            if path.is_file():
+                caption = f"{case}, {words} registration: tiles of the MR and of the CT take turns."
+                parts.append(html.picture(path, caption, scale=1.0))
+    return parts
 
 
 def _cost(task: Task) -> str:
