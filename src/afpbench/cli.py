@@ -45,6 +45,13 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
         cli_check.add_arguments(check)
         check.set_defaults(run=cli_check.run)
 
+    export = commands.add_parser("export", help="write synthetic CTs onto the grids of the original MRs")
+    if command == "export":
+        from . import cli_export
+
+        cli_export.add_arguments(export)
+        export.set_defaults(run=cli_export.run)
+
     metrics = commands.add_parser("metrics", help="compare synthetic CTs with real ones")
     if command == "metrics":  # its module loads NumPy, which the other commands do without
         from . import cli_metrics

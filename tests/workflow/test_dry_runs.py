@@ -1,6 +1,7 @@
 """What Snakemake would run, and what a bad study file says, without running anything."""
 
 import re
+import resource
 import shutil
 
 import pytest
@@ -10,7 +11,7 @@ from conftest import PROJECT, TINY_STUDY, copy_project, planned_jobs, snakemake,
 from afpbench.config import load_study, merge
 from afpbench.data.layouts import synthrad2023_pelvis
 from afpbench.data.sources import list_cases, sts_files
-from afpbench.splits import PARTS
+from afpbench.splits import PARTS, make_splits
 
 pytestmark = pytest.mark.workflow
 
@@ -156,6 +157,46 @@ def test_chunks_of_cases(tree, tmp_path):
     jobs = plan(tree, "--configfile", "chunks.yaml")
     assert (jobs["synthesize"], jobs["control"], jobs["segment_real"], jobs["segment"]) == (4, 6, 4, 20)
     assert jobs == expected_jobs(load_study(study, tree), tree)
+
+
+def test_no_test_case_reaches_normalisation_or_training(tree):
+    """In the graph of jobs, what fits something starts from prepared training (and validation) cases alone."""
+    shutil.copyfile(TINY_STUDY, tree / "study.yaml")
+    study = load_study(yaml.safe_load(TINY_STUDY.read_text()), tree)
+    task = study["tasks"]["thorax"]
+    parts = make_splits(list_cases(task["data"], tree), task["splits"], study["seed"], "thorax")
+    text = snakemake(tree, "--cores", "2", "--dag", "dot", "--configfile", "study.yaml").stdout
+    names = dict(re.findall(r'^\s*(\d+)\[label = "(.*?)", color', text, re.MULTILINE))
+    parents = {}
+    for start, end in re.findall(r"^\s*(\d+) -> (\d+)", text, re.MULTILINE):
+        parents.setdefault(end, []).append(start)
+
+    def case_of(job):
+        found = re.search(r"case: (\w+)", names[job])
+        return found[1] if found else case_of(parents[job][0])
+
+    allowed = {"normalization": {"train"}, "training_set": {"train", "validation"}}
+    allowed |= dict.fromkeys(("train_variant", "train_segmenter"), {"train", "validation"})
+    seen = set()
+    for job, name in names.items():
+        rule = name.split("\\n")[0]
+        if rule in allowed:
+            cases = {case_of(parent) for parent in parents[job] if names[parent].startswith("prepare_case")}
+            assert cases <= {case for part in allowed[rule] for case in parts[part]}, name
+            seen.add((rule, bool(cases)))
+    assert {("normalization", True), ("training_set", True), ("train_segmenter", True)} <= seen
+
+
+def test_a_table_of_ten_thousand_cases_plans_in_seconds(tree_with_inputs):
+    tree = tree_with_inputs
+    lines = "".join(f"q{number:05d}\tmr/{number}.nii\tct/{number}.nii\n" for number in range(10_000))
+    (tree / "many.tsv").write_text("case\tmr\tct\n" + lines)
+    text = (tree / "config/own_data.yaml").read_text().replace("data/cases.tsv", "many.tsv")
+    (tree / "many.yaml").write_text(text)
+    begin = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    jobs = plan(tree, "--configfile", "many.yaml")
+    assert jobs["import_case"] == 32
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - begin < 15  # some 3 s of processor time
 
 
 def test_another_results_folder_and_a_preset(tree):
