@@ -98,4 +98,5 @@ def test_no_case_was_synthesised():
     failed = {key: [{"case": "a", "status": "failed: x"}] for key in SYNTHESES}
     costs = {"nnunet_l1": cost(1), "nnunet_afp_totalseg": cost(1)}
     (table,) = build_cost_tables("t", SPEC, costs, failed, CONTEXT)
+    assert table.footnotes[-1] == "Failed in every row: case a: x"
     assert math.isnan(table.rows[0].cells[4].mean) and (table.rows[0].n, table.rows[0].n_failed) == (0, 1)

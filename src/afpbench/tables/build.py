@@ -105,7 +105,7 @@ def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.Dat
     columns = tuple(_column(name, entry, long, context) for entry in spec["columns"])
     rows = [_row(key, long, statistics, columns, context) for key in _row_keys(name, spec, long, context)]
     rows = shade(mark_best(rows, columns), columns)
-    return Table(name, _caption(spec, context, rows), columns, tuple(rows), tuple(_footnotes(rows, columns)))
+    return Table(name, _caption(spec, context, rows), columns, tuple(rows), tuple(footnotes(rows, columns)))
 
 
 def build_companion(table: Table, key: str) -> Table:
@@ -263,7 +263,8 @@ def _caption(spec: Mapping, context: Context, rows: Sequence[Row]) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _footnotes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+def footnotes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    """The failed cases, each with the rows that it failed in, and the values that are not defined."""
     failures: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for failure in row.failures:

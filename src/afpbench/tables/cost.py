@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..metrics.catalogue import COST_METRICS
-from .build import Cell, Column, Context, Row, Table, build_companion
+from .build import Cell, Column, Context, Row, Table, build_companion, footnotes
 
 ITERATIONS_PER_EPOCH = 250  # of nnU-Net and of the paper; an epoch of a study may be shorter
 PROJECTED = "†"
@@ -33,7 +33,7 @@ def build_cost_tables(
     )
     target = spec["epochs"] * ITERATIONS_PER_EPOCH
     rows = tuple(_row(key, costs[key], syntheses[key], target, context) for key in spec["rows"])
-    notes = _footnotes(rows, costs, syntheses, spec["epochs"])
+    notes = _footnotes(rows, columns, costs, syntheses, spec["epochs"])
     table = Table(name, _caption(spec, costs, context), columns, rows, notes)
     return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
 
@@ -80,7 +80,7 @@ def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> s
     return " ".join(part for part in parts if part)
 
 
-def _footnotes(rows: Sequence[Row], costs: Mapping, syntheses: Mapping, epochs: int) -> tuple[str, ...]:
+def _footnotes(rows: Sequence[Row], columns, costs: Mapping, syntheses: Mapping, epochs: int) -> tuple[str, ...]:
     notes = []
     projected = [row for row in rows if any(cell.mark for cell in row.cells)]
     if projected:
@@ -94,8 +94,7 @@ def _footnotes(rows: Sequence[Row], costs: Mapping, syntheses: Mapping, epochs: 
         smallest, largest = (_times(shape) for shape in (min(shapes, key=math.prod), max(shapes, key=math.prod)))
         sizes = smallest if smallest == largest else f"{smallest} to {largest}"
         notes.append(f"Volumes of the test cases: {sizes} voxels (z, y, x)")
-    notes += [f"Failed in {row.label}: case {case}: {reason}" for row in rows for case, reason in row.failures]
-    return tuple(notes)
+    return tuple(notes + footnotes(rows, columns))
 
 
 def machine_words(machine: Mapping) -> str:
