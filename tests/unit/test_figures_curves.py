@@ -6,7 +6,7 @@ from afpbench.figures import style
 from afpbench.figures.curves import draw_curves, in_words, loss_columns, read_curves
 
 GENERATOR = """epoch,iteration,learning_rate,seconds,train_l1,train_loss,validation_loss,validation_mae_hu,train_afp
-0,10,0.01,1.0,0.5,0.9,0.8,120.0,
+0,10,0.01,1.0,0.5,1.9,0.8,120.0,
 1,20,0.01,2.0,0.4,0.7,0.6,90.0,
 2,30,0.01,3.0,0.3,0.5,0.4,70.0,
 """

@@ -102,7 +102,12 @@ def test_a_changed_fusion_synthesizes_again_without_training(tree, edit):
 
 def test_a_changed_table_makes_tables_only(tree, edit):
     edit("study.yaml", "          - {metric: ssim}\n", "          - {metric: ssim}\n          - {metric: rmse}\n")
-    assert planned(tree)[0] == {"all": 1, "table": 1}
+    assert planned(tree)[0] == {"all": 1, "table": 1, "figure_distributions": 1, "report": 1}
+
+
+def test_a_figures_setting_draws_figures_and_the_report_only(tree, edit):
+    edit("study.yaml", "    tables:\n", "    figures: {error_hu: 200}\n    tables:\n")
+    assert planned(tree)[0] == {"all": 1, "figure_slices": 1, "report": 1}
 
 
 def test_a_changed_caption_makes_its_table_anew(tree, edit):
@@ -142,7 +147,8 @@ def test_a_new_variant_trains_that_one_alone(tree, edit):
 def test_a_removed_control_leaves_the_rest(tree, edit):
     edit("study.yaml", "controls: [real_ct, mr_linear, mean_ct]", "controls: [real_ct, mr_linear]")
     jobs, _ = planned(tree)
-    assert set(jobs) == {"all", "metrics", "statistics", "table"}
+    figures = {"figure_slices", "figure_surfaces", "figure_distributions"}
+    assert set(jobs) == {"all", "metrics", "statistics", "table", "report"} | figures
 
 
 # --- a training job that is killed

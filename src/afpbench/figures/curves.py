@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from . import style
 
 PANELS_PER_LINE = 3
+LOG_RATIO = 4
 SHARED = {
     "validation_mae_hu": "Validation MAE (HU)",
     "validation_me_hu": "Validation ME (HU)",
@@ -21,8 +22,9 @@ NOT_SHOWN = {"epoch", "iteration", "learning_rate", "seconds"}
 def draw_curves(models: Sequence[Mapping]):
     """For each network a panel with its losses, and for each validation metric a panel with all networks that have it.
 
-    models: {"label", "path" (a curves.csv)}. Loss curves are on a logarithmic scale where all values are positive;
-    losses of different networks are not comparable, validation metrics are. Returns a matplotlib figure.
+    models: {"label", "path" (a curves.csv)}. Loss curves that are positive and span more than a factor of LOG_RATIO are
+    on a logarithmic scale. Losses of different networks are not comparable, validation metrics are.
+    Returns a matplotlib figure.
     """
     tables = [(model["label"], read_curves(model["path"])) for model in models]
     shared = [name for name in SHARED if any(name in table and table[name].notna().any() for _, table in tables)]
@@ -72,7 +74,8 @@ def _losses(axis, label: str, table: pd.DataFrame) -> None:
         axis.plot(
             table["iteration"], table[name], dash, color=colour, label=in_words(name), marker=marker, markersize=2
         )
-    if names and (table[names].min() > 0).all():
+    low, high = (table[names].min().min(), table[names].max().max()) if names else (0, 0)
+    if low > 0 and high > LOG_RATIO * low:
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from ..metrics.catalogue import METRICS
 from . import style
@@ -81,6 +82,7 @@ def _panel(axis, context: Context, values: pd.DataFrame, better: set[str]) -> No
             values[context.reference].median(), color=style.COLOURS[0], linestyle="--", linewidth=0.6, zorder=0
         )
     axis.margins(x=0.08)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", length=2.5)
     axis.grid(axis="x", color="#E6E9ED", linewidth=0.5)

@@ -84,7 +84,8 @@ def _compose(context: Context, case: str, blocks: Sequence[tuple[str, list]]):
     """A block per structure with lines of up to PANELS_PER_LINE panels; the legend below."""
     most = max([len(panels) for _, panels in blocks] + [1])
     columns = max(3, min(PANELS_PER_LINE, most))
-    side, below, heading, legend = style.WIDTH_IN / PANELS_PER_LINE, 0.2, 0.24, 0.3
+    legend = 0.3 if columns >= 5 else 0.5
+    side, below, heading = style.WIDTH_IN / PANELS_PER_LINE, 0.2, 0.24
     title = style.title_height(["Real CT", *map(context.label, context.rows)])
     width = columns * side + 0.12
     heights = [_panel_height(panels, side) + title + below for _, panels in blocks]
@@ -110,7 +111,9 @@ def _compose(context: Context, case: str, blocks: Sequence[tuple[str, list]]):
         y += height * count
     words = ("in both, to within one voxel", "only in the synthetic CT", "only in the real CT")
     handles = [Patch(color=colour, label=text) for colour, text in zip(COLOURS, words, strict=True)]
-    figure.legend(handles=handles, loc="lower left", ncols=3, bbox_to_anchor=(0.0, 0.0), handlelength=1.2)
+    figure.legend(
+        handles=handles, loc="lower left", ncols=3 if columns >= 5 else 1, bbox_to_anchor=(0.0, 0.0), handlelength=1.2
+    )
     return figure
 
 

@@ -152,15 +152,15 @@ def _fragment(task: Task, stem: str) -> str:
 
 
 def _figures(task: Task) -> str:
-    parts, folded = [], []
+    parts, folded, last = [], [], []
     for path, link in sorted(task.figures, key=lambda figure: ORDER.index(figure[0].stem.split("_")[0])):
         made = html.picture(path, CAPTIONS[path.stem.split("_")[0]], link)
         if path.stem in ("slices_sagittal", "slices_axial"):
             folded.append(made)
         else:
-            parts.append(made)
-    if folded:
-        parts.append(html.folded("The other planes", *folded))
+            (last if path.stem == "curves" else parts).append(made)
+    parts += [html.folded("The other planes", *folded)] if folded else []
+    parts += last
     return _section(task, "Figures", "figures", *parts) if parts else ""
 
 
