@@ -13,5 +13,5 @@ run_stage(
     Path(snakemake.output[0]),
     imported,
     policy(),
-    lambda out: resample_case(imported, out, snakemake.params.spacing_mm),
+    lambda out: resample_case(imported, out, snakemake.params.spacing_mm, snakemake.params.bias_correction),
 )

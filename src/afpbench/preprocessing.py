@@ -22,14 +22,21 @@ MISSING_TISSUE_MM = 5.0
 MR_MARGIN_MM = 3.0
 
 
-def resample_case(imported: Path, out: Path, spacing_mm: tuple[float, float, float]) -> None:
+def resample_case(
+    imported: Path, out: Path, spacing_mm: tuple[float, float, float], bias_correction: str = "none"
+) -> None:
     """Write the MR (and its contour, where there is one) on the task's spacing into `out`.
 
-    spacing_mm: z, y, x. The grid keeps the MR's origin and direction and covers its field of view.
+    spacing_mm: z, y, x. bias_correction: `none`, or `n4` before the MR is resampled. The grid keeps the MR's origin
+    and direction and covers its field of view.
     """
     imported, out = Path(imported), Path(out)
     out.mkdir(parents=True, exist_ok=True)
     volume = io.read(imported / "mr.nii.gz", f"case {_case_of(imported)}: MR")
+    if bias_correction == "n4":
+        from .bias_field import n4_corrected
+
+        volume = n4_corrected(volume, f"case {_case_of(imported)}: MR")
     grid = task_grid(volume.geometry, spacing_mm)
     io.write(resample(volume, grid), out / "mr.nii.gz")
     contour = imported / "mr_contour.nii.gz"

@@ -37,9 +37,9 @@ segmenters: {navi: {kind: trained, classes: {airway: [bone]}}}
 structures: {airways: {segmenter: navi, classes: [airway]}}
 """)
 TASK_KEYS = (
-    "title, data, spacing_mm, registration, body_mask, normalization, splits, segmenters, feature_networks, "
-    "tolerance_mm, structures, generators, training, inference, variants, controls, reference, statistics, tables, "
-    "figures"
+    "title, data, spacing_mm, bias_correction, registration, body_mask, normalization, splits, segmenters, "
+    "feature_networks, tolerance_mm, structures, generators, training, inference, variants, controls, reference, "
+    "statistics, tables, figures"
 )
 TRAINING_KEYS = (
     "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, adam_betas, "

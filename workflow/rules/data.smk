@@ -137,7 +137,8 @@ rule resample_case:
         runtime=30,
     params:
         spacing_mm=option("spacing_mm"),
-        code=code_digest("io", "preprocessing"),
+        bias_correction=option("bias_correction"),
+        code=code_digest("io", "preprocessing", "bias_field"),
     message:
         "{wildcards.task}: resampling {wildcards.case}"
     script:
