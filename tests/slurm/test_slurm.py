@@ -147,8 +147,8 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     wait_until(lambda: "going on from" in text(log) and len(epochs(log)) > 2, process)
     assert min(epochs(log)) > 1
     reached = max(epochs(log))
-    memory = [re.search(r"mem=(\d+)", scontrol("show", "job", job)).group(1) for job in (first, second)]
-    assert memory == ["32000", "64000"]
+    memory = [re.search(r" *TRES=.*mem=([\d.]+\w)", scontrol("show", "job", job)).group(1) for job in (first, second)]
+    assert memory == ["32000M", "62.50G"]  # 64000 MB, as SLURM writes it
     node = re.search(r"BatchHost=(\w+)", scontrol("show", "job", second)).group(1)
     scontrol("update", f"nodename={node}", "state=down", "reason=test")
     try:
