@@ -30,10 +30,9 @@ start_munge() {
 }
 
 start_accounting() {
-  chown -R mysql: "$BASE/db"
-  mariadb-install-db --no-defaults --user=mysql --datadir="$BASE/db" \
+  mariadb-install-db --no-defaults --user=root --datadir="$BASE/db" \
     --auth-root-authentication-method=normal >"$BASE/log/install.log" 2>&1
-  mariadbd --no-defaults --user=mysql --datadir="$BASE/db" --socket="$BASE/db/socket" --port=$((PORT + 8)) \
+  mariadbd --no-defaults --user=root --datadir="$BASE/db" --socket="$BASE/db/socket" --port=$((PORT + 8)) \
     --bind-address=127.0.0.1 --pid-file="$BASE/run/mariadb.pid" >"$BASE/log/mariadb.log" 2>&1 &
   wait_for 30 mariadb-admin --no-defaults -S "$BASE/db/socket" ping
   mariadb --no-defaults -S "$BASE/db/socket" -e \
