@@ -134,10 +134,9 @@ def nan_loss(work, reference, options):
     text = run.printed()
     found = re.search(r"ERROR (.*the loss is not finite.*)\n(.*cases .*)\n", text)
     assert found, text[-2000:]
-    assert not (run.folder / MODEL).exists()
-    return (
-        f"stops; the message names epoch, cases of the batch and the folder of the last checkpoint: {found.group(1)}",
-        ("the training since that checkpoint"),
+    assert not (run.task / "models/segmenters/navi/fold_0/checkpoint_final.pth").exists()
+    return f"stops, leaves no model, and names the place and the batch: {found.group(1)}, {found.group(2).strip()}", (
+        "the training since its last checkpoint, which the message names where there is one"
     )
 
 
