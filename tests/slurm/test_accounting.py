@@ -49,14 +49,3 @@ def test_jobs_run_under_the_account_and_are_accounted_for(cluster, tmp_path):
     assert (folder / target / "mask.nii.gz").is_file()
     ((account, state, comment, partition),) = sacct("account,state,comment,partition")
     assert (account, state, partition) == ("group1", "COMPLETED", "cpu") and "cases" in comment
-
-
-def test_an_account_that_is_not_ours_is_refused_before_anything_runs(cluster, tmp_path):
-    folder = copy_project(tmp_path / "project")
-    shutil.copyfile(HERE.parent / "e2e" / "smallest.yaml", folder / "study.yaml")
-    target = "results/thorax/cases/thorax_000/imported"
-    arguments = ("--default-resources", "slurm_account=strangers", "--retries", "0")
-    result = snakemake(folder, target, *COMMAND, *QUICK, *arguments)
-    assert result.returncode != 0
-    assert "strangers" in result.stdout and "group1" in result.stdout
-    assert not (folder / target).exists()
