@@ -35,7 +35,7 @@ def prepared(tmp_path):
 class Halved:
     """A generator that gives the MR itself: its HU are half of the real ones, and 50 too high."""
 
-    patches, device, options = 1, "cpu", {"fusion": "median"}
+    patches, device, patch, options = 1, "cpu", (6, 7, 8), {"fusion": "median", "overlap": 0.5}
 
     def __call__(self, mr):
         return mr

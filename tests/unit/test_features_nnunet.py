@@ -352,7 +352,9 @@ def test_wrong_layers_input_and_kind(tmp_path):
         network(torch.zeros(1, 2, 8, 8, 8))
     with pytest.raises(ModelError, match=r"(?s)patch is too small.*shallower layers"):
         network(torch.zeros(1, 1, 2, 2, 2))
-    with pytest.raises(ConfigError, match=r"(?s)unknown kind.*found: 'monai'.*medicalnet, nnunet, torchscript"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)unknown kind.*found: 'monai'.*medicalnet, naviairway, nnunet, torchscript"
+    ):
         load({"kind": "monai"}, (3, 3, 3))
     with pytest.raises(ConfigError, match=r"(?s)kind nnunet: wrong options.*colour"):
         load(spec(folder, colour="red"), (3, 3, 3))

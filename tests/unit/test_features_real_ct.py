@@ -56,3 +56,18 @@ def test_torchscript(patch, real_data):
     (ours,) = load({"kind": "torchscript", "path": path, **scaling}, (3, 3, 3))(torch.from_numpy(patch)[None, None])
     theirs = expected if isinstance(expected, torch.Tensor) else expected[0]
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.workflow
+@pytest.mark.slow
+def test_a_segmenter_that_a_study_trained(finished_study, tmp_path):
+    folder = finished_study.task / "models" / "segmenters" / "navi"
+    ct = io.read(sorted(finished_study.task.glob("cases/*/prepared/ct.nii.gz"))[0], "CT")
+    middle = ct.array[tuple(slice(n // 2 - 8, n // 2 + 8) for n in ct.array.shape)].astype(np.float32)
+    middle[middle == 0] = 1  # nnU-Net crops what is exactly 0
+    io.write(io.Volume(middle, io.Geometry(middle.shape, ct.spacing_mm)), tmp_path / "ct.nii.gz")
+    expected, _ = nnunet_features(folder, tmp_path / "ct.nii.gz")
+    found = load({"kind": "nnunet", "folder": folder}, ct.spacing_mm)(torch.from_numpy(middle)[None, None])
+    assert len(found) == len(expected) and all(layer.abs().max() > 0.1 for layer in found)
+    for ours, theirs in zip(found, expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=2e-4)
