@@ -153,11 +153,12 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     scontrol("update", f"nodename={node}", "state=down", "reason=test")
     try:
         wait_until(lambda: "Restarts=1" in scontrol("show", "job", second), process)
-        scontrol("update", f"nodename={node}", "state=resume")
         scontrol("update", f"jobid={second}", "starttime=now")  # SLURM would wait two minutes
         assert process.wait(timeout=600) == 0, printed.read_text()[-3000:]
     finally:
         process.terminate()
+        # Not before: what is left of the job on this node would refuse the same job.
+        scontrol("update", f"nodename={node}", "state=resume")
     assert len(trainings()) == 2  # the requeued job kept its number
     assert "going on from" in text(log)
     assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 20
