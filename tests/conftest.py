@@ -1,6 +1,7 @@
 """Shared by all tests: one thread per process, a copy of the project, small cases, and a small study run once."""
 
 import functools
+import json
 import os
 import shutil
 import subprocess
@@ -99,6 +100,20 @@ def study_inputs(root: Path) -> Path:
     write_files(root / "data", own, ".nii.gz")
     lines = ["case\tmr\tct", *(f"{case}\t{case}/mr.nii.gz\t{case}/ct.nii.gz" for case in own)]
     (root / "data/cases.tsv").write_text("\n".join(lines) + "\n")
+    lung = [f"l{number:03d}" for number in range(1, 123)]
+    write_files(root / "data/lung", lung, ".nii.gz")
+    lines = ["case\tmr\tct", *(f"{case}\t{case}/mr.nii.gz\t{case}/ct.nii.gz" for case in lung)]
+    (root / "data/lung/cases.tsv").write_text("\n".join(lines) + "\n")
+    for name in ("naviairway/checkpoint.pkl", "naviairway/checkpoint_semi_supervise.pkl",
+                 "medicalnet/resnet_50_23dataset.pth"):  # fmt: skip
+        (root / "resources" / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / "resources" / name).write_bytes(b"small")
+    hal = root / "resources/hal/nnUNetTrainer__nnUNetPlans__3d_fullres"
+    (hal / "fold_0").mkdir(parents=True)
+    labels = {"background": 0, "bronchiectasis": 1, "peribronchial_thickening": 2, "mucus": 3}
+    (hal / "dataset.json").write_text(json.dumps({"labels": labels}))
+    for name in ("plans.json", "fold_0/checkpoint_final.pth"):
+        (hal / name).write_text("{}")
     return root
 
 

@@ -45,6 +45,8 @@ def expected_jobs(study, root):
             add(rule, 1)
         add("training_set", len({variant["generator"] for variant in task["variants"].values()}))
         add("train_segmenter", len(made))
+        taught = splits_total(task) - (test if isinstance(test, int) else len(test))
+        add("teacher_labels", sum(s["kind"] == "distilled" for s in segmenters.values()) * -(-taught // size))
         add("train_medicalnet", len(used_stand_ins(task)))
         add("stand_in_weights", sum(s.get("weights") == "stand_in" for s in made))
         add("train_variant", variants)
@@ -123,7 +125,7 @@ def tree_with_inputs(tmp_path_factory):
     return study_inputs(copy_project(tmp_path_factory.mktemp("inputs") / "project"))
 
 
-@pytest.mark.parametrize("name", ["own_data", "thorax_synthrad2025"])
+@pytest.mark.parametrize("name", ["own_data", "thorax_synthrad2025", "lung"])
 def test_studies_of_other_data(tree_with_inputs, name):
     tree = tree_with_inputs
     study = load_study(yaml.safe_load((tree / f"config/{name}.yaml").read_text()), tree)
