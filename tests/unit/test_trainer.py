@@ -20,6 +20,7 @@ from afpbench import io
 from afpbench.atomic import read_json
 from afpbench.errors import TrainingError
 from afpbench.inference.synthesis import Generator
+from afpbench.losses.l1 import L1Loss
 from afpbench.metrics.image import image_metrics
 from afpbench.segmenters.training import _key, train_segmenter
 from afpbench.training import checkpoints
@@ -168,6 +169,20 @@ def test_terms_on_regions_and_patches_around_a_structure(training_set, tmp_path)
 
 def weights_of(folder):
     return (folder / "fold_0" / "checkpoint_final.pth").read_bytes()
+
+
+def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(training_set, tmp_path, monkeypatch):
+    """From the fifth patch on, a term of value 0 whose gradient is 0 times infinity."""
+    calls, original = [], L1Loss.forward
+
+    def forward(self, synthetic, real, mask=None):
+        calls.append(1)
+        value = original(self, synthetic, real, mask)
+        return value if len(calls) < 5 else value + (synthetic - synthetic.detach()).abs().sqrt().mean()
+
+    monkeypatch.setattr(L1Loss, "forward", forward)
+    with pytest.raises(TrainingError, match=r"(?s)thorax/l1: the gradient is not finite in epoch .*on cases \['p"):
+        train(training_set, tmp_path)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(training_set, tmp_path):

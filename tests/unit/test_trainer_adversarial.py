@@ -13,6 +13,7 @@ from afpbench.config import GAN_TRAINING
 from afpbench.errors import ModelError
 from afpbench.inference.synthesis import Generator, synthesize_case
 from afpbench.training import checkpoints
+from afpbench.training.base import ResumableTrainer
 from afpbench.training.training_set import build, set_generator
 from afpbench.training.variant import train_variant
 
@@ -155,3 +156,16 @@ def test_other_networks_go_on_bit_for_bit_and_load_strictly(generator, training_
     checkpoints.save(content, path)
     with pytest.raises(ModelError, match="the weights do not fit the plans"):
         Generator(resumed, {"overlap": 0.0, "fusion": "median"}, "cpu", "float32", 1)
+
+
+def test_the_best_epoch_keeps_its_discriminator(spade_set, tmp_path, monkeypatch):
+    values = ResumableTrainer.epoch_values
+    worse = lambda self: values(self) | {"validation_loss": float(self.current_epoch)}  # noqa: E731
+    monkeypatch.setattr(ResumableTrainer, "epoch_values", worse)
+    folder = train(spade_set, tmp_path, checkpoint="best")
+    last, best = (checkpoints.load(folder / "fold_0" / f"checkpoint_{name}.pth") for name in ("last", "final"))
+    kept = last["afpbench"]["best"]
+    assert kept["epoch"] == 0
+    chosen, ended = best["afpbench"]["extra"]["discriminator"], last["afpbench"]["extra"]["discriminator"]
+    assert all(torch.equal(chosen[key], value) for key, value in kept["extra"]["discriminator"].items())
+    assert not all(torch.equal(chosen[key], ended[key]) for key in ended)

@@ -4,6 +4,7 @@ nnU-Net's own `run_training` drives them: epochs, learning-rate schedule, optimi
 times are nnU-Net's. The settings travel in `plans["afpbench"]`, so that a model folder says how it was trained.
 """
 
+import copy
 import math
 import os
 import time
@@ -85,20 +86,12 @@ class ResumableTrainer(nnUNetTrainer):
         network, optimizer: another pair than the trainer's own, such as a discriminator's.
         """
         network, optimizer = network or self.network, optimizer or self.optimizer
-        if not torch.isfinite(loss.detach()):
-            last = checkpoints.newest_intact(Path(self.output_folder) / "checkpoint_latest.pth")
-            raise TrainingError(
-                f"{self.settings['name']}: the loss is not finite in epoch {self.current_epoch}, iteration "
-                f"{self.current_epoch * self.num_iterations_per_epoch + self.iteration}",
-                found=f"{loss.item()} on cases {sorted(set(map(str, keys)))}",
-                expected="a finite loss",
-                hint="lower training.learning_rate or the term's weight; "
-                + (f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"),
-            )
+        self._refuse_unless_finite("loss", loss.detach(), keys)
         clip = self.settings["training"]["gradient_clip"]
         if self.grad_scaler is None:
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+            norm = torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+            self._refuse_unless_finite("gradient", norm, keys)  # before it reaches the weights
             optimizer.step()
         else:
             self.grad_scaler.scale(loss).backward()
@@ -106,6 +99,19 @@ class ResumableTrainer(nnUNetTrainer):
             torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
             self.grad_scaler.step(optimizer)
             self.grad_scaler.update()
+
+    def _refuse_unless_finite(self, what: str, value: torch.Tensor, keys) -> None:
+        if torch.isfinite(value):
+            return
+        last = checkpoints.newest_intact(Path(self.output_folder) / "checkpoint_latest.pth")
+        raise TrainingError(
+            f"{self.settings['name']}: the {what} is not finite in epoch {self.current_epoch}, iteration "
+            f"{self.current_epoch * self.num_iterations_per_epoch + self.iteration}",
+            found=f"{value.item()} on cases {sorted(set(map(str, keys)))}",
+            expected=f"a finite {what}",
+            hint="lower training.learning_rate or the term's weight; "
+            + (f"the last good checkpoint is {last}" if last else "there is no checkpoint yet"),
+        )
 
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
@@ -141,13 +147,17 @@ class ResumableTrainer(nnUNetTrainer):
     BEST_BY = ("validation_loss",)
 
     def _keep_best(self, values: dict) -> None:
-        """Keep the epoch's weights if it is the best so far, by the first of BEST_BY that has a value in any epoch."""
+        """Keep the epoch's weights, a discriminator's too, if it is the best so far.
+
+        By the first of BEST_BY that has a value in any epoch.
+        """
         if self.settings["training"]["checkpoint"] != "best":
             return
         value = values[next(name for name in self.BEST_BY if name in values)]
         if value is not None and math.isfinite(value) and (self.best is None or value < self.best["value"]):
             weights = {key: tensor.detach().cpu().clone() for key, tensor in self.network_weights().items()}
-            self.best = {"epoch": self.current_epoch, "value": value, "weights": weights}
+            extra = copy.deepcopy(self.extra_state())
+            self.best = {"epoch": self.current_epoch, "value": value, "weights": weights, "extra": extra}
 
     def network_weights(self) -> dict[str, torch.Tensor]:
         """The weights as a checkpoint holds them."""

@@ -117,6 +117,7 @@ def _choose_best(content: dict, fold: Path) -> None:
     os.replace(fold / "checkpoint_final.pth", fold / "checkpoint_last.pth")
     best = content["afpbench"]["best"]
     logger.info("the model is that of epoch %d, the best of the validation", best["epoch"] + 1)
-    chosen = {**content, "network_weights": best["weights"], "afpbench": {**content["afpbench"], "best": None}}
+    own = {**content["afpbench"], "best": None, "extra": best["extra"]}
+    chosen = {**content, "network_weights": best["weights"], "afpbench": own}
     with atomic_path(fold / "checkpoint_final.pth") as temporary:
         torch.save(chosen, temporary)
