@@ -12,7 +12,6 @@ import numpy as np
 
 from .. import io
 from ..atomic import sha256_of
-from ..errors import DataError
 from ..training import supervised
 
 TRAINER = "nnUNetTrainerStudy"
@@ -65,18 +64,15 @@ def _key(prepared: dict[str, Path], splits: dict, groups: dict, segmenter: dict,
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _write_labels(labels: dict[str, Path], groups: dict[str, list[int]], case: str, out: Path) -> None:
-    """The case's label map with each group as one value; every other label is background."""
+def _write_labels(labels: dict[str, Path], groups: dict[str, list[int]], case: str, out: Path) -> set[int]:
+    """The case's label map with each group as one value; every other label is background. Returns the values in it.
+
+    There may be none: a healthy patient has no lesion.
+    """
     volume = io.read(labels[case], f"case {case}: labels")
     table = np.zeros(256, np.uint8)
     for value, members in enumerate(groups.values(), start=1):
         table[members] = value
     mapped = table[volume.array.astype(np.uint8)]
-    if not mapped.any():
-        raise DataError(
-            f"case {case}: none of the segmenter's classes occurs",
-            found=f"label values {sorted(np.unique(volume.array).tolist())[:20]}",
-            expected=f"some of {groups}",
-            hint="check the segmenter's `classes` against the labels of the data",
-        )
     io.write(volume.with_array(mapped), out)
+    return set(np.unique(mapped).tolist())

@@ -111,9 +111,11 @@ def tissues(ct_hu: np.ndarray) -> np.ndarray:
     return np.digitize(smooth, list(TISSUES.values())).astype(np.uint8)
 
 
-def _write_tissues(images: dict[str, Path], case: str, out: Path) -> None:
+def _write_tissues(images: dict[str, Path], case: str, out: Path) -> set[int]:
     ct = io.read(images[case], f"case {case}: CT")
-    io.write(ct.with_array(tissues(ct.array)), out)
+    found = tissues(ct.array)
+    io.write(ct.with_array(found), out)
+    return set(np.unique(found).tolist())
 
 
 def _key(images: dict[str, Path], splits: dict, network: dict, spacing_mm, seed: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic import write_text
+from ..errors import DataError
 from ..log import logger, progress
 from . import environment, planning, run
 
@@ -17,14 +18,14 @@ DATASET = "Dataset002_segmenter"
 class LabelledCT:
     """The real CT of a task's cases with labels.
 
-    images: case id -> CT. write_labels: writes the label map of a case to a path; the values 1, 2, ... are `classes` in
-    their order. channel: "CT" for nnU-Net's normalisation of CT, "noNorm" to keep HU. reader: see
+    images: case id -> CT. write_labels: writes the label map of a case to a path and returns the values in it; the
+    values 1, 2, ... are `classes` in their order. channel: "CT" for nnU-Net's normalisation of CT, "noNorm" to keep HU. reader: see
     planning.write_raw_dataset.
     key: a digest of all that images and labels depend on: what a killed training left is used for the same only.
     """
 
     images: dict[str, Path]
-    write_labels: Callable[[str, Path], None]
+    write_labels: Callable[[str, Path], set[int]]
     classes: list[str]
     key: str
     channel: str = "CT"
@@ -65,8 +66,8 @@ def _prepare(name: str, data: LabelledCT, splits: dict, options: dict, spacing_m
     environment.use_nnunet(raw=work / "raw", preprocessed=work / "preprocessed", augmentation_processes=1)
     cases = [*splits["train"], *splits["validation"]]
     labels = {case: work / "labels" / f"{case}.nii.gz" for case in cases}
-    for case in progress(cases, len(cases), f"{name}: labels"):
-        data.write_labels(case, labels[case])
+    shown = {case: data.write_labels(case, labels[case]) for case in progress(cases, len(cases), f"{name}: labels")}
+    _check_classes(name, data.classes, {case: shown[case] for case in splits["train"]})
     planning.write_raw_dataset(
         work / "raw" / DATASET,
         {case: data.images[case] for case in cases},
@@ -84,3 +85,18 @@ def _prepare(name: str, data: LabelledCT, splits: dict, options: dict, spacing_m
         preprocess_dataset(2, planning.PLANS, (planning.CONFIGURATION,), [1], show_progress_bar=False)
     split = [{"train": splits["train"], "val": splits["validation"]}]
     (work / "preprocessed" / DATASET / "splits_final.json").write_text(json.dumps(split))
+
+
+def _check_classes(name: str, classes: list[str], shown: dict[str, set[int]]) -> None:
+    """Warn of a class that no training case shows; refuse to train where they show none at all."""
+    present = set().union(*shown.values())
+    absent = [group for value, group in enumerate(classes, start=1) if value not in present]
+    if len(absent) == len(classes):
+        raise DataError(
+            f"{name}: no training case shows any of its classes",
+            found=f"none of {', '.join(classes)} in {len(shown)} cases",
+            expected="at least one class in at least one of them",
+            hint="check `classes` against the labels of the data",
+        )
+    if absent:
+        logger.warning("%s: no training case shows %s: it will never be found", name, ", ".join(absent))
