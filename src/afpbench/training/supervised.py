@@ -19,8 +19,8 @@ class LabelledCT:
     """The real CT of a task's cases with labels.
 
     images: case id -> CT. write_labels: writes the label map of a case to a path and returns the values in it; the
-    values 1, 2, ... are `classes` in their order. channel: "CT" for nnU-Net's normalisation of CT, "noNorm" to keep HU. reader: see
-    planning.write_raw_dataset.
+    values 1, 2, ... are `classes` in their order. channel: "CT" for nnU-Net's normalisation of CT, "noNorm" to keep HU.
+    reader: see planning.write_raw_dataset.
     key: a digest of all that images and labels depend on: what a killed training left is used for the same only.
     """
 
