@@ -77,12 +77,16 @@ def walk(schema, path=""):
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
 def test_shipped_studies_are_valid_and_complete(path, tmp_path):
     study = load_study(read_study(path), study_inputs(tmp_path))
-    only_trained = {  # a segmenter that is only loaded has no training
-        f".tasks.{task}.segmenters.{name}.{key}"
+    only_trained = {  # what could be trained and is only loaded has no training
+        f".tasks.{task}.{part}.{name}.{key}"
         for task, spec in study["tasks"].items()
-        for name, segmenter in spec["segmenters"].items()
-        if not config_checks.is_trained_here(segmenter)
-        for key in ("training", "planner", "patch_size")
+        for part, kind, keys in (
+            ("segmenters", "totalsegmentator", ("training", "planner", "patch_size")),
+            ("feature_networks", "medicalnet", ("training", "patch_size")),
+        )
+        for name, network in spec[part].items()
+        if network["kind"] == kind and network["weights"] != config_checks.STAND_IN
+        for key in keys
     }
     assert set(every_key(config_schema.study_schema(), study, [])) == only_trained
     json.dumps(study)
