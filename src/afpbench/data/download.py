@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import time
 import urllib.error
+from collections.abc import Callable
 from pathlib import Path
 
 from ..atomic import atomic_path, sha256_of
@@ -53,27 +54,40 @@ def is_right(path: Path, file: RemoteFile) -> bool:
 
 def fetch(url: str, file: RemoteFile, target: Path, pause_s: float = 2.0) -> None:
     """Fetch one file; a broken connection is tried again, an answer that is wrong is an error at once."""
+
+    def once() -> None:
+        with atomic_path(target) as temporary:
+            _check(url, file, *_stream(url, temporary, file.size_bytes))
+
+    if reason := try_again(once, url, pause_s):
+        raise DataError(
+            f"case {file.case}: cannot download {file.name} from {url}",
+            found=reason,
+            expected=f"a file of {file.size_bytes} bytes",
+            hint=f"check the network and data.url, or put the file at {target} by hand; "
+            "files that are already there are kept",
+        )
+
+
+def try_again(action: Callable[[], None], url: str, pause_s: float) -> str:
+    """Do what needs the network, up to ATTEMPTS times; returns why it failed, "" where it did not.
+
+    A refusal by the server (HTTP below 500) is final at once.
+    """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with atomic_path(target) as temporary:
-                _check(url, file, *_stream(url, temporary, file.size_bytes))
-            return
+            action()
+            return ""
         except urllib.error.HTTPError as error:
-            reason = f"HTTP {error.code} {error.reason}"
-            final = error.code < 500 or attempt == ATTEMPTS
+            reason, final = f"HTTP {error.code} {error.reason}", error.code < 500
         except (OSError, http.client.HTTPException) as error:
-            reason = str(getattr(error, "reason", error)) or type(error).__name__
-            final = attempt == ATTEMPTS
+            reason, final = str(getattr(error, "reason", error)) or type(error).__name__, False
         if final:
-            raise DataError(
-                f"case {file.case}: cannot download {file.name} from {url}",
-                found=reason,
-                expected=f"a file of {file.size_bytes} bytes",
-                hint=f"check the network and data.url, or put the file at {target} by hand; "
-                "files that are already there are kept",
-            )
-        logger.warning("%s: %s; attempt %d of %d", url, reason, attempt, ATTEMPTS)
-        time.sleep(pause_s)
+            break
+        if attempt < ATTEMPTS:
+            logger.warning("%s: %s; attempt %d of %d", url, reason, attempt, ATTEMPTS)
+            time.sleep(pause_s)
+    return reason
 
 
 def _stream(url: str, path: Path, limit_bytes: int) -> tuple[int, str]:

@@ -2,14 +2,13 @@
 
 import http.client
 import os
-import time
 import urllib.error
 from pathlib import Path
 
 from ..atomic import sha256_of
 from ..errors import DataError
 from ..log import logger
-from .download import ATTEMPTS, CHUNK_BYTES
+from .download import CHUNK_BYTES, try_again
 from .http import check_url, open_url
 
 
@@ -26,24 +25,14 @@ def download_weights(url: str, sha256: str, target: Path, pause_s: float = 2.0) 
         return
     part = target.with_name(target.name + ".part")
     part.parent.mkdir(parents=True, exist_ok=True)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _append(url, part)
-            break
-        except urllib.error.HTTPError as error:
-            reason, final = f"HTTP {error.code} {error.reason}", error.code < 500
-        except (OSError, http.client.HTTPException) as error:
-            reason, final = str(getattr(error, "reason", error)) or type(error).__name__, False
-        if final or attempt == ATTEMPTS:
-            raise DataError(
-                f"cannot download {url}",
-                found=reason,
-                expected=f"a file with sha256 {sha256}",
-                hint=f"check the network and weights.url, or put the file at {target} by hand; the next run goes on "
-                "where this one stopped",
-            )
-        logger.warning("%s: %s; attempt %d of %d", url, reason, attempt, ATTEMPTS)
-        time.sleep(pause_s)
+    if reason := try_again(lambda: _append(url, part), url, pause_s):
+        raise DataError(
+            f"cannot download {url}",
+            found=reason,
+            expected=f"a file with sha256 {sha256}",
+            hint=f"check the network and weights.url, or put the file at {target} by hand; the next run goes on "
+            "where this one stopped",
+        )
     found = sha256_of(part)
     if found != sha256:
         part.unlink()
