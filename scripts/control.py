@@ -3,11 +3,13 @@ from afpbench import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
+from afpbench.atomic import read_json
 from afpbench.data.failures import alive
 from afpbench.inference.chunks import run_chunk
 from afpbench.inference.controls import open_control
 
-make = open_control(snakemake.wildcards.control, alive(snakemake.input.train))
+statistics = read_json(snakemake.input.normalization[0])
+make = open_control(snakemake.wildcards.control, alive(snakemake.input.train), statistics)
 run_chunk(
     dict(zip(snakemake.params.cases, map(Path, snakemake.input.test), strict=True)), Path(snakemake.output[0]), make
 )

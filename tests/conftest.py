@@ -232,7 +232,7 @@ def training_set(prepared_cases, tmp_path_factory) -> tuple[Path, Path]:
     from afpbench.training.training_set import build
 
     root = tmp_path_factory.mktemp("training")
-    statistics = normalization.fit([prepared_cases[case] for case in SPLITS["train"]])
+    statistics = normalization.fit([prepared_cases[case] for case in SPLITS["train"]], _tiny_task()["normalization"])
     write_json(root / "normalization.json", statistics)
     generator = {"kind": "nnunet", "planner": PLANNER, "patch_size": PATCH, "decoder": "transposed"}
     build(prepared_cases, SPLITS, statistics, generator, GRID.spacing_mm, root / "set", seed=1)

@@ -150,7 +150,10 @@ def _check_registration(where: str, task: dict, root: Path) -> list[str]:
 def _check_pairs(where: str, task: dict) -> list[str]:
     """Lower and upper limits in the right order."""
     pairs = {
-        "normalization.ct_clip_percentiles": task["normalization"]["ct_clip_percentiles"],
+        **{
+            f"normalization.{key}": task["normalization"][key]
+            for key in ("mr_clip_percentiles", "ct_clip_percentiles", "ct_clip_hu")
+        },
         "figures.window_hu": task["figures"]["window_hu"],
     }
     labels = task["data"].get("labels") or {}

@@ -6,6 +6,7 @@ from afpbench.errors import DataError
 from afpbench.inference.controls import CONTROLS, _fit_line, open_control
 from afpbench.io import Geometry, Volume
 
+STATISTICS = {"mr": {"scheme": "zscore"}}
 OBLIQUE = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -26,7 +27,7 @@ def cube(shape, corner, size, inside=100, outside=-1024):
 
 def make(name, train, case, prepared, tmp_path):
     out = tmp_path / name / f"{case}.nii.gz"
-    assert open_control(name, train)(case, prepared, out) == {"case": case, "status": "ok"}
+    assert open_control(name, train, STATISTICS)(case, prepared, out) == {"case": case, "status": "ok"}
     return io.read(out)
 
 
@@ -43,7 +44,7 @@ def noisy(tmp_path):
 
 
 def test_the_line_fit_finds_the_line_over_the_body_of_all_cases(noisy):
-    slope, offset = _fit_line(noisy)
+    slope, offset = _fit_line(noisy, STATISTICS["mr"])
     assert slope == pytest.approx(300, abs=0.5) and offset == pytest.approx(-50, abs=0.5)
 
 
@@ -54,7 +55,7 @@ def test_the_line_fit_by_hand(tmp_path):
     mask = np.array([1, 1, 1, 1, 0, 0, 0, 0]).reshape(2, 2, 2)
     train = {"p1": write(tmp_path / "p1" / "prepared", mr, ct, mask)}
     # The line through the two means: (10 at -1), (120 at 1): slope 55, offset 65.
-    assert _fit_line(train) == pytest.approx((55, 65))
+    assert _fit_line(train, STATISTICS["mr"]) == pytest.approx((55, 65))
     image = make("mr_linear", train, "p1", train["p1"], tmp_path)
     assert np.array_equal(image.array, np.where(mr == 1, 10, 120))
 
@@ -108,9 +109,9 @@ def test_an_empty_body(tmp_path):
         "p1": write(tmp_path / "p1" / "prepared", np.arange(27.0).reshape(shape), np.zeros(shape), np.zeros(shape))
     }
     with pytest.raises(DataError, match="case p1: empty body mask"):
-        open_control("mean_ct", train)
+        open_control("mean_ct", train, STATISTICS)
     with pytest.raises(DataError, match="mr_linear: the training MRs are constant inside the body\n  found: 0 voxels"):
-        open_control("mr_linear", train)
+        open_control("mr_linear", train, STATISTICS)
 
 
 def test_mrs_that_are_constant_inside_the_body(tmp_path):
@@ -119,7 +120,7 @@ def test_mrs_that_are_constant_inside_the_body(tmp_path):
     mask = mr == 0
     train = {"p1": write(tmp_path / "p1" / "prepared", mr, np.zeros(mr.shape), mask)}
     with pytest.raises(DataError, match="mr_linear: the training MRs are constant inside the body"):
-        open_control("mr_linear", train)
+        open_control("mr_linear", train, STATISTICS)
 
 
 def test_every_control_has_a_name():

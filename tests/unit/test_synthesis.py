@@ -107,6 +107,8 @@ def test_the_weights_are_the_trained_ones(model):
 def test_statistics_travel_with_the_model(model, training_set):
     from afpbench.atomic import read_json
 
-    statistics = read_json(training_set[1])["ct"]
-    assert generator(model).ct_statistics == statistics
+    stored = read_json(training_set[1])
+    statistics = stored["ct"]
+    made = generator(model)
+    assert made.ct_statistics == statistics and made.mr_statistics == stored["mr"]
     assert normalization.denormalize_ct(1.0, statistics) == statistics["mean_hu"] + statistics["std_hu"]

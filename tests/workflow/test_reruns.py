@@ -1,5 +1,6 @@
 """What a change reruns, on the finished tiny study."""
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 from conftest import planned_jobs, snakemake
+
+from afpbench import io
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 COMMAND = ("--cores", "2", "--configfile", "study.yaml")
@@ -249,6 +252,36 @@ def test_another_split_trains_anew_on_the_same_cases(tree, edit):
     jobs, _ = planned(tree)
     assert not DATA & set(jobs)
     assert {"splits", "normalization", "training_set"} <= set(jobs) and jobs["train_variant"] == 2
+
+
+def test_what_a_test_case_holds_does_not_reach_the_normalisation(finished_study, tmp_path):
+    """Fitted again over another test case it is the same to the last byte; over another training case it is not."""
+    tree = finished_study.copy(tmp_path / "project")
+    edited = (
+        (tree / "study.yaml")
+        .read_text()
+        .replace("    splits:", "    normalization: {mr_scheme: landmarks}\n    splits:")
+    )
+    (tree / "study.yaml").write_text(edited)
+    fitted = tree / "results/thorax/normalization/normalization.json"
+    splits = json.loads((tree / "results/thorax/splits/splits.json").read_text())
+
+    def fit_with(changed):
+        folder = tree / "results/thorax/cases" / changed / "prepared"
+        for name in ("mr", "ct"):
+            image = io.read(folder / f"{name}.nii.gz")
+            io.write(image.with_array((image.array * 0.5).astype(image.array.dtype)), folder / f"{name}.nii.gz")
+        result = snakemake(
+            tree, *COMMAND, "--rerun-triggers", "mtime", "--forcerun", "normalization", "--", str(fitted)
+        )
+        assert result.returncode == 0, result.stdout[-3000:]
+        return fitted.read_bytes()
+
+    before = fitted.read_bytes()
+    first = fit_with(splits["test"][0])
+    assert json.loads(first)["ct"] == json.loads(before)["ct"] and len(json.loads(first)["mr"]["landmarks"]) == 11
+    assert fit_with(splits["test"][1]) == first
+    assert fit_with(splits["train"][0]) != first
 
 
 def test_changed_weights_of_a_segmenter_rerun_what_looks_through_it(tree):

@@ -79,6 +79,7 @@ rule control:
     input:
         test=chunk_prepared,
         train=prepared("train"),
+        normalization=rules.normalization.output,
     output:
         f"{R}/synthetic/{{control}}/records/{{chunk}}.json",
     log:

@@ -19,12 +19,13 @@ AIR_HU = -1024.0
 CONTROLS = ("real_ct", "mr_linear", "mean_ct")
 
 
-def open_control(name: str, train: dict[str, Path]) -> Callable[[str, Path, Path], dict]:
+def open_control(name: str, train: dict[str, Path], statistics: dict) -> Callable[[str, Path, Path], dict]:
     """Return a function that writes the control image of one case: (case, prepared folder, output file) -> record.
 
     name: one of CONTROLS. train: prepared folders of the training cases, which the line and the mean come from.
+    statistics: normalization.json.
     """
-    make = {"real_ct": _real_ct, "mr_linear": _mr_linear, "mean_ct": _mean_ct}[name](train)
+    make = {"real_ct": _real_ct, "mr_linear": _mr_linear, "mean_ct": _mean_ct}[name](train, statistics["mr"])
 
     def write(case: str, prepared: Path, out: Path) -> dict:
         ct = io.read(prepared / "ct.nii.gz", f"case {case}: CT")
@@ -34,26 +35,26 @@ def open_control(name: str, train: dict[str, Path]) -> Callable[[str, Path, Path
     return write
 
 
-def _real_ct(train: dict[str, Path]):
+def _real_ct(train: dict[str, Path], mr_stats: dict):
     return lambda folder, ct: ct.array
 
 
-def _mr_linear(train: dict[str, Path]):
-    """HU = slope * z-scored MR + offset, least squares over the body voxels of all training cases."""
-    slope, offset = _fit_line(train)
+def _mr_linear(train: dict[str, Path], mr_stats: dict):
+    """HU = slope * normalised MR + offset, least squares over the body voxels of all training cases."""
+    slope, offset = _fit_line(train, mr_stats)
 
     def make(folder: Path, ct: io.Volume) -> np.ndarray:
-        mr = normalization.normalize_mr(io.read(folder / "mr.nii.gz", "MR").array)
+        mr = normalization.normalize_mr(io.read(folder / "mr.nii.gz", "MR").array, mr_stats)
         return slope * mr + offset
 
     return make
 
 
-def _fit_line(train: dict[str, Path]) -> tuple[float, float]:
+def _fit_line(train: dict[str, Path], mr_stats: dict) -> tuple[float, float]:
     fit = LineFit()
     for case, folder in progress(train.items(), len(train), "line fit"):
         mask = io.read(folder / "mask.nii.gz", f"case {case}: mask").array > 0
-        mr = normalization.normalize_mr(io.read(folder / "mr.nii.gz", f"case {case}: MR").array)
+        mr = normalization.normalize_mr(io.read(folder / "mr.nii.gz", f"case {case}: MR").array, mr_stats)
         fit.add(mr[mask], io.read(folder / "ct.nii.gz", f"case {case}: CT").array[mask])
     line = fit.line()
     if line is None:
@@ -61,7 +62,7 @@ def _fit_line(train: dict[str, Path]) -> tuple[float, float]:
     return line
 
 
-def _mean_ct(train: dict[str, Path]):
+def _mean_ct(train: dict[str, Path], mr_stats: dict):
     """The training CTs moved so that the centres of their bodies coincide, averaged voxel by voxel.
 
     The canvas holds the largest of them on each side of the centre; beyond it there is air.

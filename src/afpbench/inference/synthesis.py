@@ -26,7 +26,7 @@ class Generator:
         self.dtype = hardware.autocast_dtype(precision, self.device.type)
         self.options = options
         settings = read_json(folder / "plans.json")["afpbench"]
-        self.ct_statistics = settings["ct_statistics"]
+        self.mr_statistics, self.ct_statistics = settings["mr_statistics"], settings["ct_statistics"]
         self.network, self.patch = _network(folder)
         hardware.fast_convolutions(fixed_weights(self.network.to(self.device).eval()))
         self.patches = 0
@@ -35,7 +35,7 @@ class Generator:
         """Synthetic CT (float32 HU, z, y, x) of one MR volume (any scale, z, y, x)."""
         values, self.patches = predict_volume(
             self.network,
-            normalization.normalize_mr(mr),
+            normalization.normalize_mr(mr, self.mr_statistics),
             self.patch,
             self.options["overlap"],
             self.options["fusion"],

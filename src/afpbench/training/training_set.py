@@ -72,7 +72,7 @@ def _save_case(case: str, prepared: Path, statistics: dict, patch_size, folder: 
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
     from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 
-    mr = normalization.normalize_mr(io.read(prepared / "mr.nii.gz", f"case {case}: MR").array)
+    mr = normalization.normalize_mr(io.read(prepared / "mr.nii.gz", f"case {case}: MR").array, statistics["mr"])
     ct = normalization.normalize_ct(io.read(prepared / "ct.nii.gz", f"case {case}: CT").array, statistics["ct"])
     mask = io.read(prepared / "mask.nii.gz", f"case {case}: mask").array > 0
     covered = io.read(prepared / "covered.nii.gz", f"case {case}: coverage").array > 0

@@ -36,6 +36,7 @@ def train_variant(
     """
     if not (training_set / DATASET).is_dir():
         raise TrainingError(f"{name}: no training set", found=str(training_set), expected=f"a folder with {DATASET}")
+    statistics = read_json(normalization)
     settings = {
         "name": name,
         "generator": variant["generator"],
@@ -43,7 +44,8 @@ def train_variant(
         "training": variant["training"],
         "networks": networks,
         "label_values": label_values or {},
-        "ct_statistics": read_json(normalization)["ct"],
+        "mr_statistics": statistics["mr"],
+        "ct_statistics": statistics["ct"],
         "start": str(start) if start else None,
         "precision": precision,
         "seed": seed,
