@@ -93,7 +93,7 @@ class Training:
     """A generator, its discriminator where it has one, and their optimisers; one step as the trainers do it."""
 
     def __init__(self, kind: str, loss: str, options, device, dtype):
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.game_dtype = device, dtype, adversarial.game_dtype(dtype)
         self.loss = make_loss(loss, options, device)
         self.generator = make_generator(kind, options).to(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
@@ -110,7 +110,8 @@ class Training:
         with hardware.autocast(self.device.type, self.dtype):
             synthetic = self.generator(mr).float()
             value = total = self.loss(synthetic, real)
-            if self.discriminator is not None:
+        if self.discriminator is not None:
+            with hardware.autocast(self.device.type, self.game_dtype):
                 self.discriminator.requires_grad_(False)
                 with torch.no_grad():
                     _, targets = self.discriminator(mr, real)
@@ -120,7 +121,7 @@ class Training:
                 total = value + adversarial.adversarial(scores) + 10 * matching
         self._update(total, self.optimizer, self.generator)
         if self.discriminator is not None:
-            with hardware.autocast(self.device.type, self.dtype):
+            with hardware.autocast(self.device.type, self.game_dtype):
                 real_scores, _ = self.discriminator(mr, real)
                 synthetic_scores, _ = self.discriminator(mr, synthetic.detach())
                 judged = adversarial.hinge_real(real_scores) + adversarial.hinge_synthetic(synthetic_scores)

@@ -8,13 +8,16 @@ from afpbench.metrics.longtable import read_long
 from afpbench.statistics import read_statistics
 from afpbench.tables.build import Context, build_all
 from afpbench.tables.captions import calibration_notes, loss_notes
-from afpbench.tables.cost import build_cost_tables
+from afpbench.tables.cost import build_cost_tables, pooled_cost
 from afpbench.tables.render import write_table
 
 name, spec, task = snakemake.wildcards.table, snakemake.params.spec, dict(snakemake.params.task)
 losses = loss_notes(task.pop("losses"), task["labels"])
 if spec["kind"] == "cost":
-    costs = {Path(path).parent.name: read_json(path) for path in snakemake.input.costs}
+    folds = {row: [] for row in spec["rows"]}
+    for path in map(Path, snakemake.input.costs):
+        folds[path.parent.name].append(read_json(path))
+    costs = {row: pooled_cost(records) for row, records in folds.items()}
     syntheses = {row: [] for row in costs}
     for path in map(Path, snakemake.input.syntheses):
         syntheses[path.parents[1].name] += read_json(path)["cases"]

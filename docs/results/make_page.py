@@ -13,6 +13,7 @@ import pandas as pd
 from afpbench.config import load_study, read_study
 from afpbench.hardware import describe
 from afpbench.log import versions
+from afpbench.splits import fold_folders
 
 PACKAGES = ("torch", "nnunetv2", "TotalSegmentator", "itk-elastix", "SimpleITK", "surface-distance", "snakemake")
 
@@ -44,8 +45,10 @@ def _provenance(config: Path, study: dict) -> str:
 
 def _task(folder: Path, task: str, spec: dict) -> list[str]:
     parts = [f"## {spec['title']}"]
-    splits = json.loads((folder / "splits" / "splits.json").read_text())
+    folds = fold_folders(spec["splits"])
+    splits = json.loads((folder / folds[0] / "splits" / "splits.json").read_text())
     counts = ", ".join(f"{len(splits[part])} {part}" for part in ("train", "validation", "test"))
+    counts += f" in the first of {len(folds)} folds" if len(folds) > 1 else ""
     parts.append(f"Task `{task}`, cases: {counts}; spacing {spec['spacing_mm']} mm (z, y, x).")
     for table in spec["tables"]:
         parts += [(folder / "tables" / f"{name}.md").read_text().strip() for name in (table, f"{table}_published")
@@ -72,7 +75,7 @@ def _cost(folder: Path, spec: dict) -> str:
     rows = []
     for kind, names in (("segmenters", spec["segmenters"]), ("variants", spec["variants"])):
         for name in names:
-            path = folder / "models" / kind / name / "cost.json"
+            path = folder / fold_folders(spec["splits"])[0] / "models" / kind / name / "cost.json"
             if path.exists():
                 cost = json.loads(path.read_text())
                 rows.append(

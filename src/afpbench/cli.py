@@ -73,18 +73,19 @@ def run_validate(options: argparse.Namespace) -> int:
 def summary(study: dict, root: Path) -> str:
     """A study in a few lines: tasks, cases, networks, rows and tables."""
     from .data.sources import list_cases
-    from .splits import PARTS
+    from .splits import PARTS, make_folds
 
     preset = f", preset '{study['preset']}'" if study["preset"] else ""
     count = len(study["tasks"])
     lines = [f"valid: {count} {'task' if count == 1 else 'tasks'}, seed {study['seed']}{preset}"]
     for name, task in study["tasks"].items():
         cases = list_cases(task["data"], root)
-        splits = {k: len(v) if isinstance(v, list) else v for k, v in task["splits"].items() if k in PARTS}
+        folds = make_folds(cases, task["splits"], study["seed"], name)
+        words = ", ".join(f"{len(folds[0][part])} {part}" for part in PARTS)
         lines += [
             f"\n{name}: {task['title']}",
             f"  data        {task['data']['source']}, {len(cases)} cases: "
-            + ", ".join(f"{number} {part}" for part, number in splits.items()),
+            + (f"{len(folds)} folds, the first {words}" if len(folds) > 1 else words),
             f"  spacing     {' x '.join(f'{value:g}' for value in task['spacing_mm'])} mm (z, y, x)",
             f"  segmenters  {_kinds(task['segmenters'], 'kind')}",
             f"  structures  {', '.join(task['structures'])}; tolerance {task['tolerance_mm']:g} mm",

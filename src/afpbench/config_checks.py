@@ -67,6 +67,8 @@ def warnings(study: dict) -> list[str]:
     lines = []
     for name, task in study["tasks"].items():
         test, alpha = task["splits"]["test"], task["statistics"]["alpha"]
+        if test is None:  # folds: every case is a test case
+            continue
         count = len(test) if isinstance(test, list) else test
         smallest = 2 / 2**count
         if smallest >= alpha:
@@ -184,7 +186,7 @@ def _check_label_files(where: str, data: dict) -> list[str]:
 def _check_cases(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
     """The data source has cases, and the splits ask for no more than there are."""
     from .data.sources import case_files, list_cases
-    from .splits import make_splits
+    from .splits import make_folds
 
     try:
         cases = list_cases(task["data"], root)
@@ -195,7 +197,7 @@ def _check_cases(where: str, task: dict, seed: int, name: str, root: Path) -> li
     if any(isinstance(part, str) for part in task["splits"].values()):  # fill_splits has said what is wrong
         return []
     try:
-        make_splits(cases, task["splits"], seed, name)
+        make_folds(cases, task["splits"], seed, name)
     except AfpbenchError as error:
         return [f"{where}.splits: {_one_line(error)}"]
     return []
@@ -417,10 +419,11 @@ def _check_figures(where: str, task: dict, seed: int, name: str, root: Path) -> 
 def _test_cases(task: dict, seed: int, name: str, root: Path) -> list[str]:
     """The test cases; none where the data or the splits have problems of their own, which other checks report."""
     from .data.sources import list_cases
-    from .splits import make_splits
+    from .splits import make_folds
 
     try:
-        return make_splits(list_cases(task["data"], root), task["splits"], seed, name)["test"]
+        folds = make_folds(list_cases(task["data"], root), task["splits"], seed, name)
+        return sorted(case for fold in folds for case in fold["test"])
     except AfpbenchError:
         return []
 

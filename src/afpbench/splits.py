@@ -8,6 +8,69 @@ from .errors import ConfigError
 PARTS = ("train", "validation", "test")
 
 
+def fold_folders(splits: dict) -> list[str]:
+    """Where the networks of each fold lie in a task's folder: `folds/0/`, ..., or "" for a task without folds."""
+    return [f"folds/{fold}/" for fold in range(splits["folds"])] if splits["folds"] else [""]
+
+
+def make_folds(cases: list[str], splits: dict, seed: int, task: str) -> list[dict]:
+    """The splits of a task, one for each of `fold_folders`; over the folds each case is a test case once.
+
+    splits: the task's section, columns resolved. Without `folds` the one split of `make_splits`. With them the cases
+    are shuffled (and `stratify` spread) in the same way and cut into so many blocks, as even as they go; block k is
+    tested in fold k, `validation` cases that follow it choose, and the others train.
+    Raises ConfigError as `make_splits`, for folds beside `train` or `test`, and for more folds than there are cases.
+    """
+    if splits["folds"] is None:
+        missing = [part for part in ("train", "test") if splits[part] is None]
+        if missing:
+            raise ConfigError(
+                f"task {task}: splits.{missing[0]} is missing",
+                expected="train, validation and test, or folds and validation",
+                hint="add it, or set folds for a cross-validation",
+            )
+        return [make_splits(cases, splits, seed, task)]
+    _check_folds(cases, splits, task)
+    count, validation = splits["folds"], splits["validation"]
+    order = _shuffled(cases, seed, task, splits["stratify"])
+    sizes = [len(order) // count + (fold < len(order) % count) for fold in range(count)]
+    folds, start = [], 0
+    for size in sizes:
+        test, others = order[start : start + size], order[start + size :] + order[:start]
+        parts = {"train": others[validation:], "validation": others[:validation], "test": test}
+        folds.append({"seed": seed, **{part: sorted(ids) for part, ids in parts.items()}, "unused": []})
+        start += size
+    return folds
+
+
+def _check_folds(cases: list[str], splits: dict, task: str) -> None:
+    _check_unique(f"task {task}: the list of cases", cases)
+    given = [part for part in ("train", "test") if splits[part] is not None]
+    if given:
+        raise ConfigError(
+            f"task {task}: splits.{given[0]} beside splits.folds",
+            found=splits[given[0]],
+            expected="nothing: each fold tests its part of the cases, and trains on the others",
+            hint=f"remove {' and '.join(given)}, or folds",
+        )
+    count, validation = splits["folds"], splits["validation"]
+    if not isinstance(validation, int):
+        raise ConfigError(
+            f"task {task}: splits.validation beside splits.folds",
+            found=validation,
+            expected="a number of cases, drawn from those that a fold does not test",
+            hint="give a number",
+        )
+    largest = -(-len(cases) // count)
+    if count > len(cases) or largest + validation >= len(cases):
+        raise ConfigError(
+            f"task {task}: splits ask for more cases than there are",
+            found=f"{len(cases)} cases",
+            expected=f"at least one to test in each of {count} folds, {validation} to validate and one to train",
+            hint="lower folds or validation, or add cases",
+        )
+
+
 def make_splits(cases: list[str], counts: dict, seed: int, task: str) -> dict:
     """Divide the cases of a task.
 
@@ -54,15 +117,18 @@ def _drawn(
             expected=f"{total} ({_words(counts)})",
             hint=f"lower the numbers under the task's `splits` to {len(cases)} in sum, or add cases",
         )
-    order = sorted(cases)
-    random.Random(f"{seed}-{task}").shuffle(order)
-    if strata is not None:
-        order = _interleaved(order, strata)
+    order = _shuffled(cases, seed, task, strata)
     parts, start = {}, 0
     for part in PARTS:
         parts[part] = sorted(order[start : start + counts[part]])
         start += counts[part]
     return parts
+
+
+def _shuffled(cases: list[str], seed: int, task: str, strata: dict[str, str] | None) -> list[str]:
+    order = sorted(cases)
+    random.Random(f"{seed}-{task}").shuffle(order)
+    return _interleaved(order, strata) if strata is not None else order
 
 
 def _interleaved(order: list[str], strata: dict[str, str]) -> list[str]:

@@ -10,20 +10,23 @@ Exit code 1 where a scenario did not end as it should. The table is that of docs
 import argparse
 import os
 import platform
+import random
 import re
 import shutil
 import signal
 import subprocess
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from runs import Run, job_pids, jobs_of, kill, moments, wait_for, workplace
+from runs import Run, job_pids, jobs_of, kill, wait_for, workplace
 
 LONG = ("training: {iterations: 4, iterations_per_epoch: 2", "training: {iterations: 400, iterations_per_epoch: 20")
 EARLY = "results/thorax/normalization/normalization.json"  # everything before the first training
 MODEL = "results/thorax/models/variants/afp/fold_0/checkpoint_final.pth"
+AIMED = ("register_case", "train_segmenter", "training_set", "train_variant", "synthesize", "segment", "row_metrics",
+         "table", "figure_surfaces", "report")  # fmt: skip
 SCENARIOS = {}
 
 
@@ -77,25 +80,42 @@ def twice(work, reference, options):
     return f"{count} files (metrics, statistics, tables, splits) byte-identical, weights equal", "nothing"
 
 
-@scenario("SIGKILL of Snakemake and all jobs at random moments of a whole study")
+def at_work(process, rule):
+    return lambda: rule in jobs_of(process)
+
+
+@scenario("SIGKILL of Snakemake and all jobs: half of them at random moments, half at work on one rule after the other")
 def killed(work, reference, options):
-    run, hit, done = Run("killed", work), Counter(), 0
-    for moment in moments(options.kills, options.shortest, options.longest, seed=options.seed):
+    """A study that ends before all kills are used is compared and begun again."""
+    run, hit, done, whole = Run("killed", work), Counter(), 0, 0
+    draw = random.Random(options.seed)
+    for number in range(options.kills):
         process = run.start()
-        try:
-            process.wait(timeout=moment)
-        except subprocess.TimeoutExpired:
+        if number % 2:
+            aimed = AIMED[number // 2 % len(AIMED)]
+            if wait_for(process, at_work(process, aimed)):
+                time.sleep(draw.uniform(0, 1))
+        else:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=draw.uniform(options.shortest, options.longest))
+        if process.poll() is None:
             hit.update(jobs_of(process) or ["between jobs"])
             kill(process)
             done += 1
             run.unlock()
+        else:
+            assert process.returncode == 0, run.printed()[-2000:]
+            same(run, reference)
+            shutil.rmtree(run.task.parent)
+            whole += 1
     finish(run)
     count = same(run, reference)
     assert run.same_weights(reference)
     left = [path for path in run.task.rglob(".tmp-*")]
     where = ", ".join(f"{name} {number}" for name, number in hit.most_common())
     return (
-        f"{done} kills (at work: {where}); {count} files byte-identical to the undisturbed run's, weights equal",
+        f"{done} kills in {whole + 1} studies (at work: {where}); {count} files byte-identical to the undisturbed "
+        "run's, weights equal",
         f"the jobs that were at work; {len(left)} temporary files stay behind",
     )
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import random
 import re
 import shutil
 import signal
@@ -142,8 +141,3 @@ def wait_for(process: subprocess.Popen, condition, seconds: float = 600) -> bool
 
 def workplace(where: str | None) -> Path:
     return Path(where) if where else Path(tempfile.mkdtemp(prefix="afpbench-faults-"))
-
-
-def moments(count: int, shortest: float, longest: float, seed: int) -> list[float]:
-    generator = random.Random(seed)
-    return [generator.uniform(shortest, longest) for _ in range(count)]

@@ -29,6 +29,14 @@ def test_an_old_folder_is_replaced(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["mr.txt"]
 
 
+def test_what_a_killed_attempt_left_is_removed(tmp_path):
+    (tmp_path / ".tmp-registered-abc").mkdir()
+    (tmp_path / ".tmp-registered-abc" / "half.nii.gz").write_text("half")
+    (tmp_path / ".tmp-prepared-abc").mkdir()
+    run_stage("p1", "register", tmp_path / "registered", None, "stop", lambda out: None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-prepared-abc", "registered"]
+
+
 def test_stop_raises_and_leaves_nothing(tmp_path):
     with pytest.raises(DataError, match="case p1: broken"):
         run_stage("p1", "imported", tmp_path / "out", None, "stop", fail)

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afpbench.errors import ConfigError
-from afpbench.splits import make_splits
+from afpbench.splits import fold_folders, make_folds, make_splits
 
 CASES = [f"thorax_{number:03d}" for number in range(10)]
 
@@ -110,3 +110,65 @@ def test_without_strata_nothing_changes():
     cases = [f"c{i}" for i in range(12)]
     counts = {"train": 6, "validation": 2, "test": 3}
     assert make_splits(cases, {**counts, "stratify": None}, 5, "t") == make_splits(cases, counts, 5, "t")
+
+
+FOLDS = {"train": None, "validation": 2, "test": None, "folds": 3, "stratify": None}
+
+
+def test_without_folds_there_is_one_split_in_the_tasks_own_folder():
+    splits = {"train": 5, "validation": 2, "test": 2, "folds": None, "stratify": None}
+    assert fold_folders(splits) == [""]
+    assert make_folds(CASES, splits, 2026, "thorax") == [make_splits(CASES, splits, 2026, "thorax")]
+
+
+def test_folds_by_hand():
+    """Ten cases in three folds: blocks of 4, 3 and 3 of the shuffled cases; the two after a block validate."""
+    order = sorted(CASES)
+    random.Random("7-pelvis").shuffle(order)
+    folds = make_folds(CASES, FOLDS, 7, "pelvis")
+    assert [fold["test"] for fold in folds] == [sorted(order[:4]), sorted(order[4:7]), sorted(order[7:])]
+    assert [fold["validation"] for fold in folds] == [sorted(order[4:6]), sorted(order[7:9]), sorted(order[:2])]
+    assert folds[2]["train"] == sorted(order[2:7]) and folds[2]["seed"] == 7 and folds[2]["unused"] == []
+    assert fold_folders(FOLDS) == ["folds/0/", "folds/1/", "folds/2/"]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(4, 40), st.integers(2, 12), st.integers(1, 5), st.integers(0, 99))
+def test_each_case_is_tested_once_and_trains_in_no_fold_that_tests_it(count, folds, validation, seed):
+    cases = [f"p{number}" for number in range(count)]
+    splits = {**FOLDS, "folds": folds, "validation": validation}
+    if folds > count or -(-count // folds) + validation >= count:
+        with pytest.raises(ConfigError, match="more cases than there are"):
+            make_folds(cases, splits, seed, "t")
+        return
+    made = make_folds(cases, splits, seed, "t")
+    assert sorted(case for fold in made for case in fold["test"]) == sorted(cases)
+    for fold in made:
+        assert sorted(fold["train"] + fold["validation"] + fold["test"]) == sorted(cases)
+        assert len(fold["validation"]) == validation and fold["train"]
+    sizes = [len(fold["test"]) for fold in made]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_folds_hold_each_stratum_in_proportion():
+    cases = [f"p{number:02d}" for number in range(20)]
+    strata = {case: "a" if index < 12 else "b" for index, case in enumerate(cases)}
+    for fold in make_folds(cases, {**FOLDS, "folds": 4, "stratify": strata}, 1, "t"):
+        assert sum(strata[case] == "a" for case in fold["test"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"test": 3}, "splits.test beside splits.folds\n  found: 3\n"),
+        ({"train": ["p1"], "test": 3}, "splits.train beside splits.folds"),
+        ({"validation": ["p1"]}, "splits.validation beside splits.folds"),
+        ({"folds": None}, "splits.train is missing\n  expected: train, validation and test, or folds and validation"),
+        ({"folds": None, "train": 4}, "splits.test is missing"),
+        ({"folds": 11}, "found: 10 cases\n  expected: at least one to test in each of 11 folds, 2 to validate"),
+    ],
+)
+def test_folds_that_cannot_be(changes, message):
+    with pytest.raises(ConfigError) as error:
+        make_folds(CASES, {**FOLDS, **changes}, 1, "t")
+    assert f"task t: {message}" in str(error.value) or message in str(error.value)

@@ -103,7 +103,7 @@ def test_failures_are_counted_and_told():
     assert table.footnotes == (
         "Failed in every row: case c1: no overlap",
         "Failed in nnunet_afp_totalseg: case c3: out of memory",
-        "nnU-Net / L1: HD95 of Bones undefined in 1 case (synthetic_empty)",
+        "HD95 of Bones undefined (synthetic_empty): nnU-Net / L1 1 case",
     )
     assert "over up to 7 test cases" in table.caption
 

@@ -3,7 +3,7 @@ import math
 import pytest
 
 from afpbench.tables.build import Context
-from afpbench.tables.cost import build_cost_tables, machine_words
+from afpbench.tables.cost import build_cost_tables, machine_words, pooled_cost
 from afpbench.tables.render import to_html, to_latex, to_markdown
 
 CPU = {"processor": "Example 9", "cores": 4, "gpu": None, "python": "3.11", "torch": "2"}
@@ -100,3 +100,10 @@ def test_no_case_was_synthesised():
     (table,) = build_cost_tables("t", SPEC, costs, failed, CONTEXT)
     assert table.footnotes[-1] == "Failed in every row: case a: x"
     assert math.isnan(table.rows[0].cells[4].mean) and (table.rows[0].n, table.rows[0].n_failed) == (0, 1)
+
+
+def test_the_cost_of_folds_is_their_mean_time_and_their_largest_peak():
+    pooled = pooled_cost([cost(0.2, peak_memory_mb=1000.0), cost(0.4, peak_memory_mb=900.0)])
+    assert pooled["seconds_per_iteration"] == pytest.approx(0.3) and pooled["seconds"] == pytest.approx(90)
+    assert (pooled["peak_memory_mb"], pooled["iterations"]) == (1000.0, 300)
+    assert pooled_cost([cost(0.36)]) == cost(0.36)

@@ -10,25 +10,32 @@ from afpbench.generators.architecture import is_gan
 from afpbench.provenance import code_digest
 from afpbench.registration.options import external_files
 from afpbench.segmenters import layout
-from afpbench.splits import make_splits
+from afpbench.splits import fold_folders, make_folds
 
 RESULTS = STUDY["results"]
 TASKS = STUDY["tasks"]
 SEED = STUDY["seed"]
 RUNTIME = STUDY["runtime"]
 R = f"{RESULTS}/{{task}}"
+F = f"{R}/{{fold}}"  # what is trained: `folds/0/` and so on in a cross-validation, the task's own folder otherwise
 CONTROL_LABELS = {"real_ct": "Real CT", "mr_linear": "MR, linear in HU", "mean_ct": "Mean training CT"}
 LOGS = f"{RESULTS}/{{task}}/logs"
 BENCHMARKS = f"{RESULTS}/{{task}}/benchmarks"
 
 ALL_CASES = {name: sources.list_cases(task["data"], ROOT) for name, task in TASKS.items()}
-SPLITS = {name: make_splits(ALL_CASES[name], task["splits"], SEED, name) for name, task in TASKS.items()}
-UNUSED = {name: set(split["unused"]) for name, split in SPLITS.items()}
+FOLDS = {name: fold_folders(task["splits"]) for name, task in TASKS.items()}
+SPLITS = {
+    name: dict(zip(FOLDS[name], make_folds(ALL_CASES[name], task["splits"], SEED, name), strict=True))
+    for name, task in TASKS.items()
+}
+TEST = {name: sorted(case for split in splits.values() for case in split["test"]) for name, splits in SPLITS.items()}
+UNUSED = {name: set.intersection(*(set(s["unused"]) for s in splits.values())) for name, splits in SPLITS.items()}
 CASES = {name: [case for case in cases if case not in UNUSED[name]] for name, cases in ALL_CASES.items()}
 
 
 wildcard_constraints:
     task="|".join(TASKS),
+    fold=r"(?:|folds/\d+/)",
     case=r"[^/]+",
     variant="|".join(variant for task in TASKS.values() for variant in task["variants"]),
     control="|".join(CONTROL_LABELS),
@@ -53,11 +60,22 @@ def option(*keys):
     return read
 
 
+def prepared_folders(task, cases):
+    return [f"{RESULTS}/{task}/cases/{case}/prepared" for case in cases]
+
+
 def prepared(*parts):
-    """The prepared folders of the cases in the given parts of the split."""
+    """The prepared folders of the cases in the given parts of the fold's split."""
     return lambda wildcards: [
-        f"{RESULTS}/{wildcards.task}/cases/{case}/prepared" for part in parts for case in SPLITS[wildcards.task][part]
+        folder
+        for part in parts
+        for folder in prepared_folders(wildcards.task, SPLITS[wildcards.task][wildcards.fold][part])
     ]
+
+
+def prepared_test(wildcards):
+    """The prepared folders of all test cases."""
+    return prepared_folders(wildcards.task, TEST[wildcards.task])
 
 
 def rows(task):
@@ -65,18 +83,36 @@ def rows(task):
     return [*TASKS[task]["variants"], *TASKS[task]["controls"]]
 
 
-def chunks(task):
-    """The test cases in chunks: a job that loads a network serves a whole chunk."""
-    cases, size = SPLITS[task]["test"], TASKS[task]["inference"]["cases_per_job"]
+def in_chunks(task, cases):
+    size = TASKS[task]["inference"]["cases_per_job"]
     return [cases[i : i + size] for i in range(0, len(cases), size)]
 
 
+def chunks(task):
+    """(fold, test cases of it) in chunks: a job that loads a network serves a whole chunk."""
+    return [(fold, cases) for fold, split in SPLITS[task].items() for cases in in_chunks(task, split["test"])]
+
+
+def chunk_fold(wildcards):
+    return chunks(wildcards.task)[int(wildcards.chunk)][0]
+
+
 def chunk_cases(wildcards):
-    return chunks(wildcards.task)[int(wildcards.chunk)]
+    return chunks(wildcards.task)[int(wildcards.chunk)][1]
 
 
 def chunk_prepared(wildcards):
-    return [f"{RESULTS}/{wildcards.task}/cases/{case}/prepared" for case in chunk_cases(wildcards)]
+    return prepared_folders(wildcards.task, chunk_cases(wildcards))
+
+
+def of_chunk_fold(output):
+    """What a rule of the training side makes for the fold of a chunk."""
+    return lambda wildcards: expand(output, **(dict(wildcards.items()) | {"fold": chunk_fold(wildcards)}))[0]
+
+
+def chunk_training(wildcards):
+    """The prepared training cases of a chunk's fold."""
+    return prepared_folders(wildcards.task, SPLITS[wildcards.task][chunk_fold(wildcards)]["train"])
 
 
 def records(pattern):
@@ -194,15 +230,18 @@ def segmenter_groups(wildcards):
     return sources.segmenter_groups(TASKS[wildcards.task]["data"], segmenter)
 
 
-def taught_chunks(task):
-    """The training and validation cases in chunks: what a teacher labels."""
-    cases, size = [*SPLITS[task]["train"], *SPLITS[task]["validation"]], TASKS[task]["inference"]["cases_per_job"]
-    return [cases[i : i + size] for i in range(0, len(cases), size)]
+def taught_chunks(wildcards):
+    """The training and validation cases of a fold in chunks: what a teacher labels."""
+    split = SPLITS[wildcards.task][wildcards.fold]
+    return in_chunks(wildcards.task, [*split["train"], *split["validation"]])
+
+
+def taught_cases(wildcards):
+    return taught_chunks(wildcards)[int(wildcards.chunk)]
 
 
 def taught_prepared(wildcards):
-    cases = taught_chunks(wildcards.task)[int(wildcards.chunk)]
-    return [f"{RESULTS}/{wildcards.task}/cases/{case}/prepared" for case in cases]
+    return prepared_folders(wildcards.task, taught_cases(wildcards))
 
 
 def teacher_records(wildcards):
@@ -210,38 +249,46 @@ def teacher_records(wildcards):
     segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
     if segmenter["kind"] != "distilled":
         return []
-    folder = f"{RESULTS}/{wildcards.task}/teacher_labels/{segmenter['teacher']}/records"
-    return [f"{folder}/{i}.json" for i in range(len(taught_chunks(wildcards.task)))]
+    folder = f"{RESULTS}/{wildcards.task}/{wildcards.fold}teacher_labels/{segmenter['teacher']}/records"
+    return [f"{folder}/{i}.json" for i in range(len(taught_chunks(wildcards)))]
 
 
-def segmenter_model(task, name):
+def segmenter_model(task, fold, name):
     """The folder of a segmenter's weights."""
     segmenter = TASKS[task]["segmenters"][name]
     if segmenter["kind"] in ("trained", "distilled"):
-        return f"{RESULTS}/{task}/models/segmenters/{name}"
+        return f"{RESULTS}/{task}/{fold}models/segmenters/{name}"
     if segmenter["kind"] == "totalsegmentator" and segmenter["weights"] == "stand_in":
-        return f"{RESULTS}/{task}/models/totalsegmentator/{name}"
+        return f"{RESULTS}/{task}/{fold}models/totalsegmentator/{name}"
     if segmenter["kind"] == "naviairway":
         return str(Path(segmenter["weights"][0]).parent)
     return segmenter["folder"] if segmenter["kind"] == "nnunet" else segmenter["weights"]
 
 
-def segmenter_input(task, name):
+def segmenter_input(task, fold, name):
     """The files or the folder that stand for a segmenter's weights in a rule's input."""
     if TASKS[task]["segmenters"][name]["kind"] == "naviairway":
         return TASKS[task]["segmenters"][name]["weights"]
     if TASKS[task]["segmenters"][name]["kind"] in ("trained", "distilled"):
-        return f"{segmenter_model(task, name)}/fold_0/checkpoint_final.pth"
-    return segmenter_model(task, name)
+        return f"{segmenter_model(task, fold, name)}/fold_0/checkpoint_final.pth"
+    return segmenter_model(task, fold, name)
 
 
-def network_file(task, name):
+def chunk_segmenter_input(wildcards):
+    return segmenter_input(wildcards.task, chunk_fold(wildcards), wildcards.segmenter)
+
+
+def chunk_segmenter_model(wildcards):
+    return segmenter_model(wildcards.task, chunk_fold(wildcards), wildcards.segmenter)
+
+
+def network_file(task, fold, name):
     """The file, files or folder of weights of a feature network that is no segmenter."""
     network = TASKS[task]["feature_networks"][name]
     if network["kind"] == "naviairway":
         return network["weights"]
     if config_networks.is_stand_in(network):
-        return f"{RESULTS}/{task}/models/networks/{name}/resnet.pth"
+        return f"{RESULTS}/{task}/{fold}models/networks/{name}/resnet.pth"
     if network["kind"] != "medicalnet":
         return network["folder"] if network["kind"] == "nnunet" else network["path"]
     weights = network["weights"]
@@ -267,37 +314,39 @@ def download_of(wildcards):
 
 def network_inputs(wildcards):
     """The weights of every network in a variant's loss."""
-    segmenters, files = TASKS[wildcards.task]["segmenters"], []
+    task, fold = wildcards.task, wildcards.fold
+    segmenters, files = TASKS[task]["segmenters"], []
     for name in loss_networks(wildcards):
-        found = segmenter_input(wildcards.task, name) if name in segmenters else network_file(wildcards.task, name)
+        found = segmenter_input(task, fold, name) if name in segmenters else network_file(task, fold, name)
         files += [found] if isinstance(found, str) else found
     return files
 
 
 def feature_networks(wildcards):
     """The networks whose features a variant's loss uses: name -> what afpbench.features.load takes."""
-    segmenters = TASKS[wildcards.task]["segmenters"]
+    task, fold = wildcards.task, wildcards.fold
+    segmenters = TASKS[task]["segmenters"]
     return {
-        name: segmenter_features(wildcards.task, name) if name in segmenters else network_features(wildcards.task, name)
+        name: segmenter_features(task, fold, name) if name in segmenters else network_features(task, fold, name)
         for name in loss_networks(wildcards)
     }
 
 
-def segmenter_features(task, name):
+def segmenter_features(task, fold, name):
     """A segmenter as a feature network."""
     if TASKS[task]["segmenters"][name]["kind"] == "naviairway":
         return {"kind": "naviairway", "weights": TASKS[task]["segmenters"][name]["weights"]}
-    segmenter, folder = TASKS[task]["segmenters"][name], segmenter_model(task, name)
+    segmenter, folder = TASKS[task]["segmenters"][name], segmenter_model(task, fold, name)
     if segmenter["kind"] == "totalsegmentator":
         folder = str(layout.model_folder(Path(folder), segmenter["task"]))
     spec = {"kind": "nnunet", "folder": folder}
     return spec | {"fold": folds(segmenter)} if segmenter["kind"] == "nnunet" else spec
 
 
-def network_features(task, name):
+def network_features(task, fold, name):
     """An entry of `feature_networks` as a feature network."""
     network = TASKS[task]["feature_networks"][name]
-    kind, path = network["kind"], network_file(task, name)
+    kind, path = network["kind"], network_file(task, fold, name)
     if kind == "nnunet":
         return {"kind": kind, "folder": path, "fold": folds(network)}
     if kind == "naviairway":
@@ -374,15 +423,14 @@ def loss_networks(wildcards):
 def start_checkpoint(wildcards):
     """The checkpoint of the variant that this one starts from, if any."""
     start = TASKS[wildcards.task]["variants"][wildcards.variant]["init_from"]
-    return [f"{RESULTS}/{wildcards.task}/models/variants/{start}/fold_0/checkpoint_final.pth"] if start else []
+    folder = f"{RESULTS}/{wildcards.task}/{wildcards.fold}models/variants/{start}"
+    return [f"{folder}/fold_0/checkpoint_final.pth"] if start else []
 
 
 def calibration(wildcards):
-    """The HU calibration of a variant that has one."""
+    """The HU calibration of a variant that has one, for a chunk."""
     method = TASKS[wildcards.task]["variants"][wildcards.variant]["hu_calibration"]
-    return (
-        f"{RESULTS}/{wildcards.task}/models/variants/{wildcards.variant}/calibration.json" if method != "none" else []
-    )
+    return of_chunk_fold(rules.calibrate_variant.output)(wildcards) if method != "none" else []
 
 
 def segmentation_records(wildcards):
@@ -454,7 +502,9 @@ def table_inputs(wildcards):
         return {"metrics": f"{base}/metrics/metrics.csv", "statistics": f"{base}/statistics/statistics.csv"}
     parts = range(len(chunks(wildcards.task)))
     return {
-        "costs": [f"{base}/models/variants/{row}/cost.json" for row in table["rows"]],
+        "costs": [
+            f"{base}/{fold}models/variants/{row}/cost.json" for row in table["rows"] for fold in FOLDS[wildcards.task]
+        ],
         "syntheses": [f"{base}/synthetic/{row}/records/{i}.json" for row in table["rows"] for i in parts],
     }
 

@@ -4,7 +4,7 @@
 rule row_metrics:
     """MAE, SSIM and the like, Dice, NSD and HD95 of one row, for all test cases."""
     input:
-        prepared=prepared("test"),
+        prepared=prepared_test,
         synthetic=records(f"{RESULTS}/{{task}}/synthetic/{{row}}/records/{{chunk}}.json"),
         segmentations=segmentation_records,
     output:
@@ -20,7 +20,7 @@ rule row_metrics:
         mem_mb=8000,
         runtime=240,
     params:
-        cases=lambda wildcards: SPLITS[wildcards.task]["test"],
+        cases=lambda wildcards: TEST[wildcards.task],
         structures=structures,
         code=code_digest("metrics", "io"),
     message:
@@ -54,7 +54,7 @@ rule metrics:
 rule segmenter_accuracy:
     """The segmenters against the true labels of the held-out real CT: can they be trusted at all?"""
     input:
-        prepared=prepared("test"),
+        prepared=prepared_test,
         segmentations=lambda wildcards: [
             f"{RESULTS}/{wildcards.task}/segmentations/{segmenter}/ct/records/{i}.json"
             for segmenter in TASKS[wildcards.task]["segmenters"]
@@ -73,7 +73,7 @@ rule segmenter_accuracy:
         mem_mb=4000,
         runtime=30,
     params:
-        cases=lambda wildcards: SPLITS[wildcards.task]["test"],
+        cases=lambda wildcards: TEST[wildcards.task],
         structures=structures,
         truth=lambda wildcards: structure_truth(wildcards.task),
         code=code_digest("metrics", "io"),

@@ -5,7 +5,7 @@ rule figure_slices:
     """Figures 2 and 6 of the paper: MR, real CT and every row side by side, with a zoom and an error map."""
     input:
         metrics=rules.metrics.output[0],
-        prepared=prepared("test"),
+        prepared=prepared_test,
         synthetic=figure_synthetic,
         segmentations=figure_segmentations("zoom"),
     output:
@@ -41,7 +41,7 @@ rule figure_surfaces:
     """Figures 3 to 5 of the paper: the segmentations in 3D, with what a row adds and what it misses."""
     input:
         metrics=rules.metrics.output[0],
-        prepared=prepared("test"),
+        prepared=prepared_test,
         segmentations=figure_segmentations("structures"),
     output:
         png=report(
@@ -141,7 +141,7 @@ rule report:
         figures=[path for task in TASKS for path in figure_files(task)],
         tables=[f"{RESULTS}/{task}/tables/{table}.html" for task, spec in TASKS.items() for table in spec["tables"]],
         records=report_records(),
-        registered=[f"{RESULTS}/{task}/cases/{case}/registered" for task in TASKS for case in SPLITS[task]["test"]],
+        registered=[f"{RESULTS}/{task}/cases/{case}/registered" for task in TASKS for case in TEST[task]],
     output:
         report(f"{RESULTS}/report.html", caption="../report/report.rst"),
     log:

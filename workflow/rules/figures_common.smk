@@ -27,11 +27,16 @@ def table_columns(wildcards):
 
 
 def trained_networks(task, file):
-    """(name for people, file) of every network that the workflow trains."""
-    base, spec = f"{RESULTS}/{task}/models", TASKS[task]
-    variants = [(v["label"], f"{base}/variants/{name}/{file}") for name, v in spec["variants"].items()]
+    """(name for people, file) of every network that the workflow trains, in every fold."""
+    spec = TASKS[task]
+    networks = [(v["label"], f"models/variants/{name}/{file}") for name, v in spec["variants"].items()]
     segmenters = [(s["label"], name) for name, s in spec["segmenters"].items() if is_trained_here(s)]
-    return variants + [(label, f"{base}/segmenters/{name}/{file}") for label, name in segmenters]
+    networks += [(label, f"models/segmenters/{name}/{file}") for label, name in segmenters]
+    return [
+        (f"{label}, {fold.rstrip('/')}" if fold else label, f"{RESULTS}/{task}/{fold}{path}")
+        for label, path in networks
+        for fold in FOLDS[task]
+    ]
 
 
 def figure_context(wildcards):
@@ -85,7 +90,8 @@ def report_records():
     files = []
     for task, spec in TASKS.items():
         base = f"{RESULTS}/{task}"
-        files += [f"{base}/metrics/metrics.csv", f"{base}/statistics/statistics.csv", f"{base}/splits/splits.json"]
+        files += [f"{base}/metrics/metrics.csv", f"{base}/statistics/statistics.csv"]
+        files += [f"{base}/{fold}splits/splits.json" for fold in FOLDS[task]]
         files += [f"{base}/registration/registration.csv"]
         files += [path for _, path in trained_networks(task, "cost.json")]
         files += [f"{base}/segmenters/accuracy.csv"] if has_accuracy(spec) else []

@@ -9,11 +9,11 @@ rule calibrate_variant:
         plans=rules.train_variant.output.plans,
         dataset=rules.train_variant.output.dataset,
     output:
-        f"{R}/models/variants/{{variant}}/calibration.json",
+        f"{F}models/variants/{{variant}}/calibration.json",
     log:
-        f"{LOGS}/calibrate/{{variant}}.log",
+        f"{LOGS}/{{fold}}calibrate/{{variant}}.log",
     benchmark:
-        f"{BENCHMARKS}/calibrate/{{variant}}.tsv"
+        f"{BENCHMARKS}/{{fold}}calibrate/{{variant}}.tsv"
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]
@@ -35,7 +35,7 @@ rule calibrate_variant:
             "io",
         ),
     message:
-        "{wildcards.task}: HU calibration of {wildcards.variant}"
+        "{wildcards.task}: HU calibration of {wildcards.fold}{wildcards.variant}"
     script:
         "../../scripts/calibrate_variant.py"
 
@@ -44,9 +44,9 @@ rule synthesize:
     """Patches, median fusion, de-normalisation: synthetic CT in HU on each case's grid, for a chunk of cases."""
     input:
         prepared=chunk_prepared,
-        checkpoint=rules.train_variant.output.checkpoint,
-        plans=rules.train_variant.output.plans,
-        dataset=rules.train_variant.output.dataset,
+        checkpoint=of_chunk_fold(rules.train_variant.output.checkpoint),
+        plans=of_chunk_fold(rules.train_variant.output.plans),
+        dataset=of_chunk_fold(rules.train_variant.output.dataset),
         calibration=calibration,
     output:
         f"{R}/synthetic/{{variant}}/records/{{chunk}}.json",
@@ -78,8 +78,8 @@ rule control:
     """The rows that no network made."""
     input:
         test=chunk_prepared,
-        train=prepared("train"),
-        normalization=rules.normalization.output,
+        train=chunk_training,
+        normalization=of_chunk_fold(rules.normalization.output),
     output:
         f"{R}/synthetic/{{control}}/records/{{chunk}}.json",
     log:
@@ -105,7 +105,7 @@ rule segment_real:
     """The silver standard: the real CT of the test cases, once per segmenter."""
     input:
         prepared=chunk_prepared,
-        weights=lambda wildcards: segmenter_input(wildcards.task, wildcards.segmenter),
+        weights=chunk_segmenter_input,
     output:
         f"{R}/segmentations/{{segmenter}}/ct/records/{{chunk}}.json",
     log:
@@ -123,7 +123,7 @@ rule segment_real:
         cases=chunk_cases,
         segmenter=option("segmenters", "{segmenter}"),
         classes=known_classes,
-        folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.segmenter),
+        folder=chunk_segmenter_model,
         device=RUNTIME["device"],
         code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
     message:
@@ -138,7 +138,7 @@ rule segment:
         synthetic=f"{R}/synthetic/{{row}}/records/{{chunk}}.json",
         prepared=chunk_prepared,
         real=rules.segment_real.output,
-        weights=lambda wildcards: segmenter_input(wildcards.task, wildcards.segmenter),
+        weights=chunk_segmenter_input,
     output:
         f"{R}/segmentations/{{segmenter}}/{{row}}/records/{{chunk}}.json",
     log:
@@ -156,7 +156,7 @@ rule segment:
         cases=chunk_cases,
         segmenter=option("segmenters", "{segmenter}"),
         classes=known_classes,
-        folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.segmenter),
+        folder=chunk_segmenter_model,
         device=RUNTIME["device"],
         code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
     message:

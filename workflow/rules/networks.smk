@@ -28,13 +28,13 @@ rule train_medicalnet:
         prepared=prepared("train", "validation"),
         splits=rules.splits.output,
     output:
-        weights=f"{R}/models/networks/{{network}}/resnet.pth",
-        curves=f"{R}/models/networks/{{network}}/curves.csv",
-        cost=f"{R}/models/networks/{{network}}/cost.json",
+        weights=f"{F}models/networks/{{network}}/resnet.pth",
+        curves=f"{F}models/networks/{{network}}/curves.csv",
+        cost=f"{F}models/networks/{{network}}/cost.json",
     log:
-        f"{LOGS}/train_medicalnet/{{network}}.log",
+        f"{LOGS}/{{fold}}train_medicalnet/{{network}}.log",
     benchmark:
-        f"{BENCHMARKS}/train_medicalnet/{{network}}.tsv"
+        f"{BENCHMARKS}/{{fold}}train_medicalnet/{{network}}.tsv"
     priority: 20
     conda:
         "../../envs/nnunet.yaml"
@@ -46,12 +46,12 @@ rule train_medicalnet:
     params:
         network=stand_in_options,
         spacing_mm=option("spacing_mm"),
-        work=f"{R}/unfinished/networks/{{network}}",
+        work=f"{F}unfinished/networks/{{network}}",
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["feature_networks"][wildcards.network]["training"]),
         seed=SEED,
         code=code_digest("training", "features.medicalnet", "features.mapping"),
     message:
-        "{wildcards.task}: training MedicalNet's stand-in {wildcards.network}"
+        "{wildcards.task}: {wildcards.fold}training MedicalNet's stand-in {wildcards.network}"
     script:
         "../../scripts/train_medicalnet.py"

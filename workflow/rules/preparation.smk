@@ -45,17 +45,15 @@ rule splits:
         ),
         prepared=ancient(prepared("train", "validation", "test")),
     output:
-        f"{R}/splits/splits.json",
+        f"{F}splits/splits.json",
     log:
-        f"{LOGS}/splits.log",
+        f"{LOGS}/{{fold}}splits.log",
     conda:
         "../../envs/imaging.yaml"
     params:
-        cases=lambda wildcards: ALL_CASES[wildcards.task],
-        counts=option("splits"),
-        seed=SEED,
+        split=lambda wildcards: SPLITS[wildcards.task][wildcards.fold],
     message:
-        "{wildcards.task}: splits"
+        "{wildcards.task}: {wildcards.fold}splits"
     script:
         "../../scripts/splits.py"
 
@@ -66,11 +64,11 @@ rule normalization:
         prepared=prepared("train"),
         splits=rules.splits.output,
     output:
-        f"{R}/normalization/normalization.json",
+        f"{F}normalization/normalization.json",
     log:
-        f"{LOGS}/normalization.log",
+        f"{LOGS}/{{fold}}normalization.log",
     benchmark:
-        f"{BENCHMARKS}/normalization.tsv"
+        f"{BENCHMARKS}/{{fold}}normalization.tsv"
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -81,7 +79,7 @@ rule normalization:
         options=option("normalization"),
         code=code_digest("io", "normalization"),
     message:
-        "{wildcards.task}: normalisation statistics"
+        "{wildcards.task}: {wildcards.fold}normalisation statistics"
     script:
         "../../scripts/normalization.py"
 
@@ -93,11 +91,11 @@ rule training_set:
         splits=rules.splits.output,
         normalization=rules.normalization.output,
     output:
-        directory(f"{R}/training_sets/{{generator}}"),
+        directory(f"{F}training_sets/{{generator}}"),
     log:
-        f"{LOGS}/training_set/{{generator}}.log",
+        f"{LOGS}/{{fold}}training_set/{{generator}}.log",
     benchmark:
-        f"{BENCHMARKS}/training_set/{{generator}}.tsv"
+        f"{BENCHMARKS}/{{fold}}training_set/{{generator}}.tsv"
     priority: 10
     conda:
         "../../envs/nnunet.yaml"
@@ -111,6 +109,6 @@ rule training_set:
         seed=SEED,
         code=code_digest("io", "normalization", "generators.architecture", "training.planning", "training.training_set"),
     message:
-        "{wildcards.task}: training set for {wildcards.generator}"
+        "{wildcards.task}: {wildcards.fold}training set for {wildcards.generator}"
     script:
         "../../scripts/training_set.py"

@@ -5,13 +5,13 @@ rule teacher_labels:
     """What a teacher finds in the real CT of the training and validation cases."""
     input:
         prepared=taught_prepared,
-        weights=lambda wildcards: segmenter_input(wildcards.task, wildcards.segmenter),
+        weights=lambda wildcards: segmenter_input(wildcards.task, wildcards.fold, wildcards.segmenter),
     output:
-        f"{R}/teacher_labels/{{segmenter}}/records/{{chunk}}.json",
+        f"{F}teacher_labels/{{segmenter}}/records/{{chunk}}.json",
     log:
-        f"{LOGS}/teacher_labels/{{segmenter}}.{{chunk}}.log",
+        f"{LOGS}/{{fold}}teacher_labels/{{segmenter}}.{{chunk}}.log",
     benchmark:
-        f"{BENCHMARKS}/teacher_labels/{{segmenter}}.{{chunk}}.tsv"
+        f"{BENCHMARKS}/{{fold}}teacher_labels/{{segmenter}}.{{chunk}}.tsv"
     priority: 20
     conda:
         "../../envs/nnunet.yaml"
@@ -21,13 +21,13 @@ rule teacher_labels:
         runtime=480,
         gpu=1,
     params:
-        cases=lambda wildcards: taught_chunks(wildcards.task)[int(wildcards.chunk)],
+        cases=taught_cases,
         segmenter=option("segmenters", "{segmenter}"),
-        folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.segmenter),
+        folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.fold, wildcards.segmenter),
         device=RUNTIME["device"],
         code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
     message:
-        "{wildcards.task}: {wildcards.segmenter} labels the training cases, chunk {wildcards.chunk}"
+        "{wildcards.task}: {wildcards.fold}{wildcards.segmenter} labels the training cases, chunk {wildcards.chunk}"
     script:
         "../../scripts/segment.py"
 
@@ -39,15 +39,15 @@ rule train_segmenter:
         splits=rules.splits.output,
         teacher=teacher_records,
     output:
-        plans=f"{R}/models/segmenters/{{segmenter}}/plans.json",
-        dataset=f"{R}/models/segmenters/{{segmenter}}/dataset.json",
-        checkpoint=f"{R}/models/segmenters/{{segmenter}}/fold_0/checkpoint_final.pth",
-        curves=f"{R}/models/segmenters/{{segmenter}}/curves.csv",
-        cost=f"{R}/models/segmenters/{{segmenter}}/cost.json",
+        plans=f"{F}models/segmenters/{{segmenter}}/plans.json",
+        dataset=f"{F}models/segmenters/{{segmenter}}/dataset.json",
+        checkpoint=f"{F}models/segmenters/{{segmenter}}/fold_0/checkpoint_final.pth",
+        curves=f"{F}models/segmenters/{{segmenter}}/curves.csv",
+        cost=f"{F}models/segmenters/{{segmenter}}/cost.json",
     log:
-        f"{LOGS}/train_segmenter/{{segmenter}}.log",
+        f"{LOGS}/{{fold}}train_segmenter/{{segmenter}}.log",
     benchmark:
-        f"{BENCHMARKS}/train_segmenter/{{segmenter}}.tsv"
+        f"{BENCHMARKS}/{{fold}}train_segmenter/{{segmenter}}.tsv"
     priority: 20
     conda:
         "../../envs/nnunet.yaml"
@@ -60,13 +60,13 @@ rule train_segmenter:
         segmenter=option("segmenters", "{segmenter}"),
         groups=segmenter_groups,
         spacing_mm=option("spacing_mm"),
-        work=f"{R}/unfinished/segmenters/{{segmenter}}",
+        work=f"{F}unfinished/segmenters/{{segmenter}}",
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["segmenters"][wildcards.segmenter]["training"]),
         seed=SEED,
         code=code_digest("training", "segmenters.training"),
     message:
-        "{wildcards.task}: training segmenter {wildcards.segmenter}"
+        "{wildcards.task}: {wildcards.fold}training segmenter {wildcards.segmenter}"
     script:
         "../../scripts/train_segmenter.py"
 
@@ -78,11 +78,11 @@ rule stand_in_weights:
         plans=rules.train_segmenter.output.plans,
         dataset=rules.train_segmenter.output.dataset,
     output:
-        directory(f"{R}/models/totalsegmentator/{{segmenter}}"),
+        directory(f"{F}models/totalsegmentator/{{segmenter}}"),
     log:
-        f"{LOGS}/stand_in_weights/{{segmenter}}.log",
+        f"{LOGS}/{{fold}}stand_in_weights/{{segmenter}}.log",
     benchmark:
-        f"{BENCHMARKS}/stand_in_weights/{{segmenter}}.tsv"
+        f"{BENCHMARKS}/{{fold}}stand_in_weights/{{segmenter}}.tsv"
     conda:
         "../../envs/nnunet.yaml"
     threads: 1
@@ -94,6 +94,6 @@ rule stand_in_weights:
         task=option("segmenters", "{segmenter}", "task"),
         code=code_digest("segmenters.stand_in"),
     message:
-        "{wildcards.task}: TotalSegmentator stand-in weights {wildcards.segmenter}"
+        "{wildcards.task}: {wildcards.fold}TotalSegmentator stand-in weights {wildcards.segmenter}"
     script:
         "../../scripts/stand_in_weights.py"

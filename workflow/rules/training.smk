@@ -5,22 +5,22 @@ rule train_variant:
     """Train one variant; a killed training goes on from its last checkpoint."""
     input:
         training_set=lambda wildcards: (
-            f"{RESULTS}/{wildcards.task}/training_sets/"
+            f"{RESULTS}/{wildcards.task}/{wildcards.fold}training_sets/"
             f"{TASKS[wildcards.task]['variants'][wildcards.variant]['generator']}"
         ),
         normalization=rules.normalization.output,
         networks=network_inputs,
         start=start_checkpoint,
     output:
-        plans=f"{R}/models/variants/{{variant}}/plans.json",
-        dataset=f"{R}/models/variants/{{variant}}/dataset.json",
-        checkpoint=f"{R}/models/variants/{{variant}}/fold_0/checkpoint_final.pth",
-        curves=f"{R}/models/variants/{{variant}}/curves.csv",
-        cost=f"{R}/models/variants/{{variant}}/cost.json",
+        plans=f"{F}models/variants/{{variant}}/plans.json",
+        dataset=f"{F}models/variants/{{variant}}/dataset.json",
+        checkpoint=f"{F}models/variants/{{variant}}/fold_0/checkpoint_final.pth",
+        curves=f"{F}models/variants/{{variant}}/curves.csv",
+        cost=f"{F}models/variants/{{variant}}/cost.json",
     log:
-        f"{LOGS}/train/{{variant}}.log",
+        f"{LOGS}/{{fold}}train/{{variant}}.log",
     benchmark:
-        f"{BENCHMARKS}/train/{{variant}}.tsv"
+        f"{BENCHMARKS}/{{fold}}train/{{variant}}.tsv"
     priority: 10
     conda:
         "../../envs/nnunet.yaml"
@@ -33,7 +33,7 @@ rule train_variant:
         variant=variant_training,
         networks=feature_networks,
         label_values=named_label_values,
-        work=f"{R}/unfinished/variants/{{variant}}",
+        work=f"{F}unfinished/variants/{{variant}}",
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
         seed=SEED,
@@ -41,6 +41,6 @@ rule train_variant:
         loss_code=loss_code,
         generator_code=generator_code,
     message:
-        "{wildcards.task}: training {wildcards.variant}"
+        "{wildcards.task}: {wildcards.fold}training {wildcards.variant}"
     script:
         "../../scripts/train_variant.py"

@@ -38,6 +38,8 @@ def run_stage(
             hint=f"mend the case and remove {previous}, or set failed_cases to 'exclude'",
         )
     out.parent.mkdir(parents=True, exist_ok=True)
+    for left in out.parent.glob(f".tmp-{out.name}-*"):  # of a job that was killed; a stage is never run twice at once
+        shutil.rmtree(left, ignore_errors=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".tmp-{out.name}-", dir=out.parent))
     temporary.chmod(0o755)
     try:

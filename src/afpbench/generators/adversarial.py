@@ -11,6 +11,14 @@ Scores = list[torch.Tensor]  # per scale
 Features = list[list[torch.Tensor]]  # per scale, per layer
 
 
+def game_dtype(dtype: torch.dtype | None) -> torch.dtype | None:
+    """The number format of the discriminator beside a generator in `dtype`; None is float32.
+
+    In bfloat16 on a CPU the discriminator's gradient has come out as NaN after a few iterations.
+    """
+    return None if dtype == torch.bfloat16 else dtype
+
+
 def hinge_real(scores: Scores) -> torch.Tensor:
     """The discriminator's loss on real CT: mean of max(0, 1 - score), averaged over scales; float32."""
     return _mean([(1 - score.float()).relu() for score in scores])

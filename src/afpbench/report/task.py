@@ -1,6 +1,7 @@
 """The part of the report that tells of one task, in sections."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ..atomic import read_json
 from ..figures.cases import choose_case
 from ..metrics.catalogue import METRICS, Metric
 from ..metrics.longtable import FAILED, is_failed, read_long
+from ..splits import fold_folders
 from ..statistics import read_statistics
 from . import html
 
@@ -37,14 +39,18 @@ class Task:
         self.name, self.root, self.spec, self.context, self.figures = name, Path(root), spec, context, figures
         self.long = read_long(self.root / "metrics" / "metrics.csv")
         self.statistics = read_statistics(self.root / "statistics" / "statistics.csv")
-        self.splits = read_json(self.root / "splits" / "splits.json")
+        self.folds = fold_folders(spec["splits"])
+        self.splits = [read_json(self.root / fold / "splits" / "splits.json") for fold in self.folds]
         self.labels = context["labels"]
 
     def label(self, row: str) -> str:
         return self.labels.get(row) or row
 
     def used_cases(self) -> list[str]:
-        return [case for part in ("train", "validation", "test") for case in self.splits[part]]
+        return list(dict.fromkeys(case for split in self.splits for part in PARTS[:3] for case in split[part]))
+
+    def test_cases(self) -> list[str]:
+        return sorted(case for split in self.splits for case in split["test"])
 
     def shown_cases(self) -> list[str]:
         """What the study file says of the cases to show, less the cases that failed."""
@@ -56,9 +62,10 @@ class Task:
         found = []
         for kind, folder in (("variants", "variants"), ("segmenters", "segmenters")):
             for name, spec in self.spec[kind].items():
-                path = self.root / "models" / folder / name / "cost.json"
-                if path.is_file():
-                    found.append((spec["label"], read_json(path)))
+                for fold in self.folds:
+                    path = self.root / fold / "models" / folder / name / "cost.json"
+                    if path.is_file():
+                        found.append((_with_fold(spec["label"], fold), read_json(path)))
         return found
 
     def columns(self) -> list[tuple[str, str, str]]:
@@ -76,6 +83,10 @@ class Task:
                 name = f"{_named(metric)} {metric.arrow}" + (f", {of}" if of else "")
                 found[metric.key, place] = name
         return [(metric, place, name) for (metric, place), name in found.items()]
+
+
+def _with_fold(label: str, fold: str) -> str:
+    return f"{label}, {fold.rstrip('/')}" if fold else label
 
 
 def _named(metric: Metric) -> str:
@@ -97,19 +108,21 @@ def _section(task: Task, title: str, key: str, *parts: str) -> str:
 def _data(task: Task) -> str:
     source, spacing = task.spec["data"], " × ".join(f"{value:g}" for value in task.spec["spacing_mm"])
     what = {"phantom": f"phantoms of the {source.get('region')}, made by the built-in generator"}
-    counts = ", ".join(f"{len(task.splits.get(part, []))} {part}" for part in PARTS if task.splits.get(part))
+    first = task.splits[0]
+    counts = ", ".join(f"{len(first[part])} {part}" for part in PARTS if first[part])
+    folds = f"cross-validation with {len(task.folds)} folds, the first of " if len(task.folds) > 1 else ""
     facts = [
         ("Source", what.get(source["source"], source["source"])),
-        ("Cases", f"{sum(len(task.splits.get(part, [])) for part in PARTS)}: {counts}"),
+        ("Cases", f"{sum(len(first[part]) for part in PARTS)}: {folds}{counts}"),
         ("Voxels", f"{spacing} mm (z, y, x)"),
-        ("Test cases", ", ".join(task.splits["test"])),
+        ("Test cases", ", ".join(task.test_cases())),
     ]
     return _section(task, "Data", "data", html.facts(facts))
 
 
 def _at_a_glance(task: Task) -> str:
     """For each column of the tables the reference row, and the variant with the best mean."""
-    reference, lines = task.context["reference"], []
+    reference, lines, best_rows, better = task.context["reference"], [], Counter(), 0
     for metric, place, name in task.columns():
         means = {row: _mean(task, row, metric, place) for row in task.context["variants"]}
         known = {row: value for row, value in means.items() if not math.isnan(value)}
@@ -123,13 +136,22 @@ def _at_a_glance(task: Task) -> str:
             & (task.statistics["structure"] == place)
         ]
         verdict = "the reference row itself"
+        best_rows[task.label(best)] += 1
         if best != reference:
+            better += int(len(test) > 0 and test["p"].iloc[0] < task.context["alpha"])
             verdict = f"p = {test['p'].iloc[0]:.3g}, n = {test['n'].iloc[0]:d}" if len(test) else "not tested"
         lines.append((name, f"{known[reference]:.{digits}f}", task.label(best), f"{known[best]:.{digits}f}", verdict))
     if not lines:
         return ""
     heads = ["Metric", f"Reference: {task.label(reference)}", "Best variant", "its mean", "Wilcoxon test"]
-    return _section(task, "At a glance", "glance", html.table(heads, lines))
+    count = len(lines)
+    bests = ", ".join(f"{row} in {number}" for row, number in best_rows.most_common())
+    sentence = (
+        f"Of {count} {'metric' if count == 1 else 'metrics'} of the tables, the best mean has: {bests}. In {better} of "
+        f"them that row differs from the reference row {task.label(reference)} with p < {task.context['alpha']:g} "
+        "(before correction for the number of rows)."
+    )
+    return _section(task, "At a glance", "glance", html.paragraph(sentence), html.table(heads, lines))
 
 
 def _mean(task: Task, row: str, metric: str, place: str) -> float:

@@ -38,6 +38,12 @@ def build_cost_tables(
     return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
 
 
+def pooled_cost(records: Sequence[Mapping]) -> dict:
+    """One cost record for a variant's folds: mean times, the largest peak, and of the rest what the first one says."""
+    times = {key: float(np.mean([record[key] for record in records])) for key in ("seconds", "seconds_per_iteration")}
+    return {**records[0], **times, "peak_memory_mb": max(record["peak_memory_mb"] for record in records)}
+
+
 def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, context: Context) -> Row:
     done = [entry for entry in entries if entry["status"] == "ok"]
     seconds = np.array([entry["seconds"] for entry in done], dtype=np.float64)

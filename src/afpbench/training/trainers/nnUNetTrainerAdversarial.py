@@ -33,8 +33,7 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.options = plans["generator"]
-        # In bfloat16 on a CPU the discriminator's gradient has come out as NaN after a few iterations.
-        self.game_precision = None if self.precision == torch.bfloat16 else self.precision
+        self.game_precision = adversarial.game_dtype(self.precision)
 
     def initialize(self):
         """Both networks; with `init_from` both start from the other variant's weights."""
