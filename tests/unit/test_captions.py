@@ -11,7 +11,7 @@ def test_every_row_with_its_terms_weights_and_networks():
             {"term": "afp", "weight": 1.0, "networks": ["navi", {"name": "totalseg", "weight": 2}]},
         ],
     }
-    assert loss_notes(losses, LABELS) == ("Losses: nnU-Net / L1: 1 l1; nnU-Net / AFP: 0.5 l1 + 1 afp (navi, totalseg).")
+    assert loss_notes(losses, LABELS) == ("Losses: nnU-Net / L1: l1; nnU-Net / AFP: 0.5 l1 + afp (navi, totalseg).")
 
 
 def test_terms_without_networks_have_no_brackets():

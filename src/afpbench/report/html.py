@@ -59,6 +59,15 @@ def paragraph(value: object) -> str:
     return f"<p>{text(value)}</p>"
 
 
+def heading(value: object, level: int = 4) -> str:
+    return f"<h{level}>{text(value)}</h{level}>"
+
+
+def number(value: float, decimals: int) -> str:
+    """A number with a minus sign instead of a hyphen."""
+    return f"{value:.{decimals}f}".replace("-", "\u2212")
+
+
 def items(values: Iterable[object]) -> str:
     return "<ul>" + "".join(f"<li>{text(value)}</li>" for value in values) + "</ul>"
 

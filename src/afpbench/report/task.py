@@ -1,6 +1,7 @@
 """The part of the report that tells of one task, in sections."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -140,7 +141,8 @@ def _at_a_glance(task: Task) -> str:
         if best != reference:
             better += int(len(test) > 0 and test["p"].iloc[0] < task.context["alpha"])
             verdict = f"p = {test['p'].iloc[0]:.3g}, n = {test['n'].iloc[0]:d}" if len(test) else "not tested"
-        lines.append((name, f"{known[reference]:.{digits}f}", task.label(best), f"{known[best]:.{digits}f}", verdict))
+        values = (html.number(known[row], digits) for row in (reference, best))
+        lines.append((name, next(values), task.label(best), next(values), verdict))
     if not lines:
         return ""
     heads = ["Metric", f"Reference: {task.label(reference)}", "Best variant", "its mean", "Wilcoxon test"]
@@ -163,10 +165,16 @@ def _mean(task: Task, row: str, metric: str, place: str) -> float:
 def _tables(task: Task) -> str:
     parts = []
     for name in task.spec["tables"]:
-        parts.append(_fragment(task, name))
+        parts += [html.heading(_title(name)), _fragment(task, name)]
         if (task.root / "tables" / f"{name}_published.html").is_file():
-            parts.append(html.folded(f"{name}: the paper's numbers beside ours", _fragment(task, f"{name}_published")))
+            parts.append(html.folded(f"{_title(name)}: the paper's numbers beside ours", _fragment(task, f"{name}_published")))
     return _section(task, "Tables", "tables", *parts)
+
+
+def _title(name: str) -> str:
+    """A table's name for people: `table1` is Table 1, `airway_tree` is Airway tree."""
+    numbered = re.fullmatch(r"table_?(\d+\w*)", name)
+    return f"Table {numbered[1]}" if numbered else name[:1].upper() + name[1:].replace("_", " ")
 
 
 def _fragment(task: Task, stem: str) -> str:

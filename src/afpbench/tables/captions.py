@@ -6,7 +6,7 @@ import pandas as pd
 
 
 def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str]) -> str:
-    """One sentence: "Losses: nnU-Net / L1: 1 l1; nnU-Net / AFP: 1 afp (navi)."."""
+    """One sentence: "Losses: nnU-Net / L1: l1; nnU-Net / AFP: 0.5 l1 + afp (navi)."."""
     return "Losses: " + "; ".join(f"{labels[row]}: {_terms(terms)}" for row, terms in losses.items()) + "."
 
 
@@ -28,7 +28,11 @@ def calibration_notes(long: pd.DataFrame, labels: Mapping[str, str], task: str) 
 
 
 def _terms(terms: Sequence[Mapping]) -> str:
-    return " + ".join(f"{term['weight']:g} {term['term']}{_networks(term)}" for term in terms)
+    return " + ".join(f"{_weight(term)}{term['term']}{_networks(term)}" for term in terms)
+
+
+def _weight(term: Mapping) -> str:
+    return "" if term["weight"] == 1 else f"{term['weight']:g} "
 
 
 def _networks(term: Mapping) -> str:
