@@ -29,7 +29,7 @@ def test_totals_come_first_and_empty_terms_not_at_all(models):
 
 def test_names_in_words():
     assert [in_words(name) for name in ("train_loss", "validation_loss", "train_feature_matching", "other")] == [
-        "total (training)", "total (validation)", "feature matching (training)", "other",
+        "total", "total (validation)", "feature matching", "other",
     ]  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def test_panels(models):
     with style.styled():
         axes = [axis for axis in draw_curves(models).axes if axis.get_visible()]
     assert [axis.get_title(loc="left") for axis in axes] == ["Validation MAE (HU)", "Validation Dice", "L1 <b>", "Navi"]
-    assert [line.get_label() for line in axes[2].lines] == ["total (training)", "total (validation)", "l1 (training)"]
+    assert [line.get_label() for line in axes[2].lines] == ["total", "total (validation)", "l1"]
     assert list(axes[2].lines[2].get_ydata()) == [0.5, 0.4, 0.3] and list(axes[0].lines[0].get_xdata()) == [10, 20, 30]
     assert [axis.get_yscale() for axis in axes] == ["linear", "linear", "log", "linear"]  # a negative loss has no log
     assert len(axes[0].lines) == len(axes[1].lines) == 1

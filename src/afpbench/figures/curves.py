@@ -11,6 +11,7 @@ from . import style
 
 PANELS_PER_LINE = 3
 LOG_RATIO = 4
+LEGEND_LINE = 0.085  # the height of a line of a legend, of that of its panel
 SHARED = {
     "validation_mae_hu": "Validation MAE (HU)",
     "validation_me_hu": "Validation ME (HU)",
@@ -57,12 +58,12 @@ def loss_columns(table: pd.DataFrame) -> list[str]:
 
 
 def in_words(name: str) -> str:
-    """train_afp -> afp (training); validation_loss -> total (validation)."""
+    """train_afp -> afp; train_loss -> total; validation_loss -> total (validation)."""
     part, _, what = name.partition("_")
-    words = {"train": "training", "validation": "validation"}.get(part)
-    if words is None:
+    if part not in ("train", "validation"):
         return name.replace("_", " ")
-    return f"{'total' if what == 'loss' else what.replace('_', ' ')} ({words})"
+    words = "total" if what == "loss" else what.replace("_", " ")
+    return f"{words} (validation)" if part == "validation" else words
 
 
 def _losses(axis, label: str, table: pd.DataFrame) -> None:
@@ -98,4 +99,16 @@ def _finish(axis, title: str) -> None:
     axis.tick_params(length=2.5)
     axis.grid(color="#E6E9ED", linewidth=0.5)
     axis.set_axisbelow(True)
-    axis.legend(loc="best", fontsize=5.2, handlelength=1.8, labelspacing=0.25, borderaxespad=0.2)
+    columns = 1 if len(axis.lines) < 5 else 2
+    _leave_room(axis, LEGEND_LINE * math.ceil(len(axis.lines) / columns))
+    axis.legend(
+        loc="upper right", ncols=columns, fontsize=5.2, handlelength=1.5, labelspacing=0.25, borderaxespad=0.2,
+        columnspacing=0.8,
+    )  # fmt: skip
+
+
+def _leave_room(axis, share: float) -> None:
+    """Raise the upper limit so that this share of the axis lies above all curves, for the legend."""
+    low, high = axis.get_ylim()
+    log = axis.get_yscale() == "log"
+    axis.set_ylim(low, low * (high / low) ** (1 / (1 - share)) if log else low + (high - low) / (1 - share))

@@ -22,7 +22,7 @@ CAPTIONS = {
     "surfaces": "The segmentations in 3D, seen from the front: the real CT's, and each row's against it.",
     "distributions": "The metrics of the tables: a point per test case, lines join the same case from row to "
     "row. Dashed: the median of the reference row; *: better than it with p below alpha, as in the tables.",
-    "curves": "Learning curves. Losses of different networks are not comparable; what validation measures is.",
+    "curves": "Learning curves: training (solid) and validation (dashed). Losses of different networks are not comparable; what validation measures is.",
 }
 
 
@@ -167,7 +167,9 @@ def _tables(task: Task) -> str:
     for name in task.spec["tables"]:
         parts += [html.heading(_title(name)), _fragment(task, name)]
         if (task.root / "tables" / f"{name}_published.html").is_file():
-            parts.append(html.folded(f"{_title(name)}: the paper's numbers beside ours", _fragment(task, f"{name}_published")))
+            parts.append(
+                html.folded(f"{_title(name)}: the paper's numbers beside ours", _fragment(task, f"{name}_published"))
+            )
     return _section(task, "Tables", "tables", *parts)
 
 
