@@ -22,7 +22,8 @@ CAPTIONS = {
     "surfaces": "The segmentations in 3D, seen from the front: the real CT's, and each row's against it.",
     "distributions": "The metrics of the tables: a point per test case, lines join the same case from row to "
     "row. Dashed: the median of the reference row; *: better than it with p below alpha, as in the tables.",
-    "curves": "Learning curves: training (solid) and validation (dashed). Losses of different networks are not comparable; what validation measures is.",
+    "curves": "Learning curves: training (solid) and validation (dashed). Losses of different networks are not "
+    "comparable; what validation measures is.",
 }
 
 
