@@ -272,7 +272,14 @@ def test_what_a_test_case_holds_does_not_reach_the_normalisation(finished_study,
             image = io.read(folder / f"{name}.nii.gz")
             io.write(image.with_array((image.array * 0.5).astype(image.array.dtype)), folder / f"{name}.nii.gz")
         result = snakemake(
-            tree, *COMMAND, "--rerun-triggers", "mtime", "--forcerun", "normalization", "--", str(fitted)
+            tree,
+            *COMMAND,
+            "--rerun-triggers",
+            "mtime",
+            "--forcerun",
+            "normalization",
+            "--",
+            str(fitted.relative_to(tree)),
         )
         assert result.returncode == 0, result.stdout[-3000:]
         return fitted.read_bytes()
