@@ -93,4 +93,5 @@ def test_the_data_flow_picture_is_what_its_script_draws():
 
 
 def test_pictures_are_small():
-    assert (ROOT / "docs/figures/phantom.png").stat().st_size < 300_000
+    for name in ("phantom", "pelvis_result"):
+        assert (ROOT / f"docs/figures/{name}.png").stat().st_size < 300_000
