@@ -22,6 +22,7 @@ PROFILE = (
     "--configfile",
     "study.yaml",
 )
+TARGET = "results/thorax/models/variants/afp/fold_0/checkpoint_final.pth"
 LOCAL_RULES = {"all", "splits"}
 GPU_RULES = {"train_segmenter", "train_variant", "synthesize", "segment_real", "segment"}
 
@@ -124,22 +125,34 @@ def wait_until(condition, process, seconds=900):
     return value
 
 
+def start_training(folder: Path, iterations: int):
+    """A longer training of the study's variant through SLURM: (Snakemake's process, the rule's log, what it prints)."""
+    study = yaml.safe_load((folder / "study.yaml").read_text())
+    options = {"iterations": iterations, "iterations_per_epoch": 20, "augmentation": "none"}
+    study["tasks"]["thorax"]["variants"]["afp"]["training"] = options
+    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
+    log, printed = folder / "results/thorax/logs/train/afp.log", folder / "printed.log"
+    log.unlink(missing_ok=True)
+    with open(printed, "w") as file:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "snakemake"), TARGET, *PROFILE],
+            cwd=folder, stdout=file, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    return process, log, printed
+
+
+def submitted_trainings(printed: Path) -> list[str]:
+    return [number for number, rule in submitted(printed.read_text()).items() if rule == "rule_train_variant"]
+
+
 def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     """First `scancel`, which Snakemake answers with a retry; then the node goes down, and SLURM itself requeues."""
     _, folder, _ = runs
-    study = yaml.safe_load((folder / "study.yaml").read_text())
-    options = {"iterations": 400, "iterations_per_epoch": 20, "augmentation": "none"}
-    study["tasks"]["thorax"]["variants"]["afp"]["training"] = options
-    (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    target = "results/thorax/models/variants/afp/fold_0/checkpoint_final.pth"
-    log, printed = folder / "results/thorax/logs/train/afp.log", folder / "printed.log"
-    log.unlink()
-    with open(printed, "w") as file:
-        process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "snakemake"), target, *PROFILE],
-            cwd=folder, stdout=file, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-    trainings = lambda: [n for n, rule in submitted(printed.read_text()).items() if rule == "rule_train_variant"]  # noqa: E731
+    process, log, printed = start_training(folder, iterations=400)
+
+    def trainings():
+        return submitted_trainings(printed)
+
     wait_until(lambda: 3 in epochs(log), process)
     (first,) = trainings()
     subprocess.run(["scancel", first], check=True, timeout=30)
@@ -162,5 +175,23 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     assert len(trainings()) == 2  # the requeued job kept its number
     assert "going on from" in text(log)
     assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 20
-    lines = (folder / target).parents[1].joinpath("curves.csv").read_text().splitlines()
+    lines = (folder / TARGET).parents[1].joinpath("curves.csv").read_text().splitlines()
     assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(20))
+
+
+@pytest.mark.skipif("AFPBENCH_LONG_TESTS" not in os.environ, reason="SLURM takes minutes; set AFPBENCH_LONG_TESTS=1")
+def test_a_training_that_reaches_its_time_limit_goes_on_from_its_checkpoint(runs):
+    _, folder, _ = runs
+    process, log, printed = start_training(folder, iterations=20_000)
+    try:
+        wait_until(lambda: 3 in epochs(log), process)
+        (first,) = submitted_trainings(printed)
+        scontrol("update", f"jobid={first}", "timelimit=1")
+        second = wait_until(lambda: submitted_trainings(printed)[1:], process)[0]
+        assert "JobState=TIMEOUT" in scontrol("show", "job", first)
+        wait_until(lambda: "going on from" in text(log) and len(epochs(log)) > 2, process)
+        assert min(epochs(log)) > 1
+        assert "JobState=RUNNING" in scontrol("show", "job", second)
+    finally:
+        process.kill()  # at SIGTERM it would wait for its jobs
+        subprocess.run(["scancel", *submitted_trainings(printed)], check=True, timeout=30)
