@@ -151,13 +151,9 @@ def _check_registration(where: str, task: dict, root: Path) -> list[str]:
 
 def _check_pairs(where: str, task: dict) -> list[str]:
     """Lower and upper limits in the right order."""
-    pairs = {
-        **{
-            f"normalization.{key}": task["normalization"][key]
-            for key in ("mr_clip_percentiles", "ct_clip_percentiles", "ct_clip_hu")
-        },
-        "figures.window_hu": task["figures"]["window_hu"],
-    }
+    limits = ("mr_clip_percentiles", "ct_clip_percentiles", "ct_clip_hu")
+    pairs = {f"normalization.{key}": task["normalization"][key] for key in limits}
+    pairs["figures.window_hu"] = task["figures"]["window_hu"]
     labels = task["data"].get("labels") or {}
     for name, structure in labels.get("structures", {}).items():
         pairs[f"data.labels.structures.{name}.hu"] = structure["hu"]

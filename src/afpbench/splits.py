@@ -13,6 +13,11 @@ def fold_folders(splits: dict) -> list[str]:
     return [f"folds/{fold}/" for fold in range(splits["folds"])] if splits["folds"] else [""]
 
 
+def with_fold(label: str, fold: str) -> str:
+    """The name of a network for people, with the fold that it was trained in."""
+    return f"{label}, {fold.rstrip('/')}" if fold else label
+
+
 def make_folds(cases: list[str], splits: dict, seed: int, task: str) -> list[dict]:
     """The splits of a task, one for each of `fold_folders`; over the folds each case is a test case once.
 

@@ -10,7 +10,7 @@ from afpbench.generators.architecture import is_gan
 from afpbench.provenance import code_digest
 from afpbench.registration.options import external_files
 from afpbench.segmenters import layout
-from afpbench.splits import fold_folders, make_folds
+from afpbench.splits import fold_folders, make_folds, with_fold
 
 RESULTS = STUDY["results"]
 TASKS = STUDY["tasks"]

@@ -33,9 +33,7 @@ def trained_networks(task, file):
     segmenters = [(s["label"], name) for name, s in spec["segmenters"].items() if is_trained_here(s)]
     networks += [(label, f"models/segmenters/{name}/{file}") for label, name in segmenters]
     return [
-        (f"{label}, {fold.rstrip('/')}" if fold else label, f"{RESULTS}/{task}/{fold}{path}")
-        for label, path in networks
-        for fold in FOLDS[task]
+        (with_fold(label, fold), f"{RESULTS}/{task}/{fold}{path}") for label, path in networks for fold in FOLDS[task]
     ]
 
 

@@ -63,9 +63,9 @@ def heading(value: object, level: int = 4) -> str:
     return f"<h{level}>{text(value)}</h{level}>"
 
 
-def number(value: float, decimals: int) -> str:
-    """A number with a minus sign instead of a hyphen."""
-    return f"{value:.{decimals}f}".replace("-", "\u2212")
+def minus(numbers: str) -> str:
+    """Numbers with a minus sign instead of a hyphen."""
+    return numbers.replace("-", "−")
 
 
 def items(values: Iterable[object]) -> str:

@@ -12,7 +12,7 @@ from ..atomic import read_json
 from ..figures.cases import choose_case
 from ..metrics.catalogue import METRICS, Metric
 from ..metrics.longtable import FAILED, is_failed, read_long
-from ..splits import fold_folders
+from ..splits import fold_folders, with_fold
 from ..statistics import read_statistics
 from . import html
 
@@ -67,7 +67,7 @@ class Task:
                 for fold in self.folds:
                     path = self.root / fold / "models" / folder / name / "cost.json"
                     if path.is_file():
-                        found.append((_with_fold(spec["label"], fold), read_json(path)))
+                        found.append((with_fold(spec["label"], fold), read_json(path)))
         return found
 
     def columns(self) -> list[tuple[str, str, str]]:
@@ -85,10 +85,6 @@ class Task:
                 name = f"{_named(metric)} {metric.arrow}" + (f", {of}" if of else "")
                 found[metric.key, place] = name
         return [(metric, place, name) for (metric, place), name in found.items()]
-
-
-def _with_fold(label: str, fold: str) -> str:
-    return f"{label}, {fold.rstrip('/')}" if fold else label
 
 
 def _named(metric: Metric) -> str:
@@ -142,8 +138,8 @@ def _at_a_glance(task: Task) -> str:
         if best != reference:
             better += int(len(test) > 0 and test["p"].iloc[0] < task.context["alpha"])
             verdict = f"p = {test['p'].iloc[0]:.3g}, n = {test['n'].iloc[0]:d}" if len(test) else "not tested"
-        values = (html.number(known[row], digits) for row in (reference, best))
-        lines.append((name, next(values), task.label(best), next(values), verdict))
+        ours, theirs = (html.minus(f"{known[row]:.{digits}f}") for row in (best, reference))
+        lines.append((name, theirs, task.label(best), ours, verdict))
     if not lines:
         return ""
     heads = ["Metric", f"Reference: {task.label(reference)}", "Best variant", "its mean", "Wilcoxon test"]
@@ -225,7 +221,7 @@ def _verdict(task: Task, row: str, metric: str, place: str) -> html.Cell:
     adjusted = "" if math.isnan(line["p_holm"]) else f", Holm {line['p_holm']:.3g}"
     difference = f"{sign}{line['median_difference']:+.{digits}f}{interval}"
     words = [difference, f"p {line['p']:.3g}{adjusted}, n {line['n']:d}"]
-    return html.Cell([entry.replace("-", "−") for entry in words], kind)
+    return html.Cell([html.minus(entry) for entry in words], kind)
 
 
 def _segmenters(task: Task) -> str:
