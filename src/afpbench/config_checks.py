@@ -219,11 +219,11 @@ def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
         else:
             lines += _check_totalsegmentator(place, segmenter, task["data"], root)
         if is_trained_here(segmenter):
-            lines += _check_optimizer(place, segmenter["training"], "segmenters are trained by nnU-Net")
+            lines += _check_training(place, segmenter["training"], "segmenters are trained by nnU-Net")
     for name, network in task["feature_networks"].items():
         if is_stand_in(network):
             place = f"{where}.feature_networks.{name}"
-            lines += _check_optimizer(place, network["training"], "stand-ins are trained by nnU-Net")
+            lines += _check_training(place, network["training"], "stand-ins are trained by nnU-Net")
     return lines
 
 
@@ -322,11 +322,18 @@ def _check_generators(where: str, task: dict) -> list[str]:
     return lines
 
 
-def _check_optimizer(place: str, training: dict, what: str, gan: bool = False) -> list[str]:
-    """Adam is for GANs and for them alone."""
-    fitting = ["adam"] if gan else ["sgd", "adamw"]
-    found = training["optimizer"]
-    return [] if found in fitting else [not_among(f"{place}.training.optimizer", found, fitting, what)]
+def _check_training(place: str, training: dict, what: str, gan: bool = False) -> list[str]:
+    """Adam is for GANs and for them alone; each GPU takes the same number of patches."""
+    lines, fitting = [], ["adam"] if gan else ["sgd", "adamw"]
+    found, batch, gpus = (training[key] for key in ("optimizer", "batch_size", "gpus"))
+    if found not in fitting:
+        lines.append(not_among(f"{place}.training.optimizer", found, fitting, what))
+    if batch % gpus:
+        lines.append(
+            f"{place}.training.gpus: a batch of {batch} patches cannot be shared equally; found: {gpus}; "
+            f"hint: set batch_size to a multiple of it"
+        )
+    return lines
 
 
 def _check_variants(where: str, task: dict, root: Path) -> list[str]:
@@ -341,7 +348,7 @@ def _check_variants(where: str, task: dict, root: Path) -> list[str]:
         else:
             generator = task["generators"][variant["generator"]]
             what = f"the generator '{variant['generator']}' is of kind {generator['kind']}"
-            lines += _check_optimizer(place, variant["training"], what, is_gan(generator))
+            lines += _check_training(place, variant["training"], what, is_gan(generator))
         lines += check_networks(place, variant, task)
         labels = source_labels(task["data"])
         lines += check_losses(place, variant, task, labels, lambda s: segmenter_classes(s, task["data"], root))

@@ -27,6 +27,21 @@ def device(requested: str = "auto"):
     return torch.device(requested)
 
 
+def require_gpus(device, count: int) -> None:
+    """Raise ConfigError where a training on CUDA asks for more GPUs than this job sees."""
+    import torch
+
+    from .errors import ConfigError
+
+    if device.type == "cuda" and torch.cuda.device_count() < count:
+        raise ConfigError(
+            "training.gpus: more GPUs than this job sees",
+            found=f"{torch.cuda.device_count()} of {count}",
+            expected="as many on one machine",
+            hint="ask for them (in SLURM `gpu`, see docs/how-to/run-on-slurm.md), or lower training.gpus",
+        )
+
+
 def autocast_dtype(requested: str, device_type: str):
     """Return the torch dtype for automatic mixed precision, or None for plain float32.
 

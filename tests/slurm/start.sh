@@ -96,12 +96,12 @@ MinJobAge=3600
 KillWait=5
 GresTypes=gpu
 $(accounting_lines)
-NodeName=n1 NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$((PORT + 1)) CPUs=4 RealMemory=120000 Gres=gpu:1
-NodeName=n2 NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$((PORT + 2)) CPUs=4 RealMemory=120000 Gres=gpu:1
+NodeName=n1 NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$((PORT + 1)) CPUs=4 RealMemory=120000 Gres=gpu:2
+NodeName=n2 NodeHostname=$(hostname) NodeAddr=127.0.0.1 Port=$((PORT + 2)) CPUs=4 RealMemory=120000 Gres=gpu:2
 PartitionName=cpu Nodes=n[1-2] Default=YES MaxTime=7-0 State=UP
 PartitionName=gpu Nodes=n[1-2] MaxTime=7-0 State=UP
 CONF
-  printf 'NodeName=%s Name=gpu File=/dev/null\n' n1 n2 >"$BASE/gres.conf"
+  printf 'NodeName=%s Name=gpu File=%s\n' n1 /dev/null n1 /dev/zero n2 /dev/null n2 /dev/zero >"$BASE/gres.conf"
 }
 
 both_idle() { [ "$(timeout 5 sinfo -h -p cpu -t idle -o %D)" = 2 ]; }

@@ -125,10 +125,10 @@ def wait_until(condition, process, seconds=900):
     return value
 
 
-def start_training(folder: Path, iterations: int):
+def start_training(folder: Path, iterations: int, gpus: int = 1):
     """A longer training of the study's variant through SLURM: (Snakemake's process, the rule's log, what it prints)."""
     study = yaml.safe_load((folder / "study.yaml").read_text())
-    options = {"iterations": iterations, "iterations_per_epoch": 20, "augmentation": "none"}
+    options = {"iterations": iterations, "iterations_per_epoch": 20, "augmentation": "none", "gpus": gpus}
     study["tasks"]["thorax"]["variants"]["afp"]["training"] = options
     (folder / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     log, printed = folder / "results/thorax/logs/train/afp.log", folder / "printed.log"
@@ -146,9 +146,12 @@ def submitted_trainings(printed: Path) -> list[str]:
 
 
 def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
-    """First `scancel`, which Snakemake answers with a retry; then the node goes down, and SLURM itself requeues."""
+    """First `scancel`, which Snakemake answers with a retry; then the node goes down, and SLURM itself requeues.
+
+    It is a training in two processes, for two GPUs of one node.
+    """
     _, folder, _ = runs
-    process, log, printed = start_training(folder, iterations=400)
+    process, log, printed = start_training(folder, iterations=400, gpus=2)
 
     def trainings():
         return submitted_trainings(printed)
@@ -162,7 +165,9 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     reached = max(epochs(log))
     memory = [re.search(r" *TRES=.*mem=([\d.]+\w)", scontrol("show", "job", job)).group(1) for job in (first, second)]
     assert memory == ["32000M", "62.50G"]  # 64000 MB, as SLURM writes it
-    node = re.search(r"BatchHost=(\w+)", scontrol("show", "job", second)).group(1)
+    job = scontrol("show", "job", second)
+    assert "TresPerJob=gres:gpu:2" in job and "NumNodes=1 " in job
+    node = re.search(r"BatchHost=(\w+)", job).group(1)
     scontrol("update", f"nodename={node}", "state=down", "reason=test")
     try:
         wait_until(lambda: "Restarts=1" in scontrol("show", "job", second), process)

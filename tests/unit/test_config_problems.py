@@ -42,7 +42,7 @@ TASK_KEYS = (
     "statistics, tables, figures"
 )
 TRAINING_KEYS = (
-    "iterations, iterations_per_epoch, batch_size, learning_rate, optimizer, momentum, adam_betas, "
+    "iterations, iterations_per_epoch, batch_size, gpus, learning_rate, optimizer, momentum, adam_betas, "
     "weight_decay, gradient_clip, "
     "augmentation, "
     "foreground_oversampling, patch_sampling, validation_iterations, validate_cases_every_epochs, checkpoint, "
@@ -523,6 +523,8 @@ SPADE = {"generator": "spade", "loss": [{"term": "l1"}]}
          "generator 'nnunet' is of kind nnunet; found: 'adam'; allowed: sgd, adamw; did you mean 'adamw'?"),
         ({"LUNG.segmenters.navi.training": {"optimizer": "adam"}}, "tasks.lung.segmenters.navi.training.optimizer: "
          "segmenters are trained by nnU-Net; found: 'adam'; allowed: sgd, adamw; did you mean 'adamw'?"),
+        ({"LUNG.variants.l1.training": {"gpus": 4}}, "tasks.lung.variants.l1.training.gpus: a batch of 2 patches "
+         "cannot be shared equally; found: 4; hint: set batch_size to a multiple of it"),
         ({"LUNG.variants.spade.training": {"momentum": 0.9}}, "tasks.lung.variants.spade.training.momentum: has no "
          "effect, since a GAN is trained by adam; hint: remove it, or set adam_betas"),
         ({"LUNG.generators.nnunet": {"kind": "spade"}},

@@ -72,7 +72,8 @@ def task(tmp_path):
     machine = {"processor": EVIL, "cores": 2, "gpu": None, "python": "3.11", "torch": "2.13"}
     cost = {
         "iterations": 300, "seconds": 61.4, "seconds_per_iteration": 0.2047, "peak_memory_mb": 812.3,
-        "parameters": 1234567, "patch_size": [16, 24, 32], "batch_size": 2, "precision": "float32", "machine": machine,
+        "parameters": 1234567, "patch_size": [16, 24, 32], "batch_size": 2, "gpus": 1, "precision": "float32",
+        "machine": machine,
     }  # fmt: skip
     write_json(root / "models" / "variants" / "l1" / "cost.json", cost)
     write_json(root / "cases" / "a" / "prepared" / "case.json", {"mr_sha256": "ab12", "ct_sha256": "cd34"})
@@ -139,7 +140,7 @@ def test_statistics(page):
 def test_tables_cost_registration_segmenters(page):
     assert "the table itself" in page and "the paper's own" in page.replace("&#x27;", "'")
     assert rows_of(page, "thorax-cost")[1] == [
-        "L1", "300", "61", "0.205", "812", "1,234,567", "16 × 24 × 32", "2", "float32",
+        "L1", "300", "61", "0.205", "812", "1,234,567", "16 × 24 × 32", "2", "1", "float32",
     ]  # fmt: skip
     assert rows_of(page, "thorax-registration")[1:] == [["Smallest Jacobian determinant", "0.625", "0.5", "0.75", "2"]]
     assert "p4, before registration" in page and "p4, after registration" in page  # p4 is the typical case

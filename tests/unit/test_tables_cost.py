@@ -16,7 +16,7 @@ CONTEXT = Context(["nnunet_l1", "nnunet_afp_totalseg"], "nnunet_l1", labels={"nn
 def cost(seconds_per_iteration, iterations=300, machine=CPU, **other):
     return {"name": "x", "iterations": iterations, "seconds": seconds_per_iteration * iterations,
             "seconds_per_iteration": seconds_per_iteration, "peak_memory_mb": 1234.4, "parameters": 7,
-            "patch_size": [16, 24, 32], "batch_size": 2, "precision": "float32",
+            "patch_size": [16, 24, 32], "batch_size": 2, "gpus": 1, "precision": "float32",
             "machine": machine, **other}  # fmt: skip
 
 
@@ -76,6 +76,12 @@ def test_rows_of_different_machines_say_so():
     assert "nnunet_afp_totalseg: machine: 4 cores of Example 9" in table.footnotes
     assert "nnunet_afp_totalseg: Patch 16 × 24 × 32, batch 1, precision float32" in table.footnotes
     assert machine_words(GPU) == "Example RTX"
+
+
+def test_a_batch_that_several_gpus_share_says_so():
+    shared = cost(1, machine=GPU, batch_size=4, gpus=2)
+    (table,) = tables({"nnunet_l1": shared, "nnunet_afp_totalseg": shared})
+    assert "Patch 16 × 24 × 32, batch 4 on 2 GPUs, precision float32." in table.caption
 
 
 def test_nothing_is_best_or_coloured():

@@ -49,7 +49,8 @@ def tables_of(name, task):
     context = Context(list(task["variants"]), task["reference"], task["controls"], labels, task["structures"],
                       notes=notes, task=name)  # fmt: skip
     cost = {"iterations": 300, "seconds": 90.0, "seconds_per_iteration": 0.3, "peak_memory_mb": 2000.0,
-            "patch_size": [32, 40, 56], "batch_size": 2, "precision": "bfloat16", "machine": MACHINE}  # fmt: skip
+            "patch_size": [32, 40, 56], "batch_size": 2, "gpus": 1, "precision": "bfloat16",
+            "machine": MACHINE}  # fmt: skip
     entries = [
         {"case": "a", "status": "ok", "seconds": 2.5, "peak_memory_mb": 900.0, "shape": [9, 9, 9]},
         {"case": "b_1", "status": FAILED},

@@ -116,6 +116,12 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(model, tra
     assert not equal(train(training_set, tmp_path / "other", seed=2), model)
 
 
+def test_a_variant_has_its_own_batch_size(training_set, tmp_path):
+    """The plan was made for 2 patches."""
+    folder = train(training_set, tmp_path, variant(batch_size=3))
+    assert read_json(folder / "plans.json")["configurations"]["3d_fullres"]["batch_size"] == 3
+
+
 def test_the_loss_falls(training_set, tmp_path):
     longer = variant(iterations=40, iterations_per_epoch=10, augmentation="none", validation_iterations=2)
     lines = curves(train(training_set, tmp_path, longer))

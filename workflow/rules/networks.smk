@@ -42,7 +42,7 @@ rule train_medicalnet:
     resources:
         mem_mb=16000,
         runtime=2880,
-        gpu=1,
+        gpu=option("feature_networks", "{network}", "training", "gpus"),
     params:
         network=stand_in_options,
         spacing_mm=option("spacing_mm"),

@@ -55,7 +55,7 @@ rule train_segmenter:
     resources:
         mem_mb=16000,
         runtime=2880,
-        gpu=1,
+        gpu=option("segmenters", "{segmenter}", "training", "gpus"),
     params:
         segmenter=option("segmenters", "{segmenter}"),
         groups=segmenter_groups,

@@ -28,7 +28,7 @@ rule train_variant:
     resources:
         mem_mb=32000,
         runtime=5760,
-        gpu=1,
+        gpu=option("variants", "{variant}", "training", "gpus"),
     params:
         variant=variant_training,
         networks=feature_networks,

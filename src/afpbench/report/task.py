@@ -285,10 +285,10 @@ def _cost(task: Task) -> str:
         lines.append((
             name, cost["iterations"], f"{cost['seconds']:.0f}", f"{cost['seconds_per_iteration']:.3f}",
             f"{cost['peak_memory_mb']:.0f}", f"{cost['parameters']:,}", " × ".join(map(str, cost["patch_size"])),
-            cost["batch_size"], cost["precision"],
+            cost["batch_size"], cost["gpus"], cost["precision"],
         ))  # fmt: skip
     heads = ["Network", "iterations", "training (s)", "s per iteration", "peak memory (MB)", "parameters", "patch"]
-    return _section(task, "Cost", "cost", html.table([*heads, "batch", "precision"], lines)) if lines else ""
+    return _section(task, "Cost", "cost", html.table([*heads, "batch", "GPUs", "precision"], lines)) if lines else ""
 
 
 def _failures(task: Task) -> str:

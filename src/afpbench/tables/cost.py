@@ -109,7 +109,8 @@ def machine_words(machine: Mapping) -> str:
 
 
 def _settings(cost: Mapping) -> str:
-    return f"Patch {_times(cost['patch_size'])}, batch {cost['batch_size']}, precision {cost['precision']}"
+    shared = f" on {cost['gpus']} GPUs" if cost["gpus"] > 1 else ""
+    return f"Patch {_times(cost['patch_size'])}, batch {cost['batch_size']}{shared}, precision {cost['precision']}"
 
 
 def _times(numbers: Sequence[int]) -> str:

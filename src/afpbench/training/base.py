@@ -9,22 +9,26 @@ import math
 import os
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
-from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as nnunet
+from torch.nn.parallel import DistributedDataParallel
 
 from .. import hardware
 from ..errors import TrainingError
-from . import checkpoints
+from . import checkpoints, processes
 
 
-class ResumableTrainer(nnUNetTrainer):
+class ResumableTrainer(nnunet.nnUNetTrainer):
     """nnUNetTrainer with a study's settings, and checkpoints from which training goes on as if undisturbed."""
 
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
         super().__init__(plans, configuration, fold, dataset_json, device)
+        if device.type == "cpu":
+            self.device = device  # nnU-Net takes several processes for several GPUs
         self.settings = plans["afpbench"]
         training = self.settings["training"]
         self.initial_lr = training["learning_rate"]
@@ -53,6 +57,20 @@ class ResumableTrainer(nnUNetTrainer):
             "dataset_json": dataset_json,
         }
 
+    def initialize(self):
+        """nnU-Net's, whose distributed training takes networks on a CPU and with unused outputs too."""
+        with mock.patch.object(nnunet, "DDP", self._distributed):
+            super().initialize()
+
+    def _distributed(self, network: torch.nn.Module, device_ids: list[int]) -> DistributedDataParallel:
+        devices = None if self.device.type == "cpu" else device_ids
+        return DistributedDataParallel(network, device_ids=devices, find_unused_parameters=True)
+
+    @property
+    def bare_network(self) -> torch.nn.Module:
+        """The network without nnU-Net's wrapper for several processes."""
+        return self.network.module if self.is_ddp else self.network
+
     # --- the schedule
 
     def configure_optimizers(self):
@@ -75,6 +93,8 @@ class ResumableTrainer(nnUNetTrainer):
         super().on_train_start()
         # Building the loaders drew a first batch: forget it, so that a start and a resume draw the same data.
         checkpoints.set_random_state(self.resumed_random_state or state)
+        if processes.rank() and self.resumed_random_state is None:
+            checkpoints.seed_everything(self.settings["seed"] + processes.rank())  # patches of its own
         if self.device.type == "cpu":
             self.network.to(memory_format=torch.channels_last_3d)
 
@@ -90,15 +110,24 @@ class ResumableTrainer(nnUNetTrainer):
         clip = self.settings["training"]["gradient_clip"]
         if self.grad_scaler is None:
             loss.backward()
+            self._average_other_gradients(optimizer)
             norm = torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
             self._refuse_unless_finite("gradient", norm, keys)  # before it reaches the weights
             optimizer.step()
         else:
             self.grad_scaler.scale(loss).backward()
+            self._average_other_gradients(optimizer)
             self.grad_scaler.unscale_(optimizer)
             torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
             self.grad_scaler.step(optimizer)
             self.grad_scaler.update()
+
+    def _average_other_gradients(self, optimizer) -> None:
+        """Of what is trained besides the network, whose gradients nnU-Net's wrapper averages over the processes."""
+        if self.is_ddp:
+            wrapped = set(self.network.parameters())
+            trained = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            processes.average_gradients(parameter for parameter in trained if parameter not in wrapped)
 
     def _refuse_unless_finite(self, what: str, value: torch.Tensor, keys) -> None:
         if torch.isfinite(value):
@@ -126,7 +155,7 @@ class ResumableTrainer(nnUNetTrainer):
         self.logger.log("epoch_end_timestamps", time.time(), self.current_epoch)
         done, total = self.current_epoch + 1, self.num_epochs
         elapsed = self.seconds()
-        values = self.epoch_values()
+        values = processes.average(self.epoch_values())
         values = {key: None if value is None else round(float(value), 5) for key, value in values.items()}
         self._keep_best(values)
         row = {
@@ -161,8 +190,7 @@ class ResumableTrainer(nnUNetTrainer):
 
     def network_weights(self) -> dict[str, torch.Tensor]:
         """The weights as a checkpoint holds them."""
-        network = self.network.module if self.is_ddp else self.network
-        return {key: value.contiguous() for key, value in network.state_dict().items()}
+        return {key: value.contiguous() for key, value in self.bare_network.state_dict().items()}
 
     def epoch_values(self) -> dict[str, float | None]:
         """What the curves show of an epoch."""
@@ -182,11 +210,13 @@ class ResumableTrainer(nnUNetTrainer):
 
     def on_train_end(self):
         super().on_train_end()
-        checkpoints.remove(Path(self.output_folder) / "checkpoint_latest.pth")
+        if processes.rank() == 0:
+            checkpoints.remove(Path(self.output_folder) / "checkpoint_latest.pth")
 
     def save_checkpoint(self, filename: str) -> None:
         """nnU-Net's checkpoint with the generators' states and the curves, written atomically."""
-        if self.local_rank != 0:
+        random_states = processes.gather(checkpoints.random_state())
+        if processes.rank() != 0:
             return
         content = {
             "network_weights": self.network_weights(),
@@ -199,7 +229,7 @@ class ResumableTrainer(nnUNetTrainer):
             "trainer_name": self.checkpoint_trainer_name(),
             "inference_allowed_mirroring_axes": self.inference_allowed_mirroring_axes,
             "afpbench": {
-                "random_state": checkpoints.random_state(),
+                "random_states": random_states,
                 "curves": self.curves,
                 "seconds": self.seconds(),
                 "loop_seconds": self.loop_seconds,
@@ -229,8 +259,7 @@ class ResumableTrainer(nnUNetTrainer):
         if not self.was_initialized:
             self.initialize()
         content = checkpoints.load(Path(filename_or_checkpoint))
-        network = self.network.module if self.is_ddp else self.network
-        network.load_state_dict(content["network_weights"], strict=True)
+        self.bare_network.load_state_dict(content["network_weights"], strict=True)
         self.optimizer.load_state_dict(content["optimizer_state"])
         if self.grad_scaler is not None and content["grad_scaler_state"] is not None:
             self.grad_scaler.load_state_dict(content["grad_scaler_state"])
@@ -244,7 +273,7 @@ class ResumableTrainer(nnUNetTrainer):
         self.loop_seconds, self.peak_before_mb = own["loop_seconds"], own["peak_memory_mb"]
         self.best = own["best"]
         self.load_extra_state(own["extra"])
-        self.resumed_random_state = own["random_state"]
+        self.resumed_random_state = own["random_states"][processes.rank()]
 
 
 def _plain(value):

@@ -15,6 +15,7 @@ from ..atomic import atomic_path, write_json, write_text
 from ..errors import TrainingError
 from ..log import logger, tools
 from . import checkpoints, environment, planning
+from .processes import run
 
 MODEL_FILES = ("plans.json", "dataset.json")
 
@@ -29,8 +30,10 @@ def train(
     work: a folder whose content outlives a killed job; training goes on from the checkpoint that it finds there.
     out gets plans.json, dataset.json, fold_0/checkpoint_final.pth, curves.csv and cost.json.
     """
-    final = _train(trainer_name, dataset, settings, _keyed(work, trainer_name, settings, seed), device, threads, seed)
-    _export(final, out, hardware.autocast_dtype(settings["precision"], hardware.device(device).type))
+    chosen, gpus = hardware.device(device), settings["training"]["gpus"]
+    own = _keyed(work, trainer_name, settings, seed)
+    final = run(gpus, chosen, _train, trainer_name, dataset, settings, own, chosen, max(1, threads // gpus), seed)
+    _export(final, out, hardware.autocast_dtype(settings["precision"], chosen.type))
     shutil.rmtree(work)
 
 
@@ -43,11 +46,13 @@ def _keyed(work: Path, *parts) -> Path:
     return work / digest
 
 
-def _train(trainer_name, dataset: Path, settings: dict, work: Path, device: str, threads: int, seed: int) -> Path:
-    chosen = hardware.device(device)
+def _train(
+    trainer_name: str, dataset: Path, settings: dict, work: Path, device: torch.device, threads: int, seed: int
+) -> Path:
+    """Train in this process, which may be one of several; return the folder with the final checkpoint."""
     # On a GPU nnU-Net's own worker processes keep it fed; on a CPU they would only take its cores.
     environment.use_nnunet(
-        preprocessed=dataset.parent, results=work, augmentation_processes=0 if chosen.type == "cpu" else None
+        preprocessed=dataset.parent, results=work, augmentation_processes=0 if device.type == "cpu" else None
     )
     hardware.set_threads(threads)
     tools("nnunetv2", "torch")
@@ -55,10 +60,11 @@ def _train(trainer_name, dataset: Path, settings: dict, work: Path, device: str,
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
     plans = json.loads((dataset / f"{planning.PLANS}.json").read_text())
+    plans["configurations"][planning.CONFIGURATION]["batch_size"] = settings["training"]["batch_size"]
     plans["afpbench"] = settings
     plans["continue_training"] = False
     trainer = recursive_find_trainer_class_by_name(trainer_name)(
-        plans, planning.CONFIGURATION, 0, json.loads((dataset / "dataset.json").read_text()), chosen
+        plans, planning.CONFIGURATION, 0, json.loads((dataset / "dataset.json").read_text()), device
     )
     folder = Path(trainer.output_folder)
     if (folder / "checkpoint_final.pth").exists():
@@ -99,10 +105,11 @@ def _export(fold: Path, out: Path, number_format) -> None:
         "seconds": own["seconds"],
         "seconds_per_iteration": own["seconds"] / iterations,
         "loop_seconds_per_iteration": own["loop_seconds"] / iterations,
-        "peak_memory_mb": max(own["peak_memory_mb"], hardware.peak_training_memory_mb()),
+        "peak_memory_mb": own["peak_memory_mb"],
         "parameters": sum(value.numel() for value in weights.values()),
         "patch_size": list(patch),
         "batch_size": settings["training"]["batch_size"],
+        "gpus": settings["training"]["gpus"],
         "precision": settings["precision"],
         "number_format": str(number_format or "float32").removeprefix("torch."),
         "checkpoint": settings["training"]["checkpoint"],

@@ -10,11 +10,12 @@ from afpbench.features.nnunet import load_checkpoint
 from afpbench.log import logger
 from afpbench.losses import LossContext, build_loss, check_gradient
 from afpbench.losses.regions import label_regions
+from afpbench.training import processes
 from afpbench.training.augmentation import MRIntensityTransform, spatial_transforms
 from afpbench.training.base import ResumableTrainer
 from afpbench.training.regions import LabelsToRegions
 from afpbench.training.sampling import CentredDataset, check_present
-from afpbench.training.whole_cases import validate_cases
+from afpbench.training.whole_cases import mean_of_cases, validate_cases
 
 
 class nnUNetTrainerTranslation(ResumableTrainer):
@@ -103,7 +104,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
             self.optimizer.add_param_group({"params": learnable, "weight_decay": 0.0, **plain})
         if self.settings["start"]:
             weights = load_checkpoint(self.settings["start"])["network_weights"]
-            self.network.load_state_dict(weights, strict=True)
+            self.bare_network.load_state_dict(weights, strict=True)
 
     def set_deep_supervision_enabled(self, enabled: bool):
         """There is one output; nothing to switch."""
@@ -112,6 +113,11 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         super().on_train_start()
         self.term_sums: dict[str, float] = {}
         self.unchecked = set(self.loss.terms)
+
+    def on_train_epoch_start(self):
+        super().on_train_epoch_start()
+        # What terms remember of their first patches: those of rank 0, in every process.
+        self.loss.load_learned_state(processes.gather(self.loss.learned_state())[0])
 
     # --- steps
 
@@ -169,10 +175,12 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         if done % every and done != self.num_epochs:
             return {"case_mae_hu": None, "case_ssim": None}
         cases, patch = self.validation_cases.identifiers, tuple(self.configuration_manager.patch_size)
-        self.network.eval()
-        return validate_cases(
-            self.network, self.validation_cases, cases, patch, self.ct_statistics, self.device, self.precision
+        own = cases[processes.rank() :: processes.count()]
+        network = self.bare_network.eval()
+        found = validate_cases(
+            network, self.validation_cases, own, patch, self.ct_statistics, self.device, self.precision
         )
+        return mean_of_cases([metrics for part in processes.gather(found) for metrics in part])
 
     def on_validation_epoch_end(self, val_outputs: list[dict]):
         for key in ("mae", "me"):
