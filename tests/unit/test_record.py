@@ -130,5 +130,7 @@ def test_addresses_that_are_not_safe(server, tmp_path):
 
 
 def test_a_missing_record(server, tmp_path):
-    with pytest.raises(DataError, match="cannot download the record .*nothing\n  found: Not Found(?s:.)*data.root"):
+    with pytest.raises(
+        DataError, match="cannot download the record .*nothing\n  found: HTTP 404 Not Found(?s:.)*data.root"
+    ):
         record.fetch_record_file(f"{server.url}/nothing", "Task1.zip", tmp_path / "x.zip", pause_s=0)

@@ -1,21 +1,16 @@
 """Fetch the files of an STS case from the public repository, checked by size and sha256 before use."""
 
 import hashlib
-import http.client
 import time
-import urllib.error
-from collections.abc import Callable
 from pathlib import Path
 
 from ..atomic import atomic_path, sha256_of
 from ..errors import DataError
 from ..log import logger
-from .http import check_url, open_url
+from .http import CHUNK_BYTES, check_url, open_url, try_again
 from .sources import RemoteFile, download_folder, sts_files
 
 REPOSITORY_URL = "https://raw.githubusercontent.com/theibsi/data_sets/6da96021bc91faf4c0cb7fd7fa56a4225d2064a8"
-CHUNK_BYTES = 1 << 20
-ATTEMPTS = 3
 
 
 def download_case(data: dict, case: str, root: Path, pause_s: float = 2.0) -> Path:
@@ -67,27 +62,6 @@ def fetch(url: str, file: RemoteFile, target: Path, pause_s: float = 2.0) -> Non
             hint=f"check the network and data.url, or put the file at {target} by hand; "
             "files that are already there are kept",
         )
-
-
-def try_again(action: Callable[[], None], url: str, pause_s: float) -> str:
-    """Do what needs the network, up to ATTEMPTS times; returns why it failed, "" where it did not.
-
-    A refusal by the server (HTTP below 500) is final at once.
-    """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            action()
-            return ""
-        except urllib.error.HTTPError as error:
-            reason, final = f"HTTP {error.code} {error.reason}", error.code < 500
-        except (OSError, http.client.HTTPException) as error:
-            reason, final = str(getattr(error, "reason", error)) or type(error).__name__, False
-        if final:
-            break
-        if attempt < ATTEMPTS:
-            logger.warning("%s: %s; attempt %d of %d", url, reason, attempt, ATTEMPTS)
-            time.sleep(pause_s)
-    return reason
 
 
 def _stream(url: str, path: Path, limit_bytes: int) -> tuple[int, str]:

@@ -1,24 +1,18 @@
 """Fetch one large file of a public dataset's record (Zenodo's form), resumable, checked by the record's checksum."""
 
 import hashlib
-import http.client
 import json
 import shutil
-import time
-import urllib.error
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import DataError
-from ..log import logger
-from .http import check_url, open_url
+from .http import check_url, fetch_rest, open_url, try_again
 
 SYNTHRAD2023_RECORD = "https://zenodo.org/api/records/7260705"
 SYNTHRAD2023_ARCHIVE = "Task1.zip"
-CHUNK_BYTES = 1 << 20
 ATTEMPTS = 5
 RECORD_LIMIT_BYTES = 1 << 22
-SECONDS_BETWEEN_LINES = 30
 
 
 @dataclass(frozen=True)
@@ -44,12 +38,13 @@ def fetch_record_file(record_url: str, name: str, target: Path, pause_s: float =
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     _check_room(part, file, name)
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            _append(file, part, name)
-            break
-        except (OSError, http.client.HTTPException) as error:
-            _again(error, attempt, f"{name} from {file.url}", f"the finished part is kept in {part}", pause_s)
+    if reason := try_again(lambda: fetch_rest(file.url, part, file.size_bytes), file.url, pause_s, ATTEMPTS):
+        raise DataError(
+            f"cannot download {name} from {file.url}",
+            found=reason,
+            expected=f"a file of {file.size_bytes} bytes",
+            hint=f"the finished part is kept in {part}; the same command goes on with it",
+        )
     _check(file, part, name)
     part.replace(target)
     return target
@@ -57,15 +52,20 @@ def fetch_record_file(record_url: str, name: str, target: Path, pause_s: float =
 
 def _find(record_url: str, name: str, pause_s: float) -> RecordFile:
     """What the record says of a file."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with open_url(record_url) as answer:
-                text = answer.read(RECORD_LIMIT_BYTES)
-            break
-        except (OSError, http.client.HTTPException) as error:
-            hint = "check the network and data.url, or unpack the archive by hand and set data.root"
-            _again(error, attempt, f"the record {record_url}", hint, pause_s)
+    answers: list[bytes] = []
+
+    def ask() -> None:
+        with open_url(record_url) as answer:
+            answers.append(answer.read(RECORD_LIMIT_BYTES))
+
+    if reason := try_again(ask, record_url, pause_s, ATTEMPTS):
+        raise DataError(
+            f"cannot download the record {record_url}",
+            found=reason,
+            hint="check the network and data.url, or unpack the archive by hand and set data.root",
+        )
     try:
+        text = answers[-1]
         files = {file["key"]: file for file in json.loads(text)["files"]}
         file = files[name]
         return RecordFile(file["links"]["self"], int(file["size"]), file["checksum"])
@@ -90,29 +90,6 @@ def _check_room(part: Path, file: RecordFile, name: str) -> None:
         )
 
 
-def _append(file: RecordFile, part: Path, name: str) -> None:
-    """Fetch what is missing of a file. A server that does not continue in the middle makes it start over."""
-    there = part.stat().st_size if part.exists() else 0
-    if there >= file.size_bytes:
-        return
-    headers = {"Range": f"bytes={there}-"} if there else {}
-    with open_url(file.url, headers) as answer:
-        if there and answer.status != 206:
-            there = 0
-        begin, shown, start = time.monotonic(), time.monotonic(), there
-        with open(part, "ab" if there else "wb") as target:
-            while there <= file.size_bytes and (block := answer.read(CHUNK_BYTES)):
-                target.write(block)
-                there += len(block)
-                if time.monotonic() - shown > SECONDS_BETWEEN_LINES:
-                    shown = time.monotonic()
-                    left = (file.size_bytes - there) / ((there - start) / (shown - begin))
-                    share = there / file.size_bytes
-                    logger.info("%s: %.1f GB, %.0f %%, about %.0f s left", name, there / 1e9, 100 * share, left)
-    if there < file.size_bytes:
-        raise ConnectionError(f"the connection ended after {there} of {file.size_bytes} bytes")
-
-
 def _check(file: RecordFile, part: Path, name: str) -> None:
     kind, _, expected = file.checksum.partition(":")
     if kind not in ("md5", "sha256", "sha512"):
@@ -128,13 +105,3 @@ def _check(file: RecordFile, part: Path, name: str) -> None:
             expected=f"{file.size_bytes} bytes, {kind} {expected}",
             hint="the file was not kept; try again, and if it stays wrong, check data.url",
         )
-
-
-def _again(error: Exception, attempt: int, what: str, hint: str, pause_s: float) -> None:
-    """Wait before the next attempt, or raise when there is none."""
-    reason = str(getattr(error, "reason", error)) or type(error).__name__
-    final = isinstance(error, urllib.error.HTTPError) and error.code < 500
-    if final or attempt == ATTEMPTS:
-        raise DataError(f"cannot download {what}", found=reason, expected="the file", hint=hint) from error
-    logger.warning("%s: %s; attempt %d of %d", what, reason, attempt, ATTEMPTS)
-    time.sleep(pause_s)
