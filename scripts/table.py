@@ -12,7 +12,8 @@ from afpbench.tables.cost import build_cost_tables, pooled_cost
 from afpbench.tables.render import write_table
 
 name, spec, task = snakemake.wildcards.table, snakemake.params.spec, dict(snakemake.params.task)
-losses = loss_notes(task.pop("losses"), task["labels"])
+rows = spec.get("rows") or [*task["variants"], *task["controls"]]
+losses = loss_notes(task.pop("losses"), task["labels"], rows)
 if spec["kind"] == "cost":
     folds = {row: [] for row in spec["rows"]}
     for path in map(Path, snakemake.input.costs):
@@ -24,7 +25,7 @@ if spec["kind"] == "cost":
     tables = build_cost_tables(name, spec, costs, syntheses, Context(**task, notes=losses))
 else:
     long, statistics = read_long(snakemake.input.metrics), read_statistics(snakemake.input.statistics)
-    notes = [losses, calibration_notes(long, task["labels"], task["task"])]
+    notes = [losses, calibration_notes(long[long["variant"].isin(rows)], task["labels"], task["task"])]
     context = Context(**task, notes=" ".join(note for note in notes if note))
     tables = build_all(name, spec, long, statistics, context)
 for table in tables:

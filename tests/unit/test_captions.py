@@ -11,10 +11,18 @@ def test_every_row_with_its_terms_weights_and_networks():
             {"term": "afp", "weight": 1.0, "networks": ["navi", {"name": "totalseg", "weight": 2}]},
         ],
     }
-    assert loss_notes(losses, LABELS) == ("Losses: nnU-Net / L1: l1; nnU-Net / AFP: 0.5 l1 + afp (navi, totalseg).")
+    assert loss_notes(losses, LABELS, ["afp", "l1"]) == (
+        "Losses: nnU-Net / L1: l1; nnU-Net / AFP: 0.5 l1 + afp (navi, totalseg)."
+    )
+
+
+def test_rows_that_a_table_does_not_show_are_not_named():
+    losses = {"l1": [{"term": "l1", "weight": 1}], "mse": [{"term": "mse", "weight": 1}]}
+    assert loss_notes(losses, LABELS, ["l1", "real_ct"]) == "Losses: nnU-Net / L1: l1."
+    assert loss_notes(losses, LABELS, ["real_ct"]) == ""
 
 
 def test_terms_without_networks_have_no_brackets():
-    assert loss_notes({"l1": [{"term": "mse", "weight": 1e-3, "networks": []}]}, LABELS) == (
+    assert loss_notes({"l1": [{"term": "mse", "weight": 1e-3, "networks": []}]}, LABELS, ["l1"]) == (
         "Losses: nnU-Net / L1: 0.001 mse."
     )

@@ -45,7 +45,7 @@ def long_of(name, task):
 def tables_of(name, task):
     long, labels = long_of(name, task), {key: variant["label"] for key, variant in task["variants"].items()}
     statistics = compare(long, task["reference"], controls=task["controls"], resamples=100)
-    notes = loss_notes({key: variant["loss"] for key, variant in task["variants"].items()}, labels)
+    notes = loss_notes({key: variant["loss"] for key, variant in task["variants"].items()}, labels, task["variants"])
     context = Context(list(task["variants"]), task["reference"], task["controls"], labels, task["structures"],
                       notes=notes, task=name)  # fmt: skip
     cost = {"iterations": 300, "seconds": 90.0, "seconds_per_iteration": 0.3, "peak_memory_mb": 2000.0,

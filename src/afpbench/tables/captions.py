@@ -1,13 +1,17 @@
-"""What every caption says of the losses (the terms of each row with their weights) and of HU calibrations."""
+"""What a caption says of the losses (the terms of each of its rows with their weights) and of HU calibrations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
 
-def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str]) -> str:
-    """One sentence: "Losses: nnU-Net / L1: l1; nnU-Net / AFP: 0.5 l1 + afp (navi)."."""
-    return "Losses: " + "; ".join(f"{labels[row]}: {_terms(terms)}" for row, terms in losses.items()) + "."
+def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str], rows: Collection[str]) -> str:
+    """One sentence of the variants among a table's rows; "" where none of them is a variant.
+
+    "Losses: nnU-Net / L1: l1; nnU-Net / AFP: 0.5 l1 + afp (navi)."
+    """
+    notes = [f"{labels[row]}: {_terms(terms)}" for row, terms in losses.items() if row in rows]
+    return f"Losses: {'; '.join(notes)}." if notes else ""
 
 
 def calibration_notes(long: pd.DataFrame, labels: Mapping[str, str], task: str) -> str:
