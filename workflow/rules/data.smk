@@ -84,7 +84,7 @@ rule check_data:
     params:
         data=import_options,
         cases=lambda wildcards: CASES[wildcards.task],
-        code=code_digest("io", "data", "preprocessing", "registration.quality"),
+        code=code_digest("io", "data", "preprocessing", "registration.quality", "html"),
     message:
         "{wildcards.task}: checking the input"
     script:

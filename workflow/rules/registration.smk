@@ -53,7 +53,7 @@ rule registration_table:
         mem_mb=2000,
         runtime=10,
     params:
-        code=code_digest("registration.table", "registration.page"),
+        code=code_digest("registration.table", "registration.page", "html"),
     message:
         "{wildcards.task}: registration table"
     script:

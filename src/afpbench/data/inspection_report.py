@@ -1,11 +1,10 @@
 """The inspection of a source as text for a terminal, as a CSV, and as an HTML page with a picture of each pair."""
 
-import base64
 import csv
-import html
 import io as text_io
 from pathlib import Path
 
+from .. import html
 from ..atomic import write_text
 from .inspection import Inspection
 
@@ -28,19 +27,14 @@ COLUMNS = {
 }
 ON_TERMINAL = ("mr_size", "mr_spacing_mm", "mr_axes", "ct_spacing_mm", "ct_axes", "ct_low", "ct_high", "box_share",
                "body_share", "body_dice")  # fmt: skip
-STYLE = """body { font-family: sans-serif; margin: 2em; color: #222; }
-table { border-collapse: collapse; }
-td, th { padding: 0.3em 0.6em; border-bottom: 1px solid #ddd; vertical-align: top; }
-th { text-align: left; background: #f3f3f3; position: sticky; top: 0; }
-pre { margin: 0; white-space: pre-wrap; }
-.error { background: #fbe3e0; }
-.look { background: #fff4d6; }
-img { max-width: 32em; }"""
-LEGEND = """<p>Sizes and spacings are x, y, z as stored. <b>Axes</b>: the side of the patient towards which x, y and z
-run; ~ means oblique. <b>CT over MR</b>: share of the MR's box that the CT's box covers. <b>Body</b>: share of the MR's
-volume that is body in the CT. <b>Dice of bodies</b>: of the bodies found in MR and CT where both have data, before any
-registration. <b>Mutual information</b>: in nats, inside the bodies. Pictures: middle slice of the MR, the CT at the
-same place, both as a checkerboard.</p>"""
+LEGEND = (
+    ("Sizes and spacings", "x, y, z as stored"),
+    ("Axes", "the side of the patient towards which x, y and z run; ~ means oblique"),
+    ("CT over MR", "share of the MR's box that the CT's box covers"),
+    ("body", "share of the MR's volume that is body in the CT"),
+    ("Dice of bodies", "of the bodies found in MR and CT where both have data, before any registration"),
+    ("mutual information", "in nats, inside the bodies"),
+)
 
 
 def write_report(task: str, inspections: list[Inspection], folder: Path) -> None:
@@ -85,22 +79,20 @@ def problems(item: Inspection) -> list[str]:
 
 
 def to_html(task: str, inspections: list[Inspection]) -> str:
-    """The page, with every picture inside it."""
-    heads = "".join(f"<th>{html.escape(name)}</th>" for name in ("case", "status", *COLUMNS.values(), "pair"))
-    body = "\n".join(_row(item) for item in inspections)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(task)}: input</title>'
-        f"<style>{STYLE}</style></head>\n<body><h1>Input of {html.escape(task)}</h1>\n"
-        f"<p>{html.escape(totals(inspections))}</p>\n{LEGEND}\n<table><tr>{heads}</tr>\n{body}\n</table></body></html>\n"
-    )
+    """The page: a table of all cases, then what was found in each, with its picture."""
+    heads = ["case", "status", *COLUMNS.values()]
+    lines = [
+        [html.link(item.case, item.case), item.status, *(item.facts.get(key, "") for key in COLUMNS)]
+        for item in inspections
+    ]
+    table = html.table(heads, lines, kinds=[item.status for item in inspections])
+    legend = html.folded("What the columns say", html.facts(LEGEND))
+    sections = [_section(item) for item in inspections]
+    return html.page(f"Input of {task}", [html.paragraph(totals(inspections)), table, legend, *sections])
 
 
-def _row(item: Inspection) -> str:
-    cells = "".join(f"<td>{html.escape(str(item.facts.get(key, '')))}</td>" for key in COLUMNS)
-    notes = "".join(f"<pre>{html.escape(line)}</pre>" for line in problems(item))
-    picture = base64.b64encode(item.picture).decode()
-    image = f'<img alt="MR, CT and both of {html.escape(item.case)}" src="data:image/png;base64,{picture}">'
-    return (
-        f'<tr class="{item.status}"><td>{html.escape(item.case)}</td><td>{item.status}</td>{cells}'
-        f"<td>{image if picture else ''}{notes}</td></tr>"
-    )
+def _section(item: Inspection) -> str:
+    parts = [html.items(found)] if (found := problems(item)) else []
+    caption = f"{item.case}: MR, CT at the same place, and both as a checkerboard"
+    parts += [html.picture(item.picture, caption, scale=1.0)] if item.picture else []
+    return html.section(item.case, item.case, *parts, kind=item.status)

@@ -1,9 +1,8 @@
 """A task's registrations on one page, for the eye: registration/qc.html, which needs no other file."""
 
-import base64
-import html
 from pathlib import Path
 
+from .. import html
 from ..atomic import read_json, write_text
 from .pictures import NAMES
 from .table import summary_row
@@ -17,15 +16,6 @@ BEFORE_AFTER = (
     ("error (mm)", "error_before_mean_mm", "error_after_mean_mm"),
 )
 JACOBIAN = ("jacobian_min", "jacobian_p1", "jacobian_median", "jacobian_p99", "folded_share")
-STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem; color: #222; background: #fff; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid #ddd; padding: .3rem .6rem; text-align: right; vertical-align: top; }
-th:first-child, td:first-child, td.words, th.words { text-align: left; }
-tr.look, section.look h2 { background: #fff3cd; }
-img { display: block; max-width: 100%; margin: .2rem 0 .6rem; image-rendering: pixelated; }
-figure { margin: 0; } figcaption { color: #555; }
-"""
 EXPLANATION = (
     "MR and CT take turns from tile to tile (axial, coronal, sagittal, through the middle of the body): a border that "
     "runs on from tile to tile says that the two agree there. Yellow: to be looked at."
@@ -40,20 +30,14 @@ def write_page(task: str, folders: list[Path], target: Path) -> None:
     cases = sorted((_read(Path(folder)) for folder in folders), key=lambda entry: entry[0]["case"])
     rows = [(summary_row(record), record, folder) for record, folder in cases]
     looks = [row["case"] for row, record, _ in rows if remarks(row, record)]
-    which = f": {html.escape(', '.join(looks))}" if looks else ""
-    lines = [
-        "<!doctype html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        f"<title>Registration: {html.escape(task)}</title>",
-        f"<style>{STYLE}</style></head><body>",
-        f"<h1>Registration: {html.escape(task)}</h1>",
-        f"<p>{len(rows)} cases; {len(looks)} to be looked at{which}.</p>",
+    which = f": {', '.join(looks)}" if looks else ""
+    parts = [
+        html.paragraph(f"{len(rows)} cases; {len(looks)} to be looked at{which}."),
         _table(rows),
-        f"<p>{EXPLANATION}</p>",
+        html.paragraph(EXPLANATION),
         *[_section(row, record, folder) for row, record, folder in rows],
-        "</body></html>",
     ]
-    write_text(target, "\n".join(lines) + "\n")
+    write_text(target, html.page(f"Registration: {task}", parts))
 
 
 def remarks(row: dict, record: dict) -> list[str]:
@@ -74,32 +58,26 @@ def _read(folder: Path) -> tuple[dict, Path]:
 
 def _table(rows: list[tuple[dict, dict, Path]]) -> str:
     shown = [names for names in BEFORE_AFTER if any(row.get(names[2], "") != "" for row, _, _ in rows)]
-    heads = ["case", *(label for label, _, _ in shown), *JACOBIAN, "attempts"]
-    lines = ["<table><thead><tr>", *(f'<th scope="col">{html.escape(head.replace("_", " "))}</th>' for head in heads)]
-    lines += ['<th scope="col" class="words">remarks</th></tr></thead><tbody>']
+    heads = ["case", *(label for label, _, _ in shown), *(name.replace("_", " ") for name in JACOBIAN), "attempts"]
+    lines, kinds = [], []
     for row, record, _ in rows:
         notes = remarks(row, record)
         cells = [f"{_figure(row.get(old))} → {_figure(row.get(new))}" for _, old, new in shown]
-        cells += [_figure(row.get(name)) for name in JACOBIAN] + [str(row.get("attempts", ""))]
-        body = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
-        case = html.escape(row["case"])
-        lines.append(
-            f'<tr class="{"look" if notes else "ok"}"><th scope="row"><a href="#{case}">{case}</a></th>{body}'
-            f'<td class="words">{html.escape("; ".join(notes))}</td></tr>'
-        )
-    return "\n".join([*lines, "</tbody></table>"])
+        cells += [_figure(row.get(name)) for name in JACOBIAN] + [row.get("attempts", "")]
+        lines.append([html.link(row["case"], row["case"]), *cells, html.Cell(["; ".join(notes)], "words")])
+        kinds.append("look" if notes else "")
+    return html.table([*heads, "remarks"], lines, kinds=kinds)
 
 
 def _section(row: dict, record: dict, folder: Path) -> str:
-    notes, case = remarks(row, record), html.escape(row["case"])
-    lines = [f'<section id="{case}"{" class=look" if notes else ""}><h2>{case}</h2>']
-    lines += [f"<p>{html.escape('; '.join(notes))}</p>"] if notes else []
-    for name, words in zip(NAMES, ("before", "after"), strict=True):
-        if (folder / name).is_file():
-            data = base64.b64encode((folder / name).read_bytes()).decode("ascii")
-            picture = f'<img alt="{case}, {words} registration" src="data:image/png;base64,{data}">'
-            lines.append(f"<figure><figcaption>{words}</figcaption>{picture}</figure>")
-    return "\n".join([*lines, "</section>"])
+    notes, case = remarks(row, record), row["case"]
+    parts = [html.paragraph("; ".join(notes))] if notes else []
+    parts += [
+        html.picture(folder / name, f"{case}, {words} registration", scale=1.0)
+        for name, words in zip(NAMES, ("before", "after"), strict=True)
+        if (folder / name).is_file()
+    ]
+    return html.section(case, case, *parts, kind="look" if notes else "")
 
 
 def _figure(value: object) -> str:

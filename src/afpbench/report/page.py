@@ -1,17 +1,15 @@
 """The whole page: what was asked, what came out, and where it comes from."""
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 
 import yaml
 
+from .. import html
 from ..atomic import write_text
-from . import html, provenance
+from . import provenance
 from .task import Task, sections
 
-# Nothing may be requested and nothing may run: the browser holds to it even if a text were not escaped.
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 QUESTION = (
     "A network can learn to make a CT volume of an MR volume. With an L1 loss it gets the grey values about right and "
     "blurs what is thin. The anatomical feature-prioritized (AFP) loss compares synthetic and real CT in the features "
@@ -33,26 +31,13 @@ def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> N
     """
     links = [("question", "Question"), *((f"task-{task.name}", task.spec["title"]) for task in tasks)]
     links.append(("provenance", "Provenance"))
-    navigation = "".join(f'<a href="#{html.text(anchor)}">{html.text(title)}</a>' for anchor, title in links)
     parts = [
         html.section("The question", "question", html.paragraph(QUESTION), html.paragraph(READING)),
         *(sections(task) for task in tasks),
         _provenance(study, tasks),
     ]
-    style = resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     title = "afpbench: " + ", ".join(task.spec["title"] for task in tasks)
-    write_text(
-        target,
-        "\n".join([
-            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{html.text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
-            f"<header><h1>{html.text(title)}</h1><nav>{navigation}</nav></header>\n<main>",
-            *parts,
-            "</main>\n</body>\n</html>\n",
-        ]),
-    )  # fmt: skip
+    write_text(target, html.page(title, parts, links))
 
 
 def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:

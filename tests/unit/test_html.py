@@ -1,11 +1,11 @@
-"""Pieces of the report: whatever is printed is inert."""
+"""Pages and their pieces: whatever is printed is inert."""
 
 import struct
 import zlib
 
 import pytest
 
-from afpbench.report import html
+from afpbench import html
 
 EVIL = '<script>alert("x")</script>'
 INERT = "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;"
@@ -18,8 +18,11 @@ INERT = "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;"
         html.paragraph(EVIL),
         html.items([EVIL]),
         html.facts([(EVIL, EVIL)]),
-        html.table([EVIL], [[EVIL, EVIL, html.Cell([EVIL], EVIL)]], EVIL),
-        html.section(EVIL, EVIL),
+        html.table([EVIL], [[EVIL, EVIL, html.Cell([EVIL], EVIL)]], EVIL, [EVIL]),
+        html.section(EVIL, EVIL, kind=EVIL),
+        html.link(EVIL, EVIL),
+        html.picture(b"\0" * 20, EVIL),
+        html.page(EVIL, [], [(EVIL, EVIL)]),
         html.folded(EVIL),
     ],
 )
@@ -36,6 +39,16 @@ def test_a_table():
     made = html.table(["Row", "a"], [["L1", html.Cell(["1", "p 0.5"], "better")]])
     assert '<th scope="row">L1</th><td class="better">1<br>p 0.5</td>' in made
     assert made.count("<tr>") == 2 and "<caption>" not in made
+
+
+def test_what_this_module_made_stands_in_tables_and_rows_have_classes():
+    made = html.table(["Case"], [[html.link("p<1>", "p<1>")], ["p2"]], kinds=["look"])
+    assert '<tr class="look"><th scope="row"><a href="#p&lt;1&gt;">p&lt;1&gt;</a></th></tr>\n<tr><th' in made
+
+
+def test_a_page_may_ask_for_nothing_and_run_nothing():
+    made = html.page("T", ["<p>part</p>"])
+    assert "default-src 'none'" in made and "<p>part</p>" in made and "<nav>" not in made and "--ink" in made
 
 
 def test_a_picture_is_inside_the_page(tmp_path):

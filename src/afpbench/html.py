@@ -1,10 +1,12 @@
-"""Pieces of HTML. Every text that is printed goes through `text`; only these functions make tags."""
+"""Pages and their pieces. Every text that is printed goes through `text`; only these functions make tags."""
 
 import base64
 import html
 import math
 from collections.abc import Iterable, Sequence
 from html.parser import HTMLParser
+from importlib import resources
+from itertools import zip_longest
 from pathlib import Path
 
 TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th", "colgroup", "col"} | {
@@ -13,25 +15,59 @@ TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th", "
 TABLE_ATTRIBUTES = {"id", "class", "colspan", "rowspan", "scope", "title", "style"}
 DROPPED = {"script", "style", "iframe", "object", "svg", "math", "template"}  # with all that is in them
 VOID = {"br", "col"}
+# Nothing may be requested and nothing may run: the browser holds to it even if a text were not escaped.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 SCREEN_SCALE = 0.68  # figures have more pixels than a screen shows, so that they stay sharp when enlarged
+
+
+class Markup(str):
+    """What functions of this module made, and `text` lets through."""
+
+
+def page(title: str, parts: Iterable[str], links: Iterable[tuple[str, str]] = ()) -> str:
+    """A whole page with its style, that asks for nothing from anywhere.
+
+    parts: HTML. links: (anchor, text) of the navigation.
+    """
+    style = resources.files(__package__).joinpath("resources/style.css").read_text(encoding="utf-8")
+    navigation = "".join(link(anchor, words) for anchor, words in links)
+    return "\n".join([
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
+        f"<header><h1>{text(title)}</h1>{f'<nav>{navigation}</nav>' if navigation else ''}</header>",
+        "<main>",
+        *parts,
+        "</main>\n</body>\n</html>\n",
+    ])  # fmt: skip
+
+
+def link(anchor: str, words: object) -> Markup:
+    """A way to another place of the page."""
+    return Markup(f'<a href="#{text(anchor)}">{text(words)}</a>')
 
 
 def text(value: object) -> str:
     """A value as text that holds no markup; NaN and None are a dash."""
+    if isinstance(value, Markup):
+        return value
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     return html.escape(str(value), quote=True)
 
 
-def table(heads: Sequence[object], rows: Iterable[Sequence[object]], caption: str = "") -> str:
-    """A table of texts; the first column is the row's heading. A Cell in a row carries its class."""
+def table(
+    heads: Sequence[object], rows: Iterable[Sequence[object]], caption: str = "", kinds: Sequence[str] = ()
+) -> str:
+    """A table of texts; the first column is the row's heading. A Cell carries its class; kinds: the rows' classes."""
     lines = ['<div class="wide"><table>']
     lines += [f"<caption>{text(caption)}</caption>"] if caption else []
     top = "".join(f'<th scope="col">{text(head)}</th>' for head in heads)
     lines.append(f"<thead><tr>{top}</tr></thead><tbody>")
-    for first, *others in rows:
+    for (first, *others), kind in zip_longest(rows, kinds, fillvalue=""):
         cells = "".join(_cell(other) for other in others)
-        lines.append(f'<tr><th scope="row">{text(first)}</th>{cells}</tr>')
+        lines.append(f'<tr{_class(kind)}><th scope="row">{text(first)}</th>{cells}</tr>')
     return "\n".join([*lines, "</tbody></table></div>"])
 
 
@@ -51,8 +87,11 @@ class Cell:
 def _cell(value: object) -> str:
     if not isinstance(value, Cell):
         return f"<td>{text(value)}</td>"
-    kind = f' class="{text(value.kind)}"' if value.kind else ""
-    return f"<td{kind}>" + "<br>".join(text(line) for line in value.lines) + "</td>"
+    return f"<td{_class(value.kind)}>" + "<br>".join(text(line) for line in value.lines) + "</td>"
+
+
+def _class(kind: str) -> str:
+    return f' class="{text(kind)}"' if kind else ""
 
 
 def paragraph(value: object) -> str:
@@ -72,9 +111,10 @@ def items(values: Iterable[object]) -> str:
     return "<ul>" + "".join(f"<li>{text(value)}</li>" for value in values) + "</ul>"
 
 
-def section(title: str, anchor: str, *parts: str, level: int = 2) -> str:
+def section(title: str, anchor: str, *parts: str, level: int = 2, kind: str = "") -> str:
     """A heading with its parts; parts are HTML."""
-    return "\n".join([f'<section id="{text(anchor)}"><h{level}>{text(title)}</h{level}>', *parts, "</section>"])
+    top = f'<section id="{text(anchor)}"{_class(kind)}><h{level}>{text(title)}</h{level}>'
+    return "\n".join([top, *parts, "</section>"])
 
 
 def folded(title: str, *parts: str) -> str:
@@ -82,13 +122,16 @@ def folded(title: str, *parts: str) -> str:
     return "\n".join([f"<details><summary>{text(title)}</summary>", *parts, "</details>"])
 
 
-def picture(path: str | Path, caption: str, link: str = "", scale: float = SCREEN_SCALE) -> str:
-    """A PNG inside the page, with a caption and the relative path of its PDF. scale: pixels of the page per pixel."""
-    content = Path(path).read_bytes()
+def picture(source: str | Path | bytes, caption: str, pdf: str = "", scale: float = SCREEN_SCALE) -> str:
+    """A PNG inside the page, with a caption and the relative path of its PDF.
+
+    source: the file, or what is in it. scale: pixels of the page per pixel.
+    """
+    content = source if isinstance(source, bytes) else Path(source).read_bytes()
     data = base64.b64encode(content).decode("ascii")
     width = round(int.from_bytes(content[16:20], "big") * scale)  # a PNG's width stands in its header
-    also = f' <a href="{text(link)}">PDF</a>' if link else ""
     image = f'<img alt="{text(caption)}" width="{width}" src="data:image/png;base64,{data}">'
+    also = f' <a href="{text(pdf)}">PDF</a>' if pdf else ""
     return f'<figure><div class="wide">{image}</div><figcaption>{text(caption)}{also}</figcaption></figure>'
 
 
