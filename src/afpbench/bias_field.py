@@ -5,21 +5,20 @@ import numpy as np
 from . import io
 from .io import Volume
 from .log import logger
-from .preprocessing import body_mask_mr
 
 SHRINK = 4
 ITERATIONS = (50, 50, 30)
 
 
-def n4_corrected(mr: Volume, what: str) -> Volume:
-    """The MR (float32) without its bias field. what: for the log, with the case.
+def n4_corrected(mr: Volume, body: np.ndarray, what: str) -> Volume:
+    """The MR (float32) without its bias field.
 
-    The field is found inside the body at a quarter of the resolution (axes of less than 32 voxels stay whole), from
-    values shifted so that the smallest is 1, and divided out everywhere; the mean inside the body is kept.
+    body: where the patient is, a boolean array of the MR's shape. what: for the log, with the case. The field is found
+    inside the body at a quarter of the resolution (axes of less than 32 voxels stay whole), from values shifted so that
+    the smallest is 1, and divided out everywhere; the mean inside the body is kept.
     """
     import SimpleITK as sitk
 
-    body = body_mask_mr(mr)
     if not body.any():
         return mr.with_array(mr.array.astype(np.float32))
     lowest = float(mr.array.min())

@@ -10,6 +10,7 @@ import numpy as np
 
 from . import io
 from .atomic import read_json, sha256_of, write_json
+from .bias_field import n4_corrected
 from .errors import DataError
 from .io import Geometry, Volume
 from .log import logger
@@ -34,9 +35,7 @@ def resample_case(
     out.mkdir(parents=True, exist_ok=True)
     volume = io.read(imported / "mr.nii.gz", f"case {_case_of(imported)}: MR")
     if bias_correction == "n4":
-        from .bias_field import n4_corrected
-
-        volume = n4_corrected(volume, f"case {_case_of(imported)}: MR")
+        volume = n4_corrected(volume, body_mask_mr(volume), f"case {_case_of(imported)}: MR")
     grid = task_grid(volume.geometry, spacing_mm)
     io.write(resample(volume, grid), out / "mr.nii.gz")
     contour = imported / "mr_contour.nii.gz"

@@ -26,7 +26,7 @@ def spread(array, tissue):
 
 def test_the_shading_goes_and_the_tissues_stay_apart(shaded):
     mr, outer, inner = shaded
-    made = n4_corrected(mr, "case p1: MR").array
+    made = n4_corrected(mr, prep.body_mask_mr(mr), "case p1: MR").array
     assert spread(made, outer) < 0.4 * spread(mr.array, outer)
     assert spread(made, inner) < 0.6 * spread(mr.array, inner)
     assert made[inner].mean() / made[outer].mean() == pytest.approx(2.0, rel=0.15)
