@@ -9,6 +9,7 @@ from conftest import GRID, SPLITS, training_options
 from nnunet_folder import make_folder
 from test_trainer import GROUPS, curves, equal, run_child, segmenter
 from test_trainer_adversarial import SPADE
+from test_training_medicalnet import network
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from afpbench import hardware
@@ -18,6 +19,7 @@ from afpbench.errors import ConfigError, TrainingError
 from afpbench.segmenters.training import train_segmenter
 from afpbench.training import processes
 from afpbench.training import run as training
+from afpbench.training.medicalnet import train_stand_in
 from afpbench.training.training_set import build
 from afpbench.training.variant import train_variant
 
@@ -195,3 +197,13 @@ def test_a_segmenter_is_trained_on_two_gpus(prepared_cases, tmp_path, comparing)
     train_segmenter(*names, tmp_path / "work", tmp_path / "model", **OPTIONS)
     lines = curves(tmp_path / "model")
     assert len(lines) == 3 and all(0 <= float(line["validation_dice"]) <= 1 for line in lines)
+
+
+@pytest.mark.slow
+def test_a_network_with_batch_normalisation_is_trained_on_two_gpus(prepared_cases, tmp_path, comparing):
+    """Its statistics are those of rank 0 in both."""
+    options = network(gpus=2)
+    path = tmp_path / "model" / "resnet.pth"
+    names = ["thorax/medicalnet", prepared_cases, SPLITS, options, GRID.spacing_mm, tmp_path / "work", path]
+    train_stand_in(*names, **OPTIONS)
+    assert torch.load(path, weights_only=True)["state_dict"]["module.bn1.running_mean"].any()

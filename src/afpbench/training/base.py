@@ -4,6 +4,7 @@ nnU-Net's own `run_training` drives them: epochs, learning-rate schedule, optimi
 times are nnU-Net's. The settings travel in `plans["afpbench"]`, so that a model folder says how it was trained.
 """
 
+import contextlib
 import copy
 import math
 import os
@@ -59,7 +60,11 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
 
     def initialize(self):
         """nnU-Net's, whose distributed training takes networks on a CPU and with unused outputs too."""
-        with mock.patch.object(nnunet, "DDP", self._distributed):
+        with contextlib.ExitStack() as changes:
+            changes.enter_context(mock.patch.object(nnunet, "DDP", self._distributed))
+            if self.device.type == "cpu":  # for which torch has no batch normalisation over processes
+                batch_norm = torch.nn.SyncBatchNorm
+                changes.enter_context(mock.patch.object(batch_norm, "convert_sync_batchnorm", lambda network: network))
             super().initialize()
 
     def _distributed(self, network: torch.nn.Module, device_ids: list[int]) -> DistributedDataParallel:
