@@ -6,9 +6,7 @@ Every process does the same on its share of the batch; rank 0 speaks and writes.
 import datetime
 import logging
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -19,6 +17,7 @@ from ..errors import AfpbenchError
 
 # Of one that waits for the slowest, such as in the validation of whole cases; one that dies ends the others at once.
 PATIENCE = datetime.timedelta(hours=2)
+LOCALHOST = "127.0.0.1"
 
 
 def run(processes: int, device: torch.device, function: Callable, *arguments):
@@ -31,26 +30,27 @@ def run(processes: int, device: torch.device, function: Callable, *arguments):
         return function(*arguments)
     hardware.require_gpus(device, processes)
     answers = get_context("spawn").SimpleQueue()
-    with tempfile.TemporaryDirectory(prefix="afpbench-") as folder:
-        group = (processes, device.type, Path(folder) / "meeting_point")
-        try:
-            spawn(_member, (*group, answers, function, arguments), nprocs=processes)
-        except (ProcessExitedException, ProcessRaisedException) as failure:
-            while not answers.empty():
-                if isinstance(error := answers.get(), AfpbenchError):
-                    raise error from failure
-            raise
+    meeting_point = dist.TCPStore(LOCALHOST, 0, is_master=True, wait_for_workers=False)  # 0: any port that is free
+    group = (processes, device.type, meeting_point.port)
+    try:
+        spawn(_member, (*group, answers, function, arguments), nprocs=processes)
+    except (ProcessExitedException, ProcessRaisedException) as failure:
+        while not answers.empty():
+            if isinstance(error := answers.get(), AfpbenchError):
+                raise error from failure
+        raise
     return answers.get()
 
 
-def _member(number: int, processes: int, device_type: str, meeting_point: Path, answers, function, arguments) -> None:
+def _member(number: int, processes: int, device_type: str, port: int, answers, function, arguments) -> None:
     log.configure()
     if number:
         log.logger.setLevel(logging.WARNING)
     if device_type == "cuda":
         torch.cuda.set_device(number)
-    backend, address = "nccl" if device_type == "cuda" else "gloo", f"file://{meeting_point}"
-    dist.init_process_group(backend, init_method=address, rank=number, world_size=processes, timeout=PATIENCE)
+    backend = "nccl" if device_type == "cuda" else "gloo"
+    store = dist.TCPStore(LOCALHOST, port, is_master=False)
+    dist.init_process_group(backend, store=store, rank=number, world_size=processes, timeout=PATIENCE)
     try:
         value = function(*arguments)
     except AfpbenchError as error:
