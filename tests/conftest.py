@@ -21,6 +21,7 @@ from afpbench.io import Geometry, Volume
 
 PROJECT = Path(__file__).parents[1]
 TREE = ("Snakefile", "workflow", "scripts", "src", "config", "profiles", "envs")
+CONDA_RIG = Path(__file__).parent / "conda_rig" / "bin"
 TINY_STUDY = Path(__file__).parent / "e2e" / "tiny.yaml"
 
 torch.set_num_threads(1)
@@ -74,6 +75,21 @@ def snakemake(folder: Path, *arguments: str, **environment: str) -> subprocess.C
         text=True,
         timeout=3600,
     )
+
+
+def conda_rig(folder: Path) -> dict[str, str]:
+    """Variables for `snakemake` with which `conda` is the stand-in, which writes to conda.log what it is asked."""
+    path = os.pathsep.join([str(CONDA_RIG), str(Path(sys.executable).parent), os.environ["PATH"]])
+    return {"PATH": path, "CONDA_RIG_LOG": str(folder / "conda.log")}
+
+
+def environments_of(folder: Path) -> dict[str, Path]:
+    """Name of an environment file -> the environment that Snakemake made of it in a project."""
+    named = {}
+    for made in folder.glob(".snakemake/conda/*.yaml"):
+        (name,) = [file.name for file in (folder / "envs").iterdir() if file.read_bytes() == made.read_bytes()]
+        named[name] = made.with_suffix("")
+    return named
 
 
 def planned_jobs(output: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import copy_project, planned_jobs, snakemake
+from conftest import conda_rig, copy_project, environments_of, planned_jobs, snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 HERE = Path(__file__).parent
@@ -99,6 +99,19 @@ def test_results_equal_a_local_runs_to_the_last_byte(runs):
         assert files, pattern
         for name in files:
             assert (through / name).read_bytes() == (local / name).read_bytes(), name
+
+
+def test_jobs_run_in_their_conda_environments(cluster, tmp_path):
+    """`--use-conda` and the profile together, with the stand-in for conda: cases, and a training on them."""
+    folder = copy_project(tmp_path / "project")
+    shutil.copyfile(HERE.parent / "e2e" / "smallest.yaml", folder / "study.yaml")
+    target = "results/thorax/models/segmenters/navi/plans.json"
+    result = snakemake(folder, target, *PROFILE, "--use-conda", **conda_rig(folder))
+    assert result.returncode == 0, result.stdout[-5000:]
+    assert {"rule_train_segmenter"} < set(submitted(result.stdout).values())
+    environments, calls = environments_of(folder), (folder / "conda.log").read_text().splitlines()
+    assert calls.count(f"activate {environments['imaging.yaml']}") >= 12  # four steps of three cases
+    assert calls.count(f"activate {environments['nnunet.yaml']}") >= 1
 
 
 # --- trainings that SLURM ends

@@ -5,20 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from conftest import TINY_STUDY, copy_project, snakemake
+from conftest import CONDA_RIG, TINY_STUDY, conda_rig, copy_project, environments_of, snakemake
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
-RIG = Path(__file__).parents[1] / "conda_rig" / "bin"
 COMMAND = ("--cores", "1", "--use-conda", "--configfile", "study.yaml")
-
-
-def with_rig(folder: Path) -> dict[str, str]:
-    """Variables with which `conda` is the rig, run by the interpreter of the tests."""
-    path = os.pathsep.join([str(RIG), str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {"PATH": path, "CONDA_RIG_LOG": str(folder / "conda.log")}
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +18,14 @@ def tree(tmp_path_factory):
     """A project with all environments made."""
     folder = copy_project(tmp_path_factory.mktemp("conda") / "project")
     shutil.copyfile(TINY_STUDY, folder / "study.yaml")
-    result = snakemake(folder, *COMMAND, "--conda-create-envs-only", **with_rig(folder))
+    result = snakemake(folder, *COMMAND, "--conda-create-envs-only", **conda_rig(folder))
     assert result.returncode == 0, result.stdout[-3000:]
     return folder
 
 
 @pytest.fixture(scope="module")
 def environments(tree):
-    """Name of an environment file -> the environment made of it."""
-    named = {}
-    for made in tree.glob(".snakemake/conda/*.yaml"):
-        (name,) = [file.name for file in (tree / "envs").iterdir() if file.read_bytes() == made.read_bytes()]
-        named[name] = made.with_suffix("")
-    return named
+    return environments_of(tree)
 
 
 def test_every_environment_file_is_used_and_can_be_made(project, environments):
@@ -46,7 +33,7 @@ def test_every_environment_file_is_used_and_can_be_made(project, environments):
 
 
 def test_a_dry_run(tree):
-    result = snakemake(tree, *COMMAND, "-n", **with_rig(tree))
+    result = snakemake(tree, *COMMAND, "-n", **conda_rig(tree))
     assert result.returncode == 0 and "Job stats:" in result.stdout
 
 
@@ -78,7 +65,7 @@ def test_an_environment_has_no_other_packages(environments):
 
 def test_jobs_run_in_their_environment(tree, environments):
     target = "results/thorax/cases/thorax_000/prepared"
-    result = snakemake(tree, target, *COMMAND, **with_rig(tree))
+    result = snakemake(tree, target, *COMMAND, **conda_rig(tree))
     assert result.returncode == 0, result.stdout[-3000:]
     assert (tree / target / "mask.nii.gz").is_file()
     calls = (tree / "conda.log").read_text().splitlines()
@@ -90,7 +77,7 @@ def test_a_version_that_does_not_fit_is_found(project, tmp_path):
     file = tmp_path / "wrong.yaml"
     file.write_text(re.sub(r"pandas==[\d.]+", "pandas==0.1", text))
     result = subprocess.run(
-        [sys.executable, RIG / "conda", "env", "create", "--file", file, "--prefix", tmp_path / "made"],
+        [sys.executable, CONDA_RIG / "conda", "env", "create", "--file", file, "--prefix", tmp_path / "made"],
         capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert result.returncode != 0 and "pandas==0.1 does not hold" in result.stderr
