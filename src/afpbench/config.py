@@ -127,7 +127,7 @@ def _plain(value: object) -> object:
 
 
 def _apply_preset(study: dict) -> list[str]:
-    """Check every preset and lay each task on the chosen one, in place. Returns the problems."""
+    """Check every preset and lay each task, and `runtime`, on the chosen one, in place. Returns the problems."""
     presets, chosen, tasks = study.get("presets", {}), study.get("preset"), study.get("tasks")
     if not isinstance(presets, dict):
         return []
@@ -141,10 +141,14 @@ def _apply_preset(study: dict) -> list[str]:
         return lines
     if chosen not in presets:
         return [*lines, config_schema.not_among("preset", chosen, presets, "no such entry in `presets`")]
-    if chosen not in broken and isinstance(presets[chosen], dict) and isinstance(tasks, dict):
-        for name, task in tasks.items():
-            if isinstance(task, dict):
-                tasks[name] = merge(_plain(_for_task(presets[chosen], task)), task)
+    if chosen in broken or not isinstance(presets[chosen], dict):
+        return lines
+    preset, own = _plain(presets[chosen]), study.get("runtime", {})
+    runtime = preset.pop("runtime", {})
+    study["runtime"] = merge(runtime, own) if isinstance(own, dict) else own
+    for name, task in tasks.items() if isinstance(tasks, dict) else ():
+        if isinstance(task, dict):
+            tasks[name] = merge(_plain(_for_task(preset, task)), task)
     return lines
 
 

@@ -22,10 +22,10 @@ without running anything; all problems are shown at once.
 - **Axes**: three numbers are always in the order z, y, x. Units stand at the end of a key: `_mm`, `_hu`, `_gb`.
 - **Relative paths** start from the folder where Snakemake runs.
 - **Numbers**: YAML reads `1e-4` as text; write `1.0e-4` or `0.0001`.
-- **Presets**: `presets` holds named parts of a task, `preset` chooses one, `--config preset=NAME` chooses another.
-  A value is looked for first in the task, then in the preset, then in the defaults below. Lists are replaced, not
-  joined. A preset's entries for segmenters, structures, variants and tables reach only tasks that have an entry of
-  that name.
+- **Presets**: `presets` holds named parts of a task (and `runtime`), `preset` chooses one, `--config preset=NAME`
+  another. A value is looked for first in the task, then in the preset, then in the defaults below. Lists are replaced,
+  not joined. A preset's entries for segmenters, structures, variants and tables reach only tasks that have an entry
+  of that name.
 - **Inheritance**: where the default says *as ...*, a key left out takes that value. It works key by key:
   `training: {iterations: 100}` in a variant changes that and keeps the rest of the task's training.
 

@@ -71,8 +71,9 @@ def task_schema() -> dict:
 
 @functools.cache
 def preset_schema() -> dict:
-    """The schema of a preset: that of a task with nothing required and the keys of all kinds allowed."""
-    return _partial(task_schema())
+    """The schema of a preset: that of a task and `runtime`, with nothing required and the keys of all kinds allowed."""
+    task, runtime = task_schema(), study_schema()["properties"]["runtime"]
+    return _partial({**task, "properties": {**task["properties"], "runtime": runtime}})
 
 
 def branches(schema: dict) -> dict[object, dict]:

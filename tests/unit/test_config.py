@@ -172,6 +172,14 @@ def test_a_preset_gives_required_keys(phantom_study):
     assert load_study(phantom_study, ROOT)["tasks"]["lung"]["spacing_mm"] == spacing
 
 
+def test_a_preset_may_say_what_hardware_it_is_for(phantom_study):
+    phantom_study |= {"preset": "gpu", "presets": {"gpu": {"runtime": {"threads": 8, "device": "cuda"}}}}
+    phantom_study["runtime"] = {"device": "cpu"}
+    study = load_study(phantom_study, ROOT)
+    assert study["runtime"] == {"device": "cpu", "precision": "auto", "threads": 8}
+    assert "runtime" not in study["tasks"]["lung"]
+
+
 def test_merge_joins_groups_and_replaces_lists():
     assert merge({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": {"e": 2}}) == {
         "a": {"b": 1, "c": [3]},

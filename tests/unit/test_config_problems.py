@@ -545,6 +545,11 @@ def test_problems_of_presets(tmp_path):
         f"presets.quick.training.iteratons: unknown key; allowed: {TRAINING_KEYS}; did you mean 'iterations'?",
         "preset: no such entry in `presets`; found: 'quik'; allowed: quick; did you mean 'quick'?",
     ]
+    study = changed({"preset": "quick", "presets": {"quick": {"runtime": {"threads": 0, "gpu": 1}}}})
+    assert lines_of(study, tmp_path) == [
+        "presets.quick.runtime.gpu: unknown key; allowed: device, precision, threads",
+        "presets.quick.runtime.threads: out of range; found: 0; allowed: a whole number at least 1",
+    ]
     study = changed({"presets": {"quick": 3, "a b": {}}})
     assert lines_of(study, tmp_path) == [
         "presets: not a usable name; found: 'a b'; allowed: a name of letters, digits, '_' and '-' other than 'ct'",

@@ -23,7 +23,7 @@ from afpbench.inference.synthesis import Generator
 from afpbench.losses.l1 import L1Loss
 from afpbench.metrics.image import image_metrics
 from afpbench.segmenters.training import _key, train_segmenter
-from afpbench.training import checkpoints
+from afpbench.training import checkpoints, run
 from afpbench.training.training_set import build
 from afpbench.training.variant import train_variant
 
@@ -205,6 +205,16 @@ def test_a_loss_that_is_not_finite_stops_the_training(training_set, tmp_path):
 def test_a_missing_training_set(training_set, tmp_path):
     with pytest.raises(TrainingError, match="thorax/l1: no training set"):
         train((tmp_path, training_set[1]), tmp_path)
+
+
+@pytest.mark.parametrize(("device", "workers"), [("cpu", 0), ("cuda", 6)])
+def test_patches_are_made_by_as_many_processes_as_a_job_has_threads(monkeypatch, tmp_path, device, workers):
+    def use_nnunet(**options):
+        raise RuntimeError(f"{options['augmentation_processes']} workers")
+
+    monkeypatch.setattr(run.environment, "use_nnunet", use_nnunet)
+    with pytest.raises(RuntimeError, match=f"^{workers} workers"):
+        run._train("nnUNetTrainerTranslation", tmp_path, {}, tmp_path, torch.device(device), 6, 1)
 
 
 def test_whole_cases_are_validated_every_second_epoch_and_at_the_end(training_set, prepared_cases, tmp_path):

@@ -20,7 +20,7 @@ def use_nnunet(
     """Point nnU-Net at its folders and at our trainers, and make it importable beside a CPU build of PyTorch.
 
     augmentation_processes: 0 augments in the training process itself, which is what makes a resumed training
-    bit-identical to an undisturbed one on a CPU; None leaves nnU-Net's own choice. Planning needs at least 1.
+    bit-identical to an undisturbed one on a CPU; None leaves what was chosen before. Planning needs at least 1.
     Call it before anything of nnunetv2 is imported.
     """
     from ..compat import ensure_torchvision_operators

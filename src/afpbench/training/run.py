@@ -51,9 +51,8 @@ def _train(
 ) -> Path:
     """Train in this process, which may be one of several; return the folder with the final checkpoint."""
     # On a GPU nnU-Net's own worker processes keep it fed; on a CPU they would only take its cores.
-    environment.use_nnunet(
-        preprocessed=dataset.parent, results=work, augmentation_processes=0 if device.type == "cpu" else None
-    )
+    workers = 0 if device.type == "cpu" else threads
+    environment.use_nnunet(preprocessed=dataset.parent, results=work, augmentation_processes=workers)
     hardware.set_threads(threads)
     tools("nnunetv2", "torch")
     checkpoints.seed_everything(seed)
