@@ -548,7 +548,7 @@ def test_problems_of_presets(tmp_path):
     study = changed({"preset": "quick", "presets": {"quick": {"runtime": {"threads": 0, "gpu": 1}}}})
     assert lines_of(study, tmp_path) == [
         "presets.quick.runtime.gpu: unknown key; allowed: device, precision, threads",
-        "presets.quick.runtime.threads: out of range; found: 0; allowed: a whole number at least 1",
+        "presets.quick.runtime.threads: not allowed; found: 0; allowed: a whole number at least 1",
     ]
     study = changed({"presets": {"quick": 3, "a b": {}}})
     assert lines_of(study, tmp_path) == [
