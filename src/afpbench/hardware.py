@@ -95,6 +95,18 @@ def _onednn(module, data, weight, bias):
     return torch.mkldnn_convolution(data, weight, bias, module.padding, module.stride, module.dilation, module.groups)
 
 
+def choose_algorithms(device_type: str) -> None:
+    """On a CPU those that give the same numbers each time; on a GPU, as nnU-Net does, the fastest.
+
+    The last digits of a training on a GPU vary in either case: some of its algorithms have no deterministic form.
+    """
+    import torch
+
+    on_gpu = device_type == "cuda"
+    torch.backends.cudnn.benchmark = on_gpu
+    torch.use_deterministic_algorithms(not on_gpu, warn_only=True)
+
+
 def set_threads(threads: int) -> None:
     """Hold torch and the OpenMP/BLAS libraries of this process to `threads` threads, and let it keep its memory."""
     import torch

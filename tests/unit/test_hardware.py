@@ -73,3 +73,18 @@ def test_a_large_block_is_used_again():
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert int(run.stdout) < 1000  # a block of 64 MB is 15,625 pages
+
+
+@pytest.fixture
+def algorithms():
+    before = torch.backends.cudnn.benchmark, torch.are_deterministic_algorithms_enabled()
+    yield
+    torch.backends.cudnn.benchmark = before[0]
+    torch.use_deterministic_algorithms(before[1])
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_the_same_numbers_on_a_cpu_and_speed_on_a_gpu(algorithms, device):
+    hardware.choose_algorithms(device)
+    assert torch.are_deterministic_algorithms_enabled() == (device == "cpu")
+    assert torch.backends.cudnn.benchmark == (device == "cuda")

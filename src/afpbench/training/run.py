@@ -54,6 +54,7 @@ def _train(
     workers = 0 if device.type == "cpu" else threads
     environment.use_nnunet(preprocessed=dataset.parent, results=work, augmentation_processes=workers)
     hardware.set_threads(threads)
+    hardware.choose_algorithms(device.type)
     tools("nnunetv2", "torch")
     checkpoints.seed_everything(seed)
     from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
