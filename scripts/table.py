@@ -12,10 +12,10 @@ from afpbench.tables.cost import build_cost_tables, pooled_cost
 from afpbench.tables.render import write_table
 
 name, spec, task = snakemake.wildcards.table, snakemake.params.spec, dict(snakemake.params.task)
-rows = spec.get("rows") or [*task["variants"], *task["controls"]]
+rows = spec["rows"]
 losses = loss_notes(task.pop("losses"), task["labels"], rows)
 if spec["kind"] == "cost":
-    folds = {row: [] for row in spec["rows"]}
+    folds = {row: [] for row in rows}
     for path in map(Path, snakemake.input.costs):
         folds[path.parent.name].append(read_json(path))
     costs = {row: pooled_cost(records) for row, records in folds.items()}

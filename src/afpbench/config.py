@@ -143,7 +143,7 @@ def _apply_preset(study: dict) -> list[str]:
         return [*lines, config_schema.not_among("preset", chosen, presets, "no such entry in `presets`")]
     if chosen in broken or not isinstance(presets[chosen], dict):
         return lines
-    preset, own = _plain(presets[chosen]), study.get("runtime", {})
+    preset, own = dict(presets[chosen]), study.get("runtime", {})
     runtime = preset.pop("runtime", {})
     study["runtime"] = merge(runtime, own) if isinstance(own, dict) else own
     for name, task in tasks.items() if isinstance(tasks, dict) else ():

@@ -331,7 +331,7 @@ def _check_training(place: str, training: dict, what: str, gan: bool = False) ->
     if batch % gpus:
         lines.append(
             f"{place}.training.gpus: a batch of {batch} patches cannot be shared equally; found: {gpus}; "
-            f"hint: set batch_size to a multiple of it"
+            "hint: set batch_size to a multiple of it"
         )
     return lines
 

@@ -18,7 +18,6 @@ from afpbench.config import GAN_TRAINING
 from afpbench.errors import ConfigError, TrainingError
 from afpbench.segmenters.training import train_segmenter
 from afpbench.training import processes
-from afpbench.training import run as training
 from afpbench.training.medicalnet import train_stand_in
 from afpbench.training.training_set import build
 from afpbench.training.variant import train_variant
@@ -164,7 +163,8 @@ def tensors(state, place=""):
 
 @pytest.fixture
 def comparing(monkeypatch):
-    monkeypatch.setattr(training, "run", lambda count, device, *call: processes.run(count, device, compared, *call))
+    run = processes.run
+    monkeypatch.setattr(processes, "run", lambda count, device, *call: run(count, device, compared, *call))
 
 
 @pytest.mark.slow

@@ -14,8 +14,7 @@ from .. import hardware
 from ..atomic import atomic_path, write_json, write_text
 from ..errors import TrainingError
 from ..log import logger, tools
-from . import checkpoints, environment, planning
-from .processes import run
+from . import checkpoints, environment, planning, processes
 
 MODEL_FILES = ("plans.json", "dataset.json")
 
@@ -32,7 +31,8 @@ def train(
     """
     chosen, gpus = hardware.device(device), settings["training"]["gpus"]
     own = _keyed(work, trainer_name, settings, seed)
-    final = run(gpus, chosen, _train, trainer_name, dataset, settings, own, chosen, max(1, threads // gpus), seed)
+    arguments = (trainer_name, dataset, settings, own, chosen, max(1, threads // gpus), seed)
+    final = processes.run(gpus, chosen, _train, *arguments)
     _export(final, out, hardware.autocast_dtype(settings["precision"], chosen.type))
     shutil.rmtree(work)
 

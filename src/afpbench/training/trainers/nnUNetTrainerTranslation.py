@@ -116,8 +116,8 @@ class nnUNetTrainerTranslation(ResumableTrainer):
 
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
-        # What terms remember of their first patches: those of rank 0, in every process.
-        self.loss.load_learned_state(processes.gather(self.loss.learned_state())[0])
+        if self.is_ddp:  # what terms remember of their first patches: those of rank 0, in every process
+            self.loss.load_learned_state(processes.gather(self.loss.learned_state())[0])
 
     # --- steps
 
