@@ -13,10 +13,10 @@ PROJECT = Path(workflow.basedir)
 ROOT = Path.cwd()  # relative paths of a study start where it runs: here, or where --directory says
 sys.path.insert(0, str(PROJECT / "src"))
 
-from afpbench.config import load_study
+from afpbench.study.load import load_study
 from afpbench.data.failures import set_policy
-from afpbench.errors import AfpbenchError
-from afpbench.provenance import export_package
+from afpbench.base.errors import AfpbenchError
+from afpbench.base.provenance import export_package
 
 export_package()  # scripts import the package from here, in whatever environment they run
 

@@ -14,12 +14,12 @@ import time
 import torch
 from torch import nn
 
-from afpbench import hardware
-from afpbench.compat import ensure_torchvision_operators
+from afpbench.base import hardware
 from afpbench.features.base import FeatureNetwork
 from afpbench.features.mapping import InputMapping
 from afpbench.features.unet import UNetLayers
 from afpbench.losses.distance import l1_mean
+from afpbench.nnunet.compat import ensure_torchvision_operators
 
 
 def make_unet(features: list[int], seed: int) -> nn.Module:

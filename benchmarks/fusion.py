@@ -14,7 +14,7 @@ import tracemalloc
 
 import numpy as np
 
-from afpbench.hardware import describe, peak_memory_mb
+from afpbench.base.hardware import describe, peak_memory_mb
 from afpbench.inference import fusion
 
 SHAPE, PATCH = (533, 373, 533), (128, 112, 160)

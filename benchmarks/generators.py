@@ -20,7 +20,7 @@ from afp_loss import Features, make_unet
 from scipy import ndimage
 from torch import nn
 
-from afpbench import hardware
+from afpbench.base import hardware
 from afpbench.features.medicalnet import ResNet
 from afpbench.generators import adversarial
 from afpbench.generators.discriminator import MultiScaleDiscriminator

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from afpbench import io
-from afpbench.atomic import read_json
+from afpbench.base.atomic import read_json
 from afpbench.data import importing, sources
-from afpbench.preprocessing import body_mask_mr, dilated, resample_case
 from afpbench.registration.case import register_case
 from afpbench.registration.options import DEFAULTS
+from afpbench.volumes import io
+from afpbench.volumes.preprocessing import body_mask_mr, dilated, resample_case
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = {

@@ -1,8 +1,8 @@
-from afpbench import log
+from afpbench.base import log
 
 log.start(snakemake.log[0])
 from afpbench.metrics.longtable import read_long
-from afpbench.statistics import compare, write_statistics
+from afpbench.metrics.statistics import compare, write_statistics
 
 params = snakemake.params
 result = compare(

@@ -1,11 +1,11 @@
-from afpbench import log
+from afpbench.base import log
 
 log.start(snakemake.log[0])
 from afpbench.figures import style
 from afpbench.figures.cases import Context
 from afpbench.figures.distributions import draw_distributions
 from afpbench.metrics.longtable import read_long
-from afpbench.statistics import read_statistics
+from afpbench.metrics.statistics import read_statistics
 
 params, inputs = snakemake.params, snakemake.input
 with style.styled():

@@ -1,4 +1,4 @@
-from afpbench import log
+from afpbench.base import log
 
 log.start(snakemake.log[0])
 from functools import partial

@@ -1,10 +1,10 @@
-from afpbench import log
+from afpbench.base import log
 
 log.start(snakemake.log[0])
 from pathlib import Path
 
 from afpbench.data.failures import policy, run_stage
-from afpbench.preprocessing import prepare_case
+from afpbench.volumes.preprocessing import prepare_case
 
 stages = [Path(snakemake.input[name][0]) for name in ("imported", "resampled", "registered")]
 run_stage(

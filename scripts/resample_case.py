@@ -1,10 +1,10 @@
-from afpbench import log
+from afpbench.base import log
 
 log.start(snakemake.log[0])
 from pathlib import Path
 
 from afpbench.data.failures import policy, run_stage
-from afpbench.preprocessing import resample_case
+from afpbench.volumes.preprocessing import resample_case
 
 imported = Path(snakemake.input.imported[0])
 run_stage(

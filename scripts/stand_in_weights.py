@@ -1,10 +1,10 @@
-from afpbench import log
+from afpbench.base import log
 
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.config_checks import totalsegmentator_classes
 from afpbench.segmenters.stand_in import write_weights
+from afpbench.study.checks.task import totalsegmentator_classes
 
 classes = totalsegmentator_classes()
 values = {name: value for value, name in classes.items()}

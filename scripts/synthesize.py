@@ -1,9 +1,9 @@
-from afpbench import log
+from afpbench.base import log
 
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.atomic import read_json
+from afpbench.base.atomic import read_json
 from afpbench.inference.chunks import run_chunk
 from afpbench.inference.synthesis import Generator, synthesize_case
 

@@ -1,11 +1,11 @@
-from afpbench import log
+from afpbench.base import log
 
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.atomic import read_json
+from afpbench.base.atomic import read_json
 from afpbench.metrics.longtable import read_long
-from afpbench.statistics import read_statistics
+from afpbench.metrics.statistics import read_statistics
 from afpbench.tables.build import Context, build_all
 from afpbench.tables.captions import calibration_notes, loss_notes
 from afpbench.tables.cost import build_cost_tables, pooled_cost

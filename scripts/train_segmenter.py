@@ -1,11 +1,11 @@
-from afpbench import log
+from afpbench.base import log
 
 # The guard is for worker processes of nnU-Net, which import this file.
 if __name__ == "__main__":
     log.start(snakemake.log[0])
     from pathlib import Path
 
-    from afpbench.atomic import read_json
+    from afpbench.base.atomic import read_json
     from afpbench.data.failures import alive, alive_splits
     from afpbench.inference.chunks import failures
     from afpbench.segmenters.training import train_segmenter

@@ -1,4 +1,4 @@
-from afpbench import log
+from afpbench.base import log
 
 # The guard is for worker processes of nnU-Net, which import this file.
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ import pytest
 import torch
 import yaml
 
-from afpbench import io
-from afpbench.config import load_study
-from afpbench.io import Geometry, Volume
+from afpbench.study.load import load_study
+from afpbench.volumes import io
+from afpbench.volumes.io import Geometry, Volume
 
 PROJECT = Path(__file__).parents[1]
 TREE = ("Snakefile", "workflow", "scripts", "src", "config", "profiles", "envs")
@@ -243,9 +243,9 @@ def training_options(**changes) -> dict:
 @pytest.fixture(scope="session")
 def training_set(prepared_cases, tmp_path_factory) -> tuple[Path, Path]:
     """A generator's training set of the synthetic cases, and normalization.json beside it."""
-    from afpbench import normalization
-    from afpbench.atomic import write_json
+    from afpbench.base.atomic import write_json
     from afpbench.training.training_set import build
+    from afpbench.volumes import normalization
 
     root = tmp_path_factory.mktemp("training")
     statistics = normalization.fit([prepared_cases[case] for case in SPLITS["train"]], _tiny_task()["normalization"])

@@ -13,9 +13,9 @@ import numpy as np
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 
-from afpbench.io import Volume
 from afpbench.phantom.generate import generate
 from afpbench.phantom.labels import AIRWAY_CLASSES, LABELS
+from afpbench.volumes.io import Volume
 
 CASES = (("thorax", 2, 0.0), ("pelvis", 0, -14.0))  # region, index, and the y (LPS, mm) of the coronal slice
 SEED = 2026  # of config/config.yaml

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from afpbench.config import load_study, read_study
-from afpbench.hardware import describe
-from afpbench.log import versions
-from afpbench.splits import fold_folders
+from afpbench.study.load import load_study, read_study
+from afpbench.base.hardware import describe
+from afpbench.base.log import versions
+from afpbench.study.splits import fold_folders
 
 PACKAGES = ("torch", "nnunetv2", "TotalSegmentator", "itk-elastix", "SimpleITK", "surface-distance", "snakemake")
 

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from conftest import copy_project, snakemake
 
-from afpbench import io
 from afpbench.metrics.longtable import read_long
 from afpbench.phantom.generate import generate
 from afpbench.phantom.labels import LABELS
+from afpbench.volumes import io
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 PATIENTS = [f"STS_{i:03d}" for i in range(1, 7)]

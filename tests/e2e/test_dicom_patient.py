@@ -5,7 +5,7 @@ import pytest
 import yaml
 from conftest import copy_project, snakemake
 
-from afpbench import io
+from afpbench.volumes import io
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 PATIENTS = ("STS_002", "STS_025", "STS_044")

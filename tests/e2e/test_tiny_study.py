@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afpbench import io
 from afpbench.metrics.longtable import COLUMNS, read_long
+from afpbench.volumes import io
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 ROWS = ["nnunet_l1", "nnunet_afp", "real_ct", "mr_linear", "mean_ct"]

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from conftest import PROJECT, TINY_STUDY, copy_project, planned_jobs, snakemake, study_inputs, write_files
 
-from afpbench.config import load_study, merge
 from afpbench.data.layouts import synthrad2023_pelvis
 from afpbench.data.sources import list_cases, sts_files
-from afpbench.splits import PARTS, make_splits
+from afpbench.study.load import load_study, merge
+from afpbench.study.splits import PARTS, make_splits
 
 pytestmark = pytest.mark.workflow
 

@@ -6,10 +6,10 @@ import pytest
 import yaml
 from conftest import copy_project, snakemake
 
-from afpbench import io
+from afpbench.base.errors import ConfigError
 from afpbench.data.sources import list_cases
-from afpbench.errors import ConfigError
 from afpbench.phantom.generate import generate
+from afpbench.volumes import io
 
 pytestmark = pytest.mark.workflow
 HOSTILE = """it's "one"; touch hacked; $(touch hacked) `touch hacked` & $HOME"""

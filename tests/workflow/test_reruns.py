@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import planned_jobs, snakemake
 
-from afpbench import io
+from afpbench.volumes import io
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 COMMAND = ("--cores", "2", "--configfile", "study.yaml")

@@ -42,7 +42,7 @@ def test_scripts_open_their_log_first(project):
     for path in sorted((project / "scripts").glob("*.py")):
         lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
         code = [line for line in lines if not line.startswith("#") and line != 'if __name__ == "__main__":']
-        assert code[:2] == ["from afpbench import log", "log.start(snakemake.log[0])"], path.name
+        assert code[:2] == ["from afpbench.base import log", "log.start(snakemake.log[0])"], path.name
         assert len(lines) <= 40, f"{path.name} is not thin any more"
 
 
@@ -51,8 +51,9 @@ def test_planning_a_study_needs_neither_numpy_nor_torch(project):
     code = (
         "import sys, yaml\n"
         "from pathlib import Path\n"
-        "from afpbench.config import load_study\n"
-        "from afpbench import config_checks, provenance, splits\n"
+        "from afpbench.study.load import load_study\n"
+        "from afpbench.base import provenance\n"
+        "from afpbench.study import splits\n"
         "from afpbench.data import sources\n"
         "from afpbench.segmenters import layout\n"
         "for name in ('config', 'sts'):\n"

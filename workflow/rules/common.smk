@@ -2,15 +2,20 @@
 
 import json
 
-from afpbench import config_networks
-from afpbench.config_checks import NAVIAIRWAY_CLASSES, is_trained_here, totalsegmentator_classes
+from afpbench.study.checks import networks as config_networks
+from afpbench.study.checks.task import NAVIAIRWAY_CLASSES
+from afpbench.study.checks.task import is_trained_here
+from afpbench.study.checks.task import totalsegmentator_classes
 from afpbench.data import sources
-from afpbench.label_names import label_values, used_names
+from afpbench.study.label_names import label_values
+from afpbench.study.label_names import used_names
 from afpbench.generators.architecture import is_gan
-from afpbench.provenance import code_digest
+from afpbench.base.provenance import code_digest
 from afpbench.registration.options import external_files
 from afpbench.segmenters import layout
-from afpbench.splits import fold_folders, make_folds, with_fold
+from afpbench.study.splits import fold_folders
+from afpbench.study.splits import make_folds
+from afpbench.study.splits import with_fold
 
 RESULTS = STUDY["results"]
 TASKS = STUDY["tasks"]

@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-IMPORT_CODE = [f"data.{name}" for name in ("importing", "checks", "dicom", "rtstruct", "hu_labels", "nifti")]
+IMPORT_CODE = ["volumes.nifti", *(f"data.{name}" for name in ("importing", "checks", "dicom", "rtstruct", "hu_labels"))]
 
 
 localrules:
@@ -84,7 +84,7 @@ rule check_data:
     params:
         data=import_options,
         cases=lambda wildcards: CASES[wildcards.task],
-        code=code_digest("io", "data", "preprocessing", "registration.quality", "html"),
+        code=code_digest("volumes.io", "data", "volumes.preprocessing", "registration.quality", "base.html"),
     message:
         "{wildcards.task}: checking the input"
     script:
@@ -111,7 +111,7 @@ rule import_case:
     params:
         data=import_options,
         seed=SEED,
-        code=code_digest("io", "phantom", *IMPORT_CODE),
+        code=code_digest("volumes.io", "phantom", *IMPORT_CODE),
     message:
         "{wildcards.task}: importing {wildcards.case}"
     script:
@@ -138,7 +138,7 @@ rule resample_case:
     params:
         spacing_mm=option("spacing_mm"),
         bias_correction=option("bias_correction"),
-        code=code_digest("io", "preprocessing", "bias_field"),
+        code=code_digest("volumes.io", "volumes.preprocessing", "volumes.bias_field"),
     message:
         "{wildcards.task}: resampling {wildcards.case}"
     script:

@@ -22,7 +22,7 @@ rule row_metrics:
     params:
         cases=lambda wildcards: TEST[wildcards.task],
         structures=structures,
-        code=code_digest("metrics", "io"),
+        code=code_digest("metrics", "volumes.io"),
     message:
         "{wildcards.task}: metrics of {wildcards.row}"
     script:
@@ -76,7 +76,7 @@ rule segmenter_accuracy:
         cases=lambda wildcards: TEST[wildcards.task],
         structures=structures,
         truth=lambda wildcards: structure_truth(wildcards.task),
-        code=code_digest("metrics", "io"),
+        code=code_digest("metrics", "volumes.io"),
     message:
         "{wildcards.task}: segmenters against the true labels"
     script:
@@ -104,7 +104,7 @@ rule statistics:
         reference=option("reference"),
         controls=option("controls"),
         seed=SEED,
-        code=code_digest("statistics", "metrics.catalogue"),
+        code=code_digest("metrics.statistics", "metrics.catalogue"),
     message:
         "{wildcards.task}: Wilcoxon signed-rank tests"
     script:

@@ -158,7 +158,7 @@ rule report:
         study=STUDY,
         contexts={task: table_context(task) for task in TASKS},
         figures={task: figure_files(task) for task in TASKS},
-        code=code_digest("report", "html"),
+        code=code_digest("report", "base.html"),
     message:
         "report"
     script:

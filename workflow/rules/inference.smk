@@ -30,9 +30,9 @@ rule calibrate_variant:
             "inference.fusion",
             "inference.synthesis",
             "inference.volume",
-            "line_fit",
-            "normalization",
-            "io",
+            "base.line_fit",
+            "volumes.normalization",
+            "volumes.io",
         ),
     message:
         "{wildcards.task}: HU calibration of {wildcards.fold}{wildcards.variant}"
@@ -66,7 +66,9 @@ rule synthesize:
         options=option("inference"),
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
-        code=code_digest("inference.fusion", "inference.synthesis", "inference.volume", "normalization", "io"),
+        code=code_digest(
+            "inference.fusion", "inference.synthesis", "inference.volume", "volumes.normalization", "volumes.io"
+        ),
         generator_code=generator_code,
     message:
         "{wildcards.task}: synthetic CT by {wildcards.variant}, chunk {wildcards.chunk}"
@@ -94,7 +96,7 @@ rule control:
         runtime=60,
     params:
         cases=chunk_cases,
-        code=code_digest("inference.controls", "line_fit", "normalization", "io"),
+        code=code_digest("inference.controls", "base.line_fit", "volumes.normalization", "volumes.io"),
     message:
         "{wildcards.task}: control {wildcards.control}, chunk {wildcards.chunk}"
     script:
@@ -125,7 +127,7 @@ rule segment_real:
         classes=known_classes,
         folder=chunk_segmenter_model,
         device=RUNTIME["device"],
-        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
+        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "volumes.io"),
     message:
         "{wildcards.task}: {wildcards.segmenter} on the real CT, chunk {wildcards.chunk}"
     script:
@@ -158,7 +160,7 @@ rule segment:
         classes=known_classes,
         folder=chunk_segmenter_model,
         device=RUNTIME["device"],
-        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
+        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "volumes.io"),
     message:
         "{wildcards.task}: {wildcards.segmenter} on {wildcards.row}, chunk {wildcards.chunk}"
     script:

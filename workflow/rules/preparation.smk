@@ -25,7 +25,7 @@ rule prepare_case:
         mem_mb=4000,
         runtime=30,
     params:
-        code=code_digest("io", "preprocessing"),
+        code=code_digest("volumes.io", "volumes.preprocessing"),
     message:
         "{wildcards.task}: preparing {wildcards.case}"
     script:
@@ -77,7 +77,7 @@ rule normalization:
         runtime=60,
     params:
         options=option("normalization"),
-        code=code_digest("io", "normalization"),
+        code=code_digest("volumes.io", "volumes.normalization"),
     message:
         "{wildcards.task}: {wildcards.fold}normalisation statistics"
     script:
@@ -107,7 +107,13 @@ rule training_set:
         generator=option("generators", "{generator}"),
         spacing_mm=option("spacing_mm"),
         seed=SEED,
-        code=code_digest("io", "normalization", "generators.architecture", "training.planning", "training.training_set"),
+        code=code_digest(
+            "volumes.io",
+            "volumes.normalization",
+            "generators.architecture",
+            "nnunet.planning",
+            "training.training_set",
+        ),
     message:
         "{wildcards.task}: {wildcards.fold}training set for {wildcards.generator}"
     script:

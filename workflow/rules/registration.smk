@@ -28,7 +28,7 @@ rule register_case:
     params:
         options=option("registration"),
         threshold_hu=option("body_mask", "threshold_hu"),
-        code=code_digest("io", "preprocessing", *REGISTRATION_MODULES),
+        code=code_digest("volumes.io", "volumes.preprocessing", *REGISTRATION_MODULES),
     message:
         "{wildcards.task}: registering {wildcards.case}"
     script:
@@ -53,7 +53,7 @@ rule registration_table:
         mem_mb=2000,
         runtime=10,
     params:
-        code=code_digest("registration.table", "registration.page", "html"),
+        code=code_digest("registration.table", "registration.page", "base.html"),
     message:
         "{wildcards.task}: registration table"
     script:

@@ -25,7 +25,7 @@ rule teacher_labels:
         segmenter=option("segmenters", "{segmenter}"),
         folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.fold, wildcards.segmenter),
         device=RUNTIME["device"],
-        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "io"),
+        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "volumes.io"),
     message:
         "{wildcards.task}: {wildcards.fold}{wildcards.segmenter} labels the training cases, chunk {wildcards.chunk}"
     script:

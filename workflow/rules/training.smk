@@ -37,7 +37,7 @@ rule train_variant:
         device=RUNTIME["device"],
         precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
         seed=SEED,
-        code=code_digest("training", "features", "normalization", "hardware"),
+        code=code_digest("training", "features", "volumes.normalization", "base.hardware"),
         loss_code=loss_code,
         generator_code=generator_code,
     message:

@@ -5,7 +5,7 @@ import stat
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from ..errors import DataError
+from ..base.errors import DataError
 from .layouts import synthrad_files
 
 LARGEST_MEMBER_BYTES = 4 << 30

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 from .ids import check_id
 
 REQUIRED = ("case", "mr", "ct")

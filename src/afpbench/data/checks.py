@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..errors import DataError
-from ..io import Volume
+from ..base.errors import DataError
+from ..volumes.io import Volume
 
 AIR_FOUND_HU = -500.0
 PADDING_HU = -1100.0  # below: not air, but what a scanner or a tool writes outside the field of view

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import sha256_of
-from ..errors import DataError
-from ..io import Geometry, Volume
+from ..base.atomic import sha256_of
+from ..base.errors import DataError
+from ..volumes.io import Geometry, Volume
 
 TAGS = (
     "Modality", "SeriesInstanceUID", "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "Rows",

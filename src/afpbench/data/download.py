@@ -4,9 +4,9 @@ import hashlib
 import time
 from pathlib import Path
 
-from ..atomic import atomic_path, sha256_of
-from ..errors import DataError
-from ..log import logger
+from ..base.atomic import atomic_path, sha256_of
+from ..base.errors import DataError
+from ..base.log import logger
 from .http import CHUNK_BYTES, check_url, open_url, try_again
 from .sources import RemoteFile, download_folder, sts_files
 

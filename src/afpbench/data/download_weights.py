@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from ..atomic import sha256_of
-from ..errors import DataError
-from ..log import logger
+from ..base.atomic import sha256_of
+from ..base.errors import DataError
+from ..base.log import logger
 from .http import check_url, fetch_rest, try_again
 
 

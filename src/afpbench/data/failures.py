@@ -6,9 +6,9 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..atomic import read_json, write_json
-from ..errors import ConfigError, DataError
-from ..log import logger
+from ..base.atomic import read_json, write_json
+from ..base.errors import ConfigError, DataError
+from ..base.log import logger
 
 RECORD = "failed.json"
 POLICY_VARIABLE = "AFPBENCH_FAILED_CASES"

@@ -9,8 +9,8 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import ConfigError
-from ..log import logger
+from ..base.errors import ConfigError
+from ..base.log import logger
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 TIMEOUT_S = 60

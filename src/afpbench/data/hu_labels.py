@@ -8,9 +8,9 @@ bone and under the skin, and marrow has the HU of fat. The clean-up of each stru
 
 import numpy as np
 
-from ..errors import DataError
-from ..io import Volume
-from ..preprocessing import body_mask_ct, closed, dilated, filled_slices, large_components, opened
+from ..base.errors import DataError
+from ..volumes.io import Volume
+from ..volumes.preprocessing import body_mask_ct, closed, dilated, filled_slices, large_components, opened
 
 MAX_HU = 3071
 

@@ -2,7 +2,7 @@
 
 import re
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 
 CASE_ID = re.compile(r"[A-Za-z0-9_-]+")
 

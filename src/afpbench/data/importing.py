@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import io
-from ..atomic import sha256_of, write_json
-from ..errors import DataError
-from ..io import Volume
-from ..log import logger
+from ..base.atomic import sha256_of, write_json
+from ..base.errors import DataError
+from ..base.log import logger
+from ..volumes import io
+from ..volumes.io import Volume
 from . import dicom, rtstruct
 from .checks import check_hu, check_labels, check_mask, check_not_exchanged, check_overlap, check_values
 from .hu_labels import hu_labels

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import AfpbenchError
-from ..io import Volume
+from ..base.errors import AfpbenchError
+from ..volumes.io import Volume
 from .checks import check_hu, check_mask, check_not_exchanged, check_overlap, check_values, is_hu
 from .importing import DRAWN_IN, canonical, read_files
 from .pairs import agreement
@@ -112,7 +112,7 @@ def _compare(result: Inspection, read: dict[str, Volume]) -> None:
 
 
 def _contour_dice(read: dict[str, Volume]) -> float:
-    from ..preprocessing import resample_labels
+    from ..volumes.preprocessing import resample_labels
 
     first = resample_labels(read["mr_contour"], read["ct_contour"].geometry).array > 0
     second = read["ct_contour"].array > 0

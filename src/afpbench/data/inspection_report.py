@@ -4,8 +4,8 @@ import csv
 import io as text_io
 from pathlib import Path
 
-from .. import html
-from ..atomic import write_text
+from ..base import html
+from ..base.atomic import write_text
 from .inspection import Inspection
 
 COLUMNS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from ..errors import ConfigError, DataError
+from ..base.errors import ConfigError, DataError
 from .ids import check_id
 
 SYNTHRAD = {

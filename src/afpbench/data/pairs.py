@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .. import io
-from ..io import Geometry, Volume
-from ..preprocessing import body_mask_ct, body_mask_mr
 from ..registration.quality import mutual_information
+from ..volumes import io
+from ..volumes.io import Geometry, Volume
+from ..volumes.preprocessing import body_mask_ct, body_mask_mr
 
 COARSE_MM = 5.0
 NOWHERE = -1.0e30

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import DataError
+from ..base.errors import DataError
 from .http import check_url, fetch_rest, open_url, try_again
 
 SYNTHRAD2023_RECORD = "https://zenodo.org/api/records/7260705"

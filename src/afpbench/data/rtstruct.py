@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from ..io import Volume
+from ..base.errors import DataError
+from ..volumes.io import Volume
 from .dicom import quiet
 
 OFF_SLICE = 0.25  # of the slice spacing: contours further from a slice were drawn in another image

@@ -4,7 +4,7 @@ import io as bytes_io
 
 import numpy as np
 
-from ..io import Geometry, Volume
+from ..volumes.io import Geometry, Volume
 from .pairs import linear
 
 LARGEST_PX = 140

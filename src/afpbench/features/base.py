@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..errors import ConfigError, ModelError
+from ..base.errors import ConfigError, ModelError
 from .mapping import InputMapping
 
 KINDS = {

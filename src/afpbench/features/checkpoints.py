@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..errors import ModelError
+from ..base.errors import ModelError
 
 # What nnU-Net's checkpoints hold beside tensors and plain Python: NumPy numbers (and seldom arrays) in the logs, under
 # NumPy 2's and NumPy 1's module names. None of them can run code.

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..errors import ModelError
+from ..base.errors import ModelError
 
 EPSILON = 1e-8  # nnU-Net's own for float32
 

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..atomic import sha256_of
-from ..errors import ModelError
+from ..base.atomic import sha256_of
+from ..base.errors import ModelError
 from .base import FeatureNetwork, choose_layers
 from .checkpoints import load_checkpoint
 from .mapping import InputMapping

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..errors import ModelError
+from ..base.errors import ModelError
 from .base import FeatureNetwork, choose_layers
 from .checkpoints import load_checkpoint
 from .mapping import InputMapping

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ..atomic import read_json
-from ..compat import ensure_torchvision_operators
-from ..errors import ModelError
+from ..base.atomic import read_json
+from ..base.errors import ModelError
+from ..nnunet.compat import ensure_torchvision_operators
 from .base import FeatureNetwork
 from .checkpoints import load_checkpoint
 from .mapping import InputMapping

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from ..errors import ModelError
+from ..base.errors import ModelError
 from .base import FeatureNetwork, choose_layers
 from .mapping import InputMapping
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ..errors import ModelError
+from ..base.errors import ModelError
 from .base import choose_layers
 
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .. import io
-from ..config_checks import PICKS
+from ..base.errors import DataError
+from ..base.log import logger
 from ..data.failures import policy
-from ..errors import DataError
-from ..log import logger
 from ..metrics.longtable import is_failed
+from ..study.checks.task import PICKS
+from ..volumes import io
 from . import style
 
 

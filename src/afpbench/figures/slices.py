@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.patches import Rectangle
 from scipy import ndimage
 
-from .. import io
-from ..errors import DataError
+from ..base.errors import DataError
+from ..volumes import io
 from . import style
 from .cases import Context, choose_case, read_prepared, read_synthetic, structure_mask, value_of
 

@@ -13,7 +13,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib.figure import Figure
 
-from ..atomic import atomic_path
+from ..base.atomic import atomic_path
 
 WIDTH_IN = 7.2  # a page of two columns
 PNG_DPI = 200

@@ -2,7 +2,7 @@
 
 import math
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 
 GANS = ("pix2pixhd", "spade")
 NETWORKS = {

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import io
-from ..atomic import write_json
-from ..errors import DataError
-from ..line_fit import LineFit
-from ..log import logger, progress
+from ..base.atomic import write_json
+from ..base.errors import DataError
+from ..base.line_fit import LineFit
+from ..base.log import logger, progress
+from ..volumes import io
 
 
 def calibrate(name: str, generator: Callable[[np.ndarray], np.ndarray], prepared: dict[str, Path], out: Path) -> None:

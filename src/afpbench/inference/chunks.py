@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..atomic import read_json, write_json
+from ..base.atomic import read_json, write_json
+from ..base.log import logger, progress
 from ..data.failures import failure_of, policy
-from ..log import logger, progress
 
 Make = Callable[[str, Path, Path], dict]
 

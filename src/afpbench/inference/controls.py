@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from .. import io, normalization
-from ..errors import DataError
-from ..line_fit import LineFit
-from ..log import progress
+from ..base.errors import DataError
+from ..base.line_fit import LineFit
+from ..base.log import progress
+from ..volumes import io, normalization
 
 AIR_HU = -1024.0
 CONTROLS = ("real_ct", "mr_linear", "mean_ct")

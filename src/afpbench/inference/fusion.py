@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 
 METHODS = ("median", "mean", "gaussian")
 Starts = tuple[list[int], list[int], list[int]]

@@ -7,9 +7,10 @@ import numpy as np
 from torch import nn
 from torch.nn.utils import parametrize
 
-from .. import hardware, io, normalization
-from ..atomic import read_json
-from ..errors import DataError
+from ..base import hardware
+from ..base.atomic import read_json
+from ..base.errors import DataError
+from ..volumes import io, normalization
 from .volume import predict_volume
 
 
@@ -87,7 +88,7 @@ def synthesize_case(
 
 def _network(folder: Path):
     """The trained network (strict weights) and its patch size."""
-    from ..training.environment import use_nnunet
+    from ..nnunet.environment import use_nnunet
 
     use_nnunet()
     from nnunetv2.utilities.get_network_from_plans import get_network_from_plans

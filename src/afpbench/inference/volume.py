@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from .. import hardware
+from ..base import hardware
 from . import fusion
 
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from ..errors import ConfigError, TrainingError
+from ..base.errors import ConfigError, TrainingError
 from ..features import FeatureNetwork, load
-from ..normalization import denormalize_ct
+from ..volumes.normalization import denormalize_ct
 from .regions import region_names
 from .schemas import SCHEMAS, defaults
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 import torch
 from torch import nn
 
-from ..errors import ConfigError, TrainingError
+from ..base.errors import ConfigError, TrainingError
 from .afp import AfpLoss
 from .base import LossContext, LossTerm
 from .gradients import image_gradient

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 from ..features import FeatureNetwork
 from .base import LossContext, LossTerm, named_weights
 from .distance import l1_mean, mse_mean, weighted_mean

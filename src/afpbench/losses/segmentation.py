@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 from .base import LossContext, LossTerm, named_weights
 
 

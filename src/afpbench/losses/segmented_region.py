@@ -6,8 +6,8 @@ from difflib import get_close_matches
 import torch
 from torch import nn
 
-from ..atomic import read_json
-from ..errors import ConfigError
+from ..base.atomic import read_json
+from ..base.errors import ConfigError
 from .base import LossContext
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import io
-from ..atomic import write_text
+from ..base.atomic import write_text
 from ..data.failures import failure_of
+from ..volumes import io
 from .surface import structure_metrics
 
 METRICS = ("dice", "nsd", "hd95")

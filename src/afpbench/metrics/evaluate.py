@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import io
-from ..errors import ConfigError, DataError
-from ..log import logger, progress, tools
+from ..base.errors import ConfigError, DataError
+from ..base.log import logger, progress, tools
+from ..volumes import io
 from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from .image import CLIP_HU, error_metrics, image_metrics, structure_error_hu
 from .longtable import COLUMNS, failed_status, is_failed, line, write_long

@@ -6,7 +6,7 @@ evaluations. docs/reference/metrics.md has the formulas.
 
 import numpy as np
 
-from ..errors import DataError
+from ..base.errors import DataError
 from . import similarity
 from .checkerboard import checkerboard
 from .surface import bounding_box

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..atomic import write_text
-from ..errors import DataError
+from ..base.atomic import write_text
+from ..base.errors import DataError
 from .catalogue import CALIBRATION_FIGURES, METRICS, REGIONS
 from .surface import STATUSES
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import surface_distance
 
-from ..errors import DataError
+from ..base.errors import DataError
 
 STATUSES = ("ok", "both_empty", "real_empty", "synthetic_empty")
 KEYS = ("dice", "nsd", "hd95", "assd", "asd_real_to_synthetic", "asd_synthetic_to_real")

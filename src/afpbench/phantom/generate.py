@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ConfigError
-from ..io import Geometry, Volume
+from ..base.errors import ConfigError
+from ..volumes.io import Geometry, Volume
 from . import pelvis, render, thorax
 from .canvas import Canvas
 from .deformation import displacement_on, draw_deformation

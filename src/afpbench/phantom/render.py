@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from ..io import Geometry, Volume, save_hu
+from ..volumes.io import Geometry, Volume, save_hu
 from .canvas import Canvas
 from .deformation import Deformation
 from .fields import random_field

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import io
-from ..atomic import read_json, write_json
-from ..errors import DataError
-from ..io import Geometry, Volume
-from ..log import logger
-from ..preprocessing import AIR_HU, BODY_HU, antialias, body_mask_ct, body_mask_mr, dilated
+from ..base.atomic import read_json, write_json
+from ..base.errors import DataError
+from ..base.log import logger
+from ..volumes import io
+from ..volumes.io import Geometry, Volume
+from ..volumes.preprocessing import AIR_HU, BODY_HU, antialias, body_mask_ct, body_mask_mr, dilated
 from . import elastix, external, quality
 from .edges import edge_strength
 from .intensity import clipped_mr, gray

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..io import Volume
+from ..volumes.io import Volume
 
 NOISE_QUANTILE = 0.5
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import DataError
-from ..io import Geometry, Volume
-from ..log import tools
+from ..base.errors import DataError
+from ..base.log import tools
+from ..volumes.io import Geometry, Volume
 from .parameters import read_parameter_file
 
 FINAL_METRIC = re.compile(r"^Final metric value\s*=\s*(\S+)", re.MULTILINE)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import io
-from ..errors import DataError
-from ..io import Geometry, Volume
+from ..base.errors import DataError
+from ..volumes import io
+from ..volumes.io import Geometry, Volume
 from . import elastix
 from .options import external_files
 

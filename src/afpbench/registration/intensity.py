@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..io import Volume
+from ..volumes.io import Volume
 
 # HU -> gray: most of the histogram's bins go to soft tissue, air and lung stay apart, bone is held.
 GRAY_CURVE = ((-1024, -300, 200, 1500), (0.0, 0.25, 0.75, 1.0))

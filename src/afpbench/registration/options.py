@@ -1,6 +1,6 @@
 """The options of a registration: defaults, and what cannot be. Standard library only."""
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 
 DEFAULTS = {
     "method": "elastix",

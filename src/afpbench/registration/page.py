@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from .. import html
-from ..atomic import read_json, write_text
+from ..base import html
+from ..base.atomic import read_json, write_text
 from .pictures import NAMES
 from .table import summary_row
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 
 EDGES = "AdvancedNormalizedCorrelation"
 BENDING = "TransformBendingEnergyPenalty"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..atomic import atomic_path
-from ..io import Volume
+from ..base.atomic import atomic_path
+from ..volumes.io import Volume
 from .intensity import clipped_mr, gray
 
 TILES = 7  # along the longer side of a plane

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import io
-from ..io import Geometry, Volume
-from ..preprocessing import AIR_HU, dilated
+from ..volumes import io
+from ..volumes.io import Geometry, Volume
+from ..volumes.preprocessing import AIR_HU, dilated
 from .edges import gradient_magnitude
 from .intensity import clipped_mr, gray
 from .warp import warp

@@ -4,7 +4,7 @@ import csv
 import io as text_io
 from pathlib import Path
 
-from ..atomic import read_json, write_text
+from ..base.atomic import read_json, write_text
 
 COLUMNS = (
     "case",

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .. import io
-from ..io import Geometry, Volume
+from ..volumes import io
+from ..volumes.io import Geometry, Volume
 
 
 def warp(volume: Volume, grid: Geometry, field: np.ndarray, kind: str, outside: float) -> np.ndarray:

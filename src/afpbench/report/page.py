@@ -5,8 +5,8 @@ from pathlib import Path
 
 import yaml
 
-from .. import html
-from ..atomic import write_text
+from ..base import html
+from ..base.atomic import write_text
 from . import provenance
 from .task import Task, sections
 

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..atomic import read_json
+from ..base.atomic import read_json
 
 PROJECT = Path(__file__).parents[3]
 PACKAGES = (

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import html
-from ..atomic import read_json
+from ..base import html
+from ..base.atomic import read_json
 from ..figures.cases import choose_case
 from ..metrics.catalogue import METRICS, Metric
 from ..metrics.longtable import FAILED, is_failed, read_long
-from ..splits import fold_folders, with_fold
-from ..statistics import read_statistics
+from ..metrics.statistics import read_statistics
+from ..study.splits import fold_folders, with_fold
 
 PARTS = ("train", "validation", "test", "unused")
 CAPTIONS = {

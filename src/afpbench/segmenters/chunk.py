@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import io
-from ..errors import DataError, ModelError
+from ..base.errors import DataError, ModelError
+from ..volumes import io
 from .prediction import Segment
 
 

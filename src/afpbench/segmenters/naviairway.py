@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from .. import hardware, io
-from ..errors import DataError
-from ..log import logger, tools
+from ..base import hardware
+from ..base.errors import DataError
+from ..base.log import logger, tools
+from ..volumes import io
 
 CROP = (32, 128, 128)
 STRIDE = (16, 64, 64)

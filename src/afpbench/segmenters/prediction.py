@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import hardware, io
-from ..errors import ModelError
-from ..log import tools
-from ..training import environment
+from ..base import hardware
+from ..base.errors import ModelError
+from ..base.log import tools
+from ..nnunet import environment
+from ..volumes import io
 from .layout import LAYOUT, model_folder
 from .naviairway import open_naviairway
 

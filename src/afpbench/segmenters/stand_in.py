@@ -12,8 +12,8 @@ from pathlib import Path
 
 import torch
 
-from ..atomic import write_json
-from ..errors import ModelError
+from ..base.atomic import write_json
+from ..base.errors import ModelError
 from ..training import checkpoints
 from .layout import model_folder
 

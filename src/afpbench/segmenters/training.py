@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import io
-from ..atomic import sha256_of
+from ..base.atomic import sha256_of
 from ..training import supervised
+from ..volumes import io
 
 TRAINER = "nnUNetTrainerStudy"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
-from ..errors import ConfigError
+from ..base.errors import ConfigError
 from ..metrics.catalogue import METRICS, Metric
 from ..metrics.longtable import FAILED, is_failed
 from .marks import mark_best, shade

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from ..atomic import write_text
+from ..base.atomic import write_text
 from .build import Cell, Column, Row, Table
 
 CSV_COLUMNS = (

@@ -18,8 +18,8 @@ from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as nnunet
 from torch.nn.parallel import DistributedDataParallel
 
-from .. import hardware
-from ..errors import TrainingError
+from ..base import hardware
+from ..base.errors import TrainingError
 from . import checkpoints, processes
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..atomic import atomic_path, sha256_of, write_text
-from ..log import logger
+from ..base.atomic import atomic_path, sha256_of, write_text
+from ..base.log import logger
 
 
 def random_state() -> dict:

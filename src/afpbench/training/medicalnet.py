@@ -18,10 +18,10 @@ from scipy import ndimage
 from torch import nn
 from torch.nn import functional as F
 
-from .. import io
-from ..atomic import atomic_path, sha256_of
+from ..base.atomic import atomic_path, sha256_of
 from ..features.mapping import zscore_normalization
 from ..features.medicalnet import ResNet
+from ..volumes import io
 from . import checkpoints, supervised
 
 TRAINER = "nnUNetTrainerMedicalNet"

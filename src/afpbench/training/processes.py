@@ -12,8 +12,8 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException, get_context, spawn
 
-from .. import hardware, log
-from ..errors import AfpbenchError
+from ..base import hardware, log
+from ..base.errors import AfpbenchError
 
 # Of one that waits for the slowest, such as in the validation of whole cases; one that dies ends the others at once.
 PATIENCE = datetime.timedelta(hours=2)

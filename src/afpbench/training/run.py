@@ -10,11 +10,12 @@ from pathlib import Path
 
 import torch
 
-from .. import hardware
-from ..atomic import atomic_path, write_json, write_text
-from ..errors import TrainingError
-from ..log import logger, tools
-from . import checkpoints, environment, planning, processes
+from ..base import hardware
+from ..base.atomic import atomic_path, write_json, write_text
+from ..base.errors import TrainingError
+from ..base.log import logger, tools
+from ..nnunet import environment, planning
+from . import checkpoints, processes
 
 MODEL_FILES = ("plans.json", "dataset.json")
 

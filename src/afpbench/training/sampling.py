@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 
-from ..errors import TrainingError
+from ..base.errors import TrainingError
 
 
 class CentredDataset:

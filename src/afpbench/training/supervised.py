@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..atomic import write_text
-from ..errors import DataError
-from ..log import logger, progress
-from . import environment, planning, run
+from ..base.atomic import write_text
+from ..base.errors import DataError
+from ..base.log import logger, progress
+from ..nnunet import environment, planning
+from . import run
 
 DATASET = "Dataset002_segmenter"
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import io, normalization
-from ..atomic import read_json, write_json
+from ..base.atomic import read_json, write_json
+from ..base.log import logger, progress
 from ..generators.architecture import architecture
-from ..log import logger, progress
-from . import environment, planning
+from ..nnunet import environment, planning
+from ..volumes import io, normalization
 
 DATASET = "Dataset001_translation"
 

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from ..atomic import read_json, sha256_of
-from ..errors import TrainingError
+from ..base.atomic import read_json, sha256_of
+from ..base.errors import TrainingError
 from ..generators.architecture import is_gan
-from . import planning, run
+from ..nnunet import planning
+from . import run
 from .training_set import DATASET
 
 TRAINER, GAN_TRAINER = "nnUNetTrainerTranslation", "nnUNetTrainerAdversarial"

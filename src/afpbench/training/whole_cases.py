@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from .. import normalization
 from ..inference.volume import predict_volume
 from ..metrics.image import image_metrics
+from ..volumes import normalization
 
 
 def validate_cases(

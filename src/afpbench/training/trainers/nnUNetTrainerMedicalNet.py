@@ -4,7 +4,8 @@ import torch
 
 # As a module: nnU-Net looks for trainers by the names that a file holds.
 import afpbench.training.trainers.nnUNetTrainerStudy as study
-from afpbench.training.medicalnet import MedicalNetSegmenter
+
+from ..medicalnet import MedicalNetSegmenter
 
 
 class nnUNetTrainerMedicalNet(study.nnUNetTrainerStudy):

@@ -1,0 +1,51 @@
+"""`afpbench check`: open every case of a study once, before anything is run."""
+
+import argparse
+from pathlib import Path
+
+from ..base.log import progress
+from ..data.inspection import find_duplicates, inspect_source
+from ..data.inspection_report import to_text, write_report
+from ..data.sources import list_cases
+from ..study import load as config
+
+DESCRIPTION = """\
+Opens every case of a study's sources once and prints a table: size, spacing, axes, range of HU, overlap of MR and CT,
+share of body, and what looks wrong (an MR with values of HU, HU with an offset, axes exchanged in one image, constant
+slices, duplicates, modalities that disagree). Writes <results>/<task>/check/index.html with a picture of each pair and
+check.csv beside it. The exit code is 1 where something is wrong or looks so."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `afpbench check`."""
+    parser.description = DESCRIPTION
+    parser.add_argument("--config", type=Path, required=True, metavar="STUDY.yaml", help="the study file")
+    parser.add_argument("--task", help="check this task only (default: all)")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="cases at a time (default: 2)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: the study's results)")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), help="folder that relative paths start from (default: the current one)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check, print and write. Returns 0 where every case is ok, else 1; raises AfpbenchError for a bad study file."""
+    study = config.load_study(config.read_study(options.config), options.root)
+    wanted = [options.task] if options.task else list(study["tasks"])
+    if unknown := set(wanted) - set(study["tasks"]):
+        raise config.StudyError([config.config_schema.not_among("--task", unknown.pop(), study["tasks"])])
+    good = True
+    for name in wanted:
+        data, folder = study["tasks"][name]["data"], (options.out or options.root / study["results"]) / name / "check"
+        if data["source"] == "phantom":
+            print(f"{name}: phantoms are made by the workflow: nothing to check")
+            continue
+        cases = list_cases(data, options.root)
+        found = inspect_source(data, cases, options.root, options.jobs)
+        inspections = list(progress(found, len(cases), f"{name}: case"))
+        find_duplicates(inspections)
+        write_report(name, inspections, folder)
+        print(to_text(name, inspections))
+        print(f"pictures: {folder / 'index.html'}")
+        good &= all(item.status == "ok" for item in inspections)
+    return 0 if good else 1

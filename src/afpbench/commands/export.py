@@ -1,0 +1,47 @@
+"""`afpbench export`: a row's synthetic CTs on the grids of the original MRs."""
+
+import argparse
+from pathlib import Path
+
+from ..base.errors import ConfigError
+from ..base.log import progress
+from ..inference.export import export_case
+from ..study import load as config
+
+DESCRIPTION = """\
+Writes the synthetic CTs of one row of a finished study onto the grids of the original MRs, with their spacing,
+orientation and field of view (int16, HU), for planning systems or viewers that want CT and MR alike."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `afpbench export`."""
+    parser.description = DESCRIPTION
+    parser.add_argument("--config", type=Path, required=True, metavar="STUDY.yaml", help="the study file")
+    parser.add_argument("--task", required=True, help="the task")
+    parser.add_argument("--row", required=True, help="the variant or control")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write <case>.nii.gz")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), help="folder that relative paths start from (default: the current one)"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Export every synthetic CT of the row. Returns 0; raises AfpbenchError for what is not there."""
+    study = config.load_study(config.read_study(options.config), options.root)
+    if options.task not in study["tasks"]:
+        raise ConfigError(config.config_schema.not_among("--task", options.task, study["tasks"]))
+    folder = options.root / study["results"] / options.task / "synthetic" / options.row
+    files = sorted(folder.glob("*.nii.gz"))
+    if not files:
+        raise ConfigError(
+            f"--row: no synthetic CT of '{options.row}'",
+            found=f"nothing in {folder}",
+            expected="<case>.nii.gz",
+            hint="run the study first, or correct --row",
+        )
+    data = study["tasks"][options.task]["data"]
+    for path in progress(files, len(files), "export, case"):
+        case = path.name.removesuffix(".nii.gz")
+        export_case(path, data, case, options.root, options.out / path.name)
+    print(f"{len(files)} synthetic CTs: {options.out}")
+    return 0

@@ -1,0 +1,181 @@
+"""`afpbench metrics`: metrics of synthetic CTs from anywhere, without a study, Snakemake or training."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from ..base.errors import ConfigError, DataError
+from ..base.log import progress
+from ..metrics.catalogue import METRICS
+from ..metrics.evaluate import Pair, Structure, evaluate_pair, parse_structures
+from ..metrics.longtable import COLUMNS, write_long
+from ..volumes import io
+
+DESCRIPTION = """\
+MAE, ME, RMSE, PSNR, SSIM and MS-SSIM between a real and a synthetic CT and, for two label maps, Dice, NSD, HD95,
+average surface distances and volume error of each structure. Each argument is one file, or a folder; folders are
+matched by case id, which is the file's name without its extension. The output is afpbench's long table."""
+STRUCTURE_KEYS = {"labels", "exclude", "tolerance_mm", "tree"}
+SEGMENTER = "given"  # the label maps' entry in the column `segmenter`: whoever made them is unknown
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `afpbench metrics`."""
+    parser.description = DESCRIPTION
+    parser.add_argument("--real", type=Path, metavar="CT", help="the real CT in HU")
+    parser.add_argument("--synthetic", type=Path, metavar="SCT", help="the synthetic CT in HU, on the same grid")
+    parser.add_argument("--mask", type=Path, metavar="M", help="where to evaluate, e.g. the body (default: everywhere)")
+    parser.add_argument("--real-seg", type=Path, metavar="A", help="label map of the real CT")
+    parser.add_argument("--synthetic-seg", type=Path, metavar="B", help="label map of the synthetic CT")
+    parser.add_argument("--structures", type=Path, metavar="S.yaml", help=(
+        "structures as `name: [labels]` or `name: {labels: [...], exclude: [...], tolerance_mm: T, tree: true}` "
+        "(default: each label that occurs)"))  # fmt: skip
+    parser.add_argument(
+        "--tolerance-mm", type=float, metavar="T", help="tolerance of NSD; the paper: twice the voxel size"
+    )
+    parser.add_argument("--task", default="metrics", help="what to write in the column `task` (default: metrics)")
+    parser.add_argument("--row", default="synthetic", help="what to write in the column `variant` (default: synthetic)")
+    parser.add_argument("--out", type=Path, required=True, metavar="metrics.csv", help="the long table to write")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compute, write and print a summary. Returns 0; raises AfpbenchError for input that cannot be."""
+    _check(args)
+    roles = {"real": args.real, "synthetic": args.synthetic, "mask": args.mask,
+             "real_seg": args.real_seg, "synthetic_seg": args.synthetic_seg}  # fmt: skip
+    files = _match({role: path for role, path in roles.items() if path is not None})
+    lines = []
+    for case, paths in progress(files.items(), len(files), "metrics, case"):
+        pair = _read(case, paths)
+        lines += evaluate_pair(pair, args.task, args.row, _structures(args, pair))
+    long = pd.DataFrame(lines, columns=list(COLUMNS))
+    write_long(long, args.out)
+    print(summary(long))
+    print(f"{len(files)} case{'s' if len(files) > 1 else ''}, {len(long)} values: {args.out}")
+    return 0
+
+
+def summary(long: pd.DataFrame) -> str:
+    """Mean, SD and n of every metric, as text."""
+    lines = [f"{'structure':<28} {'metric':<24} {'mean':>10} {'SD':>10} {'n':>4}"]
+    for (structure, metric), group in long.groupby(["structure", "metric"], sort=False):
+        values, decimals = group["value"].dropna(), METRICS[metric].decimals
+        spread = f"{values.std(ddof=1):.{decimals}f}" if len(values) > 1 else ""
+        mean = f"{values.mean():.{decimals}f}" if len(values) else "undefined"
+        lines.append(f"{structure:<28} {metric:<24} {mean:>10} {spread:>10} {len(values):>4}")
+    return "\n".join(lines)
+
+
+def case_id(path: Path) -> str:
+    """A file's name without the extension of an image format."""
+    for extension in io.FORMATS:
+        if path.name.lower().endswith(extension):
+            return path.name[: -len(extension)]
+    return path.stem
+
+
+def _check(args: argparse.Namespace) -> None:
+    for first, second in (("real", "synthetic"), ("real_seg", "synthetic_seg")):
+        given = [name for name in (first, second) if getattr(args, name) is not None]
+        if len(given) == 1:
+            names = f"--{first} and --{second}".replace("_", "-")
+            raise ConfigError("afpbench metrics: half a pair", found=f"--{given[0]}".replace("_", "-"), expected=names)
+    if args.real is None and args.real_seg is None:
+        raise ConfigError(
+            "afpbench metrics: nothing to compare",
+            expected="--real and --synthetic, or --real-seg and --synthetic-seg, or all four",
+        )
+    if args.structures is not None and args.real_seg is None:
+        raise ConfigError("afpbench metrics: --structures needs label maps", expected="--real-seg and --synthetic-seg")
+
+
+def _match(roles: dict[str, Path]) -> dict[str, dict[str, Path]]:
+    """case -> {role: file}, sorted by case. Files are one case, named after the first; folders hold the same cases."""
+    folders = {role: path.is_dir() for role, path in roles.items()}
+    if not any(folders.values()):
+        return {case_id(next(iter(roles.values()))): roles}
+    if not all(folders.values()):
+        raise ConfigError(
+            "afpbench metrics: files and folders mixed",
+            found=", ".join(f"{path} is a {'folder' if folders[role] else 'file'}" for role, path in roles.items()),
+            expected="files only, or folders only",
+        )
+    cases = {role: _cases(path) for role, path in roles.items()}
+    everything = sorted(set().union(*cases.values()))
+    missing = [f"{case} in {roles[role]}" for role in roles for case in everything if case not in cases[role]]
+    if missing or not everything:
+        raise DataError(
+            "afpbench metrics: the folders do not hold the same cases",
+            found="missing: " + ", ".join(missing) if missing else "no image files",
+            expected="the same file names, apart from the extension, in each folder",
+            hint="rename the files by case id, or move the others away",
+        )
+    return {case: {role: cases[role][case] for role in roles} for case in everything}
+
+
+def _cases(folder: Path) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not path.is_file() or not path.name.lower().endswith(io.FORMATS):
+            continue
+        if case_id(path) in found:
+            raise DataError(
+                f"afpbench metrics: case {case_id(path)} twice in {folder}",
+                found=f"{found[case_id(path)].name} and {path.name}",
+                expected="one file for each case",
+            )
+        found[case_id(path)] = path
+    return found
+
+
+def _read(case: str, paths: dict[str, Path]) -> Pair:
+    names = {"real": "real CT", "synthetic": "synthetic CT", "mask": "mask",
+             "real_seg": "real segmentation", "synthetic_seg": "synthetic segmentation"}  # fmt: skip
+    images = {role: io.read(path, f"case {case}: {names[role]}") for role, path in paths.items()}
+    segmentations = {SEGMENTER: (images["real_seg"], images["synthetic_seg"])} if "real_seg" in images else {}
+    return Pair(case, images.get("real"), images.get("synthetic"), images.get("mask"), segmentations)
+
+
+def _structures(args: argparse.Namespace, pair: Pair) -> list[Structure]:
+    if not pair.segmentations:
+        return []
+    if args.structures is None:
+        spec = {f"label_{label}": {"labels": [label]} for label in _labels(pair)}
+    else:
+        spec = _read_structures(args.structures)
+    return parse_structures({name: dict(entry, segmenter=SEGMENTER) for name, entry in spec.items()}, args.tolerance_mm)
+
+
+def _labels(pair: Pair) -> list[int]:
+    found = set()
+    for segmentation in pair.segmentations[SEGMENTER]:
+        found |= set(pd.unique(segmentation.array.ravel()).tolist())
+    return sorted(int(label) for label in found if label != 0)
+
+
+def _read_structures(path: Path) -> dict[str, dict]:
+    if not path.is_file():
+        raise ConfigError(f"--structures: no such file: {path}", expected="a YAML file of `name: [labels]`")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--structures: not YAML: {path}", found=" ".join(str(error).split())) from error
+    if not isinstance(content, dict) or not content:
+        found = type(content).__name__ if content else "nothing"
+        raise ConfigError(f"--structures: {path}", found=found, expected="a mapping of `name: [labels]`")
+    spec = {}
+    for name, entry in content.items():
+        entry = {"labels": entry} if isinstance(entry, list) else entry
+        unknown = (
+            set(entry) - {"labels", "exclude", "tolerance_mm", "tree"} if isinstance(entry, dict) else {repr(entry)}
+        )
+        if unknown:
+            raise ConfigError(
+                f"--structures: {path}: {name}",
+                found=", ".join(sorted(unknown)),
+                expected="a list of labels, or labels, exclude, tolerance_mm, tree",
+            )
+        spec[str(name)] = entry
+    return spec

@@ -1,0 +1,456 @@
+"""What a schema cannot see in a study file: names that must exist elsewhere, numbers that must fit, files on disk.
+
+Each check takes a completed task (see config.load_study) and returns its problems, one line each. Standard library
+only.
+"""
+
+import functools
+import json
+from importlib import resources
+from pathlib import Path
+
+from ...base.errors import AfpbenchError
+from ...generators.architecture import check_depth, is_gan
+from ...metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
+from ...registration.options import problems as registration_problems
+from ..schema import not_among
+from .losses import check_losses
+from .networks import (
+    STAND_IN,
+    check_feature_networks,
+    check_model_folder,
+    check_naviairway,
+    check_networks,
+    dataset_classes,
+    is_stand_in,
+    no_folder,
+)
+
+TOTALSEGMENTATOR_DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
+NAVIAIRWAY_CLASSES = {"airway": 1}
+CONTROLS = ("real_ct", "mr_linear", "mean_ct")
+PICKS = ("typical", "best", "worst")  # of the test cases, for figures
+
+
+def check_task(study: dict, name: str, root: Path) -> list[str]:
+    """All problems of one completed task, in the order of the file."""
+    task = study["tasks"][name]
+    where = f"tasks.{name}"
+    return [
+        *_check_pairs(where, task),
+        *_check_label_files(where, task["data"]),
+        *_check_registration(where, task, root),
+        *_check_cases(where, task, study["seed"], name, root),
+        *_check_segmenters(where, task, root),
+        *check_feature_networks(where, task, root),
+        *_check_structures(where, task, root),
+        *_check_generators(where, task),
+        *_check_variants(where, task, root),
+        *_check_tables(where, task),
+        *_check_figures(where, task, study["seed"], name, root),
+    ]
+
+
+def fill_splits(name: str, task: dict, root: Path) -> list[str]:
+    """Put lists of cases in the place of columns in a task's `splits`, in place. Returns the problems."""
+    from ..split_columns import resolve_splits
+
+    try:
+        resolve_splits(task, root)
+    except AfpbenchError as error:
+        return [f"tasks.{name}.splits: {_one_line(error)}"]
+    return []
+
+
+def warnings(study: dict) -> list[str]:
+    """What is allowed but unwise, one line each."""
+    lines = []
+    for name, task in study["tasks"].items():
+        test, alpha = task["splits"]["test"], task["statistics"]["alpha"]
+        if test is None:  # folds: every case is a test case
+            continue
+        count = len(test) if isinstance(test, list) else test
+        smallest = 2 / 2**count
+        if smallest >= alpha:
+            lines.append(
+                f"tasks.{name}.splits.test: with {count} test cases the smallest p of a two-sided Wilcoxon test is "
+                f"{smallest:.3g}, so nothing can reach p < {alpha:g}"
+            )
+    return lines
+
+
+def is_trained_here(segmenter: dict) -> bool:
+    """Whether the workflow trains a segmenter itself: `trained`, `distilled`, or TotalSegmentator's stand-in."""
+    return segmenter["kind"] in ("trained", "distilled") or segmenter.get("weights") == STAND_IN
+
+
+def unused_training(name: str, task: dict) -> list[str]:
+    """Training keys given in vain: for a segmenter that is only loaded, and momentum for a GAN.
+
+    task: as the user wrote it.
+    """
+    gans = {key for key, generator in task.get("generators", {}).items() if is_gan({"kind": "nnunet", **generator})}
+    return [
+        f"tasks.{name}.variants.{key}.training.momentum: has no effect, since a GAN is trained by adam; "
+        "hint: remove it, or set adam_betas"
+        for key, variant in task["variants"].items()
+        if variant["generator"] in gans and "momentum" in variant.get("training", {})
+    ] + [
+        f"tasks.{name}.segmenters.{key}.{part}: has no effect, since weights are given; hint: remove it, "
+        f"or set weights to '{STAND_IN}'"
+        for key, segmenter in task["segmenters"].items()
+        if not is_trained_here(segmenter)
+        for part in ("training", "planner", "patch_size")
+        if part in segmenter
+    ]
+
+
+@functools.cache
+def totalsegmentator_classes() -> dict[int, str]:
+    """The classes of TotalSegmentator's task `total`, `fast` and `fastest` included: id -> name."""
+    text = resources.files("afpbench").joinpath("segmenters/totalsegmentator_classes.json").read_text(encoding="utf-8")
+    return {int(key): name for key, name in json.loads(text).items()}
+
+
+def source_labels(data: dict) -> list[str]:
+    """The names of the labels that a data source has."""
+    if data["source"] == "phantom":
+        from ...phantom.labels import REGION_CLASSES
+
+        return list(REGION_CLASSES[data["region"]])
+    from ...data.sources import class_ids
+
+    return list(class_ids(data))
+
+
+def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | None:
+    """The names of the classes that a segmenter finds; None where its folder cannot say."""
+    if segmenter["kind"] in ("trained", "distilled"):
+        return list(segmenter["classes"])
+    if segmenter["kind"] == "nnunet":
+        return dataset_classes(root / segmenter["folder"])
+    if segmenter["kind"] == "naviairway":
+        return list(NAVIAIRWAY_CLASSES)
+    names = list(totalsegmentator_classes().values())
+    if segmenter["weights"] == STAND_IN:
+        available = set(segmenter.get("classes") or source_labels(data))
+        names = [name for name in names if name in available]
+    return names
+
+
+def _check_registration(where: str, task: dict, root: Path) -> list[str]:
+    """Keys that go together, and the user's parameter files."""
+    options = task["registration"]
+    lines = [f"{where}.registration.{line}" for line in registration_problems(options)]
+    for index, name in enumerate(options["parameter_files"]):
+        if not (root / name).is_file():
+            place = f"{where}.registration.parameter_files[{index}]"
+            lines.append(f"{place}: no such file; found: '{name}'; allowed: an elastix parameter file")
+    return lines
+
+
+def _check_pairs(where: str, task: dict) -> list[str]:
+    """Lower and upper limits in the right order."""
+    limits = ("mr_clip_percentiles", "ct_clip_percentiles", "ct_clip_hu")
+    pairs = {f"normalization.{key}": task["normalization"][key] for key in limits}
+    pairs["figures.window_hu"] = task["figures"]["window_hu"]
+    labels = task["data"].get("labels") or {}
+    for name, structure in labels.get("structures", {}).items():
+        pairs[f"data.labels.structures.{name}.hu"] = structure["hu"]
+    return [
+        f"{where}.{key}: the lower limit must come first; found: {pair}; allowed: two numbers in rising order"
+        for key, pair in pairs.items()
+        if pair[0] >= pair[1]
+    ]
+
+
+def _check_label_files(where: str, data: dict) -> list[str]:
+    """Label maps that come with the cases need a source that can name them."""
+    if (data.get("labels") or {}).get("kind") != "files":
+        return []
+    if data["source"] == "table":
+        return []
+    if data["source"] == "folder":
+        line = (
+            f"{where}.data.label_map: missing; allowed: a path with {{case}} in it; hint: data.labels.kind is 'files'"
+        )
+        return [] if data["label_map"] else [line]
+    found = f"found: data.source '{data['source']}'; allowed: table, folder"
+    return [f"{where}.data.labels.kind: 'files' needs a source that names label maps; {found}"]
+
+
+def _check_cases(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
+    """The data source has cases, and the splits ask for no more than there are."""
+    from ...data.sources import case_files, list_cases
+    from ..splits import make_folds
+
+    try:
+        cases = list_cases(task["data"], root)
+        for case in cases if task["data"]["source"] in ("folder", "bids") else ():
+            case_files(task["data"], case, root)  # each pattern fits one file
+    except AfpbenchError as error:
+        return [f"{where}.data: {_one_line(error)}"]
+    if any(isinstance(part, str) for part in task["splits"].values()):  # fill_splits has said what is wrong
+        return []
+    try:
+        make_folds(cases, task["splits"], seed, name)
+    except AfpbenchError as error:
+        return [f"{where}.splits: {_one_line(error)}"]
+    return []
+
+
+def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
+    lines = []
+    for name, segmenter in task["segmenters"].items():
+        place = f"{where}.segmenters.{name}"
+        if not isinstance(segmenter.get("training", {}).get("patch_sampling", ""), str):
+            lines.append(
+                f"{place}.training.patch_sampling: a segmenter's foreground is its classes; "
+                "allowed: foreground, uniform; hint: remove the list"
+            )
+        if segmenter["kind"] == "trained":
+            lines += _check_trained(place, segmenter, source_labels(task["data"]))
+        elif segmenter["kind"] == "distilled":
+            lines += _check_distilled(place, name, task, root)
+        elif segmenter["kind"] == "nnunet":
+            lines += check_model_folder(place, segmenter, root)
+        elif segmenter["kind"] == "naviairway":
+            lines += check_naviairway(place, segmenter, root)
+        else:
+            lines += _check_totalsegmentator(place, segmenter, task["data"], root)
+        if is_trained_here(segmenter):
+            lines += _check_training(place, segmenter["training"], "segmenters are trained by nnU-Net")
+    for name, network in task["feature_networks"].items():
+        if is_stand_in(network):
+            place = f"{where}.feature_networks.{name}"
+            lines += _check_training(place, network["training"], "stand-ins are trained by nnU-Net")
+    return lines
+
+
+def _check_distilled(place: str, name: str, task: dict, root: Path) -> list[str]:
+    """The teacher is another segmenter, not a distilled one itself, and finds the classes."""
+    segmenter = task["segmenters"][name]
+    teachers = [other for other, options in task["segmenters"].items() if options["kind"] != "distilled"]
+    if segmenter["teacher"] not in teachers:
+        what = "no such segmenter that is not distilled itself"
+        return [not_among(f"{place}.teacher", segmenter["teacher"], teachers, what)]
+    available = segmenter_classes(task["segmenters"][segmenter["teacher"]], task["data"], root)
+    if available is None:  # its folder cannot say, which is a line of its own
+        return []
+    return _check_trained(place, segmenter, available, f"the teacher '{segmenter['teacher']}' has no such class")
+
+
+def _check_trained(
+    place: str, segmenter: dict, available: list[str], what: str = "the data has no such label"
+) -> list[str]:
+    """Every label exists where it comes from, and belongs to one class."""
+    owner, lines = {}, []
+    for name, labels in segmenter["classes"].items():
+        if name == "background":
+            lines.append(f"{place}.classes.background: a reserved name; hint: everything else is background by itself")
+        for label in labels:
+            if label not in available:
+                lines.append(not_among(f"{place}.classes.{name}", label, available, what))
+            elif label in owner:
+                lines.append(
+                    f"{place}.classes.{name}: the label '{label}' is already in the class '{owner[label]}'; "
+                    "hint: a voxel can belong to one class only"
+                )
+            owner.setdefault(label, name)
+    return lines
+
+
+def _check_totalsegmentator(place: str, segmenter: dict, data: dict, root: Path) -> list[str]:
+    """Real weights are there; a stand-in has the phantom's labels to learn from."""
+    if segmenter["weights"] == STAND_IN:
+        if data["source"] == "phantom":
+            classes, known = segmenter.get("classes") or {}, list(totalsegmentator_classes().values())
+            lines = [
+                not_among(f"{place}.classes", name, known, "TotalSegmentator has no such class")
+                for name in classes
+                if name not in known
+            ]
+            if segmenter["task"] == "total":
+                lines.append(f"{place}.task: a stand-in is one network; found: 'total'; allowed: fast, fastest")
+            return lines + _check_trained(place, {"classes": classes}, source_labels(data))
+        return [
+            f"{place}.weights: a stand-in needs true labels; found: data.source '{data['source']}'; "
+            "allowed: the path of real weights; hint: 'stand_in' works with the phantom only"
+        ]
+    folder = root / segmenter["weights"]
+    if not folder.is_dir():
+        return [no_folder(f"{place}.weights", segmenter["weights"], root)]
+    return [
+        f"{place}.weights: {segmenter['weights']} has no folder Dataset{number}_*, which the task "
+        f"'{segmenter['task']}' needs; hint: TotalSegmentator keeps them in ~/.totalsegmentator/nnunet/results"
+        for number in TOTALSEGMENTATOR_DATASETS[segmenter["task"]]
+        if not any(folder.glob(f"Dataset{number}_*"))
+    ]
+
+
+def _check_structures(where: str, task: dict, root: Path) -> list[str]:
+    lines = []
+    for name, structure in task["structures"].items():
+        place = f"{where}.structures.{name}"
+        if name in REGIONS:
+            lines.append(f"{place}: a reserved name; hint: it stands for a region of the image metrics")
+        segmenter = task["segmenters"].get(structure["segmenter"])
+        if segmenter is None:
+            found, names = structure["segmenter"], task["segmenters"]
+            lines.append(not_among(f"{place}.segmenter", found, names, "no such segmenter"))
+            continue
+        available = segmenter_classes(segmenter, task["data"], root)
+        for label in structure["classes"]:
+            if available is not None and label not in available:
+                what = f"the segmenter '{structure['segmenter']}' has no such class"
+                lines.append(not_among(f"{place}.classes", label, available, what))
+    return lines
+
+
+def _check_generators(where: str, task: dict) -> list[str]:
+    """`nnunet` is what its name says; a GAN's patches survive its downsamplings."""
+    lines = []
+    for name, generator in task["generators"].items():
+        place = f"{where}.generators.{name}"
+        if name == "nnunet" and is_gan(generator):
+            lines.append(f"{place}.kind: found: {generator['kind']}; allowed: nnunet; hint: give it another name")
+        if is_gan(generator) and generator["patch_size"] != "auto":
+            try:
+                check_depth(generator["downsamplings"], generator["patch_size"])
+            except AfpbenchError as error:
+                lines.append(f"{place}.downsamplings: {_one_line(error)}")
+    return lines
+
+
+def _check_training(place: str, training: dict, what: str, gan: bool = False) -> list[str]:
+    """Adam is for GANs and for them alone; each GPU takes the same number of patches."""
+    lines, fitting = [], ["adam"] if gan else ["sgd", "adamw"]
+    found, batch, gpus = (training[key] for key in ("optimizer", "batch_size", "gpus"))
+    if found not in fitting:
+        lines.append(not_among(f"{place}.training.optimizer", found, fitting, what))
+    if batch % gpus:
+        lines.append(
+            f"{place}.training.gpus: a batch of {batch} patches cannot be shared equally; found: {gpus}; "
+            "hint: set batch_size to a multiple of it"
+        )
+    return lines
+
+
+def _check_variants(where: str, task: dict, root: Path) -> list[str]:
+    lines, variants = [], task["variants"]
+    for name, variant in variants.items():
+        place = f"{where}.variants.{name}"
+        if name in CONTROLS:
+            lines.append(f"{place}: a reserved name; hint: it is the name of a control row")
+        if variant["generator"] not in task["generators"]:
+            found, names = variant["generator"], task["generators"]
+            lines.append(not_among(f"{place}.generator", found, names, "no such generator"))
+        else:
+            generator = task["generators"][variant["generator"]]
+            what = f"the generator '{variant['generator']}' is of kind {generator['kind']}"
+            lines += _check_training(place, variant["training"], what, is_gan(generator))
+        lines += check_networks(place, variant, task)
+        labels = source_labels(task["data"])
+        lines += check_losses(place, variant, task, labels, lambda s: segmenter_classes(s, task["data"], root))
+        lines += _check_start(place, name, variants)
+    if task["reference"] not in variants:
+        lines.append(not_among(f"{where}.reference", task["reference"], variants, "no such variant"))
+    return lines
+
+
+def _check_start(place: str, name: str, variants: dict) -> list[str]:
+    """`init_from` names another variant with the same generator, and no circle comes of it."""
+    start = variants[name]["init_from"]
+    others = [other for other in variants if other != name]
+    if start is None:
+        return []
+    if start not in others:
+        return [not_among(f"{place}.init_from", start, others, "no such other variant")]
+    own, its = variants[name]["generator"], variants[start]["generator"]
+    if own != its:
+        return [f"{place}.init_from: '{start}' has another generator; found: {its}; allowed: {own}"]
+    chain = [name, start]
+    while (following := variants[chain[-1]]["init_from"]) in variants:
+        chain.append(following)
+        if following == name:
+            circle = " -> ".join(chain)
+            return [f"{place}.init_from: a circle: {circle}; hint: one of them must start from random weights"]
+        if following in chain[:-1]:
+            return []
+    return []
+
+
+def _check_tables(where: str, task: dict) -> list[str]:
+    lines = []
+    for name, table in task["tables"].items():
+        place = f"{where}.tables.{name}"
+        scores = table["kind"] == "scores"
+        rows = [*task["variants"], *(task["controls"] if scores else [])]
+        what = "no such variant or control" if scores else "no such variant"
+        lines += [not_among(f"{place}.rows", row, rows, what) for row in table["rows"] if row not in rows]
+        for index, column in enumerate(table["columns"] if scores else []):
+            lines += _check_column(f"{place}.columns[{index}]", column, task["structures"])
+    return lines
+
+
+def _check_figures(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
+    """Rows, structures and cases of the figures exist."""
+    figures, rows = task["figures"], [*task["variants"], *task["controls"]]
+    lines = [
+        not_among(f"{where}.figures.rows", row, rows, "no such variant or control")
+        for row in figures["rows"]
+        if row not in rows
+    ]
+    shown = {"structures": figures["structures"], "zoom.structure": [figures["zoom"]["structure"]]}
+    for key, names in shown.items():
+        lines += [
+            not_among(f"{where}.figures.{key}", structure, task["structures"], "no such structure")
+            for structure in names
+            if structure not in task["structures"]
+        ]
+    asked = [case for case in figures["cases"] if case not in PICKS]
+    if asked:
+        test = _test_cases(task, seed, name, root)
+        lines += [
+            not_among(f"{where}.figures.cases", case, [*PICKS, *test], "no such test case")
+            for case in asked
+            if test and case not in test
+        ]
+    return lines
+
+
+def _test_cases(task: dict, seed: int, name: str, root: Path) -> list[str]:
+    """The test cases; none where the data or the splits have problems of their own, which other checks report."""
+    from ...data.sources import list_cases
+    from ..splits import make_folds
+
+    try:
+        folds = make_folds(list_cases(task["data"], root), task["splits"], seed, name)
+        return sorted(case for fold in folds for case in fold["test"])
+    except AfpbenchError:
+        return []
+
+
+def _check_column(place: str, column: dict, structures: dict) -> list[str]:
+    metric, structure = column["metric"], column["structure"]
+    if structure is None:
+        if metric in UNCALIBRATED_METRICS and column["region"] != "body":
+            return [f"{place}.region: '{metric}' is taken inside the body only; hint: remove it"]
+        if metric in IMAGE_METRICS or metric in UNCALIBRATED_METRICS:
+            return []
+        return [f"{place}.structure: missing, '{metric}' is computed per structure; allowed: {', '.join(structures)}"]
+    if metric not in STRUCTURE_METRICS + TREE_METRICS:
+        return [f"{place}.structure: has no effect, since '{metric}' is computed of the image; hint: remove it"]
+    if structure not in structures:
+        return [not_among(f"{place}.structure", structure, structures, "no such structure")]
+    if metric in TREE_METRICS and not structures[structure]["tree"]:
+        trees = [name for name, spec in structures.items() if spec["tree"]]
+        what = f"'{metric}' is computed of trees only"
+        return [not_among(f"{place}.structure", structure, trees, what) + f"; hint: structures.{structure}.tree: true"]
+    if column["region"] != "body":
+        return [f"{place}.region: has no effect beside a structure; hint: remove it"]
+    return []
+
+
+def _one_line(error: AfpbenchError) -> str:
+    return "; ".join(part.strip() for part in str(error).splitlines())

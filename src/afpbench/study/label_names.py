@@ -1,0 +1,35 @@
+"""Which label values of the real CT a name in a study stands for. Standard library only: read when a study is planned.
+
+Patch sampling (`training.patch_sampling`) and the `region` of a loss term name structures of the task or labels of the
+data source. Only what the cases' own label maps hold can be named: a structure whose segmenter comes with weights of
+its own has no values there.
+"""
+
+from collections.abc import Mapping
+
+from ..data.sources import class_ids, segmenter_groups
+from ..losses.regions import label_regions
+
+
+def label_values(task: Mapping) -> dict[str, list[int]]:
+    """Every name that a task may use -> its label values; a structure goes before a label of the same name.
+
+    task: a completed task of a study.
+    """
+    ids = class_ids(task["data"])
+    values = {name: [value] for name, value in ids.items()}
+    for name, structure in task["structures"].items():
+        segmenter = task["segmenters"].get(structure["segmenter"], {})
+        joined = {label for labels in (segmenter.get("classes") or {}).values() for label in labels}
+        groups = segmenter_groups(task["data"], segmenter) if segmenter and joined <= set(ids) else {}
+        if all(group in groups for group in structure["classes"]):
+            values[name] = sorted({value for group in structure["classes"] for value in groups[group]})
+    return values
+
+
+def used_names(variant: Mapping) -> list[str]:
+    """The names that a variant's loss terms and patch sampling use, in order."""
+    sampling = variant["training"]["patch_sampling"]
+    names = [] if isinstance(sampling, str) else list(sampling)
+    names += [name for region in label_regions(variant["loss"]) for name in region]
+    return list(dict.fromkeys(names))

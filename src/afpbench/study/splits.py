@@ -1,0 +1,189 @@
+"""Which cases train, validate and test: seeded, the same for everyone who has the same ids. Standard library only."""
+
+import random
+from collections import Counter
+
+from ..base.errors import ConfigError
+
+PARTS = ("train", "validation", "test")
+
+
+def fold_folders(splits: dict) -> list[str]:
+    """Where the networks of each fold lie in a task's folder: `folds/0/`, ..., or "" for a task without folds."""
+    return [f"folds/{fold}/" for fold in range(splits["folds"])] if splits["folds"] else [""]
+
+
+def with_fold(label: str, fold: str) -> str:
+    """The name of a network for people, with the fold that it was trained in."""
+    return f"{label}, {fold.rstrip('/')}" if fold else label
+
+
+def make_folds(cases: list[str], splits: dict, seed: int, task: str) -> list[dict]:
+    """The splits of a task, one for each of `fold_folders`; over the folds each case is a test case once.
+
+    splits: the task's section, columns resolved. Without `folds` the one split of `make_splits`. With them the cases
+    are shuffled (and `stratify` spread) in the same way and cut into so many blocks, as even as they go; block k is
+    tested in fold k, `validation` cases that follow it choose, and the others train.
+    Raises ConfigError as `make_splits`, for folds beside `train` or `test`, and for more folds than there are cases.
+    """
+    if splits["folds"] is None:
+        missing = [part for part in ("train", "test") if splits[part] is None]
+        if missing:
+            raise ConfigError(
+                f"task {task}: splits.{missing[0]} is missing",
+                expected="train, validation and test, or folds and validation",
+                hint="add it, or set folds for a cross-validation",
+            )
+        return [make_splits(cases, splits, seed, task)]
+    _check_folds(cases, splits, task)
+    count, validation = splits["folds"], splits["validation"]
+    order = _shuffled(cases, seed, task, splits["stratify"])
+    sizes = [len(order) // count + (fold < len(order) % count) for fold in range(count)]
+    folds, start = [], 0
+    for size in sizes:
+        test, others = order[start : start + size], order[start + size :] + order[:start]
+        parts = {"train": others[validation:], "validation": others[:validation], "test": test}
+        folds.append({"seed": seed, **{part: sorted(ids) for part, ids in parts.items()}, "unused": []})
+        start += size
+    return folds
+
+
+def _check_folds(cases: list[str], splits: dict, task: str) -> None:
+    _check_unique(f"task {task}: the list of cases", cases)
+    given = [part for part in ("train", "test") if splits[part] is not None]
+    if given:
+        raise ConfigError(
+            f"task {task}: splits.{given[0]} beside splits.folds",
+            found=splits[given[0]],
+            expected="nothing: each fold tests its part of the cases, and trains on the others",
+            hint=f"remove {' and '.join(given)}, or folds",
+        )
+    count, validation = splits["folds"], splits["validation"]
+    if not isinstance(validation, int):
+        raise ConfigError(
+            f"task {task}: splits.validation beside splits.folds",
+            found=validation,
+            expected="a number of cases, drawn from those that a fold does not test",
+            hint="give a number",
+        )
+    largest = -(-len(cases) // count)
+    if count > len(cases) or largest + validation >= len(cases):
+        raise ConfigError(
+            f"task {task}: splits ask for more cases than there are",
+            found=f"{len(cases)} cases",
+            expected=f"at least one to test in each of {count} folds, {validation} to validate and one to train",
+            hint="lower folds or validation, or add cases",
+        )
+
+
+def make_splits(cases: list[str], counts: dict, seed: int, task: str) -> dict:
+    """Divide the cases of a task.
+
+    counts: how many cases each of `train`, `validation`, `test` gets (a missing part gets none), or an explicit
+    list of ids for each; `stratify`, where it is not None, gives each case's stratum, and every part then gets each
+    stratum in proportion. The order of `cases` does not matter: they are sorted, then shuffled with a generator
+    seeded with f"{seed}-{task}".
+    Returns {"seed", "train", "validation", "test", "unused"}, ids sorted within each part.
+    Raises ConfigError for repeated ids, more cases asked for than there are, overlapping lists or unknown ids.
+    """
+    _check_unique(f"task {task}: the list of cases", cases)
+    wanted = {part: counts.get(part, 0) for part in PARTS}
+    explicit = [isinstance(value, list) for value in wanted.values() if value != 0]
+    if explicit and all(explicit):
+        parts = _explicit(cases, {part: value or [] for part, value in wanted.items()}, task)
+    elif any(explicit):
+        raise ConfigError(
+            f"task {task}: splits mixes numbers and lists",
+            found={part: "a list" if isinstance(value, list) else value for part, value in wanted.items()},
+            expected="a number for each of train, validation, test, or a list of ids for each",
+            hint="write all three in the same way",
+        )
+    else:
+        parts = _drawn(cases, wanted, seed, task, counts.get("stratify"))
+    used = {case for ids in parts.values() for case in ids}
+    return {"seed": seed, **parts, "unused": sorted(set(cases) - used)}
+
+
+def _drawn(
+    cases: list[str], counts: dict[str, int], seed: int, task: str, strata: dict[str, str] | None
+) -> dict[str, list[str]]:
+    total = sum(counts.values())
+    if min(counts.values()) < 0 or counts["train"] < 1:
+        raise ConfigError(
+            f"task {task}: splits cannot be made",
+            found=_words(counts),
+            expected="at least 1 training case and no negative number",
+            hint="correct the task's `splits`",
+        )
+    if total > len(cases):
+        raise ConfigError(
+            f"task {task}: splits ask for more cases than there are",
+            found=f"{len(cases)} cases",
+            expected=f"{total} ({_words(counts)})",
+            hint=f"lower the numbers under the task's `splits` to {len(cases)} in sum, or add cases",
+        )
+    order = _shuffled(cases, seed, task, strata)
+    parts, start = {}, 0
+    for part in PARTS:
+        parts[part] = sorted(order[start : start + counts[part]])
+        start += counts[part]
+    return parts
+
+
+def _shuffled(cases: list[str], seed: int, task: str, strata: dict[str, str] | None) -> list[str]:
+    order = sorted(cases)
+    random.Random(f"{seed}-{task}").shuffle(order)
+    return _interleaved(order, strata) if strata is not None else order
+
+
+def _interleaved(order: list[str], strata: dict[str, str]) -> list[str]:
+    """The same cases so that every stretch of them has each stratum in proportion; strata keep their own order."""
+    sizes, seen = Counter(strata[case] for case in order), Counter()
+    rank = {}
+    for case in order:
+        seen[strata[case]] += 1
+        rank[case] = (seen[strata[case]] - 0.5) / sizes[strata[case]]
+    return sorted(order, key=rank.get)
+
+
+def _explicit(cases: list[str], lists: dict[str, list[str]], task: str) -> dict[str, list[str]]:
+    known, seen = set(cases), {}
+    for part, ids in lists.items():
+        _check_unique(f"task {task}: splits.{part}", ids)
+        unknown = sorted(set(ids) - known)
+        if unknown:
+            raise ConfigError(
+                f"task {task}: splits.{part} names cases that the source does not have",
+                found=", ".join(unknown),
+                expected="ids among " + ", ".join(sorted(known)),
+                hint="correct the ids, or add the cases to the source",
+            )
+        for case in ids:
+            if case in seen:
+                raise ConfigError(
+                    f"task {task}: case {case} is in two parts of the split",
+                    found=f"{seen[case]} and {part}",
+                    expected="each case in one part only: a test case must not train",
+                    hint="remove it from one of the lists",
+                )
+            seen[case] = part
+    if not lists["train"]:
+        raise ConfigError(
+            f"task {task}: splits.train is empty", expected="at least one training case", hint="name training cases"
+        )
+    return {part: sorted(ids) for part, ids in lists.items()}
+
+
+def _check_unique(where: str, ids: list[str]) -> None:
+    repeated = sorted(case for case, count in Counter(ids).items() if count > 1)
+    if repeated:
+        raise ConfigError(
+            f"{where}: a case id stands there more than once",
+            found=", ".join(repeated),
+            expected="each id once",
+            hint="give every case its own id",
+        )
+
+
+def _words(counts: dict[str, int]) -> str:
+    return " + ".join(f"{number} {part}" for part, number in counts.items())

@@ -1,0 +1,158 @@
+"""Volumes on disk and in memory. Arrays are z, y, x; this is the one module that turns them to and from
+SimpleITK's x, y, z. SimpleITK is imported inside the functions, so that training needs none of it."""
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..base.atomic import atomic_path
+from ..base.errors import DataError
+
+FORMATS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a grid lies in the patient.
+
+    shape, spacing_mm: in z, y, x. origin_mm: the centre of voxel (0, 0, 0), in LPS x, y, z.
+    direction: 3x3, columns are the directions of the x, y and z index axes in LPS.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_mm: tuple[float, float, float]
+    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+    def matches(self, other: "Geometry", tolerance_mm: float = 1e-3) -> bool:
+        """Whether two grids are the same to within `tolerance_mm` (directions to 1e-4)."""
+        return (
+            self.shape == other.shape
+            and np.allclose(self.spacing_mm, other.spacing_mm, atol=tolerance_mm)
+            and np.allclose(self.origin_mm, other.origin_mm, atol=tolerance_mm)
+            and np.allclose(self.direction, other.direction, atol=1e-4)
+        )
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An image with its geometry. array: z, y, x (a vector image has a last axis of components)."""
+
+    array: np.ndarray
+    geometry: Geometry
+    source: str = field(default="", compare=False)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        return self.geometry.spacing_mm
+
+    def with_array(self, array: np.ndarray) -> "Volume":
+        """The same grid with other values."""
+        return Volume(array, self.geometry, self.source)
+
+
+def to_sitk(volume: Volume):
+    """A SimpleITK image of the volume."""
+    import SimpleITK as sitk
+
+    array = volume.array.astype(np.uint8) if volume.array.dtype == bool else volume.array
+    image = sitk.GetImageFromArray(array, isVector=array.ndim == 4)
+    geometry = volume.geometry
+    image.SetSpacing(tuple(float(s) for s in reversed(geometry.spacing_mm)))
+    image.SetOrigin(tuple(float(o) for o in geometry.origin_mm))
+    image.SetDirection(tuple(float(d) for d in geometry.direction))
+    return image
+
+
+def from_sitk(image, source: str = "") -> Volume:
+    """The volume of a SimpleITK image."""
+    import SimpleITK as sitk
+
+    return Volume(sitk.GetArrayFromImage(image), geometry_of(image), source)
+
+
+def geometry_of(image) -> Geometry:
+    """The geometry of a SimpleITK image."""
+    return Geometry(
+        shape=tuple(reversed(image.GetSize())),
+        spacing_mm=tuple(reversed(image.GetSpacing())),
+        origin_mm=tuple(image.GetOrigin()),
+        direction=tuple(image.GetDirection()),
+    )
+
+
+def read(path: str | Path, what: str = "volume") -> Volume:
+    """Read a 3D image file.
+
+    what: how errors call it, with the case ("case p01: MR").
+    Raises DataError for a missing, unreadable, truncated, non-3D or empty file, and for NaN or infinity in NIfTI
+    (ITK would fill up a truncated NIfTI file with zeros, and turn NaN into 0).
+    """
+    import SimpleITK as sitk
+
+    from .nifti import check_nifti
+
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(
+            f"{what}: no such file: {path}",
+            expected=f"an image file ({', '.join(FORMATS)})",
+            hint="check the path in the study file or the case table",
+        )
+    check_nifti(path, what)
+    try:
+        image = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        if "No such file" in reason:  # what ITK says of a MetaImage whose data end too early
+            reason = "a header without its whole data"
+        raise DataError(
+            f"{what}: cannot read {path}",
+            found=reason,
+            expected="a whole image file of one of " + ", ".join(FORMATS),
+            hint="the file may be truncated or of another type: copy it again and open it in a viewer",
+        ) from error
+    if image.GetDimension() != 3 or min(image.GetSize()) < 2:
+        raise DataError(
+            f"{what}: not a 3D volume: {path}",
+            found=f"size {image.GetSize()} (x, y, z...)",
+            expected="three axes of at least 2 voxels",
+            hint="split a 4D series into its volumes first",
+        )
+    return from_sitk(image, str(path))
+
+
+def write(volume: Volume, path: str | Path, like: Path | None = None) -> None:
+    """Write a volume atomically; the format follows the extension.
+
+    like: a NIfTI file on the same grid, whose geometry a NIfTI file takes over to the last bit.
+    Raises DataError where it cannot be written whole. ITK says nothing of a NIfTI file that a full disk cut off, so
+    such a file is read through before it gets its name.
+    """
+    import SimpleITK as sitk
+
+    from .nifti import copy_grid, is_nifti, read_through
+
+    path = Path(path)
+    with atomic_path(path) as temporary:
+        try:
+            sitk.WriteImage(to_sitk(volume), str(temporary), useCompression=True)
+            if like is not None and is_nifti(path):
+                copy_grid(like, temporary)
+            problem = read_through(temporary, finite=False)[0] if is_nifti(path) else None
+        except RuntimeError as error:
+            problem = str(error).strip().splitlines()[-1]
+        if problem:
+            raise DataError(
+                f"cannot write {path}",
+                found=f"{problem}; {shutil.disk_usage(path.parent).free / 1e6:.1f} MB free on the disk",
+                expected="a whole image file",
+                hint="make room on the disk and run again: what is finished is kept",
+            )
+
+
+def save_hu(array: np.ndarray) -> np.ndarray:
+    """HU as stored: rounded, clipped to int16's CT range [-1024, 3071]."""
+    return np.clip(np.rint(array), -1024, 3071).astype(np.int16)

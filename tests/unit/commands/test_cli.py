@@ -1,0 +1,106 @@
+"""The console command."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from afpbench import __version__
+from afpbench.commands import main as cli
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"afpbench {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["validat"], ["validate"], ["validate", "a", "--no"]])
+def test_wrong_usage_ends_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: afpbench")
+
+
+def test_validate_prints_a_summary(capsys):
+    assert cli.main(["validate", str(ROOT / "config" / "sts.yaml"), "--root", str(ROOT), "--preset", "gpu"]) == 0
+    out = capsys.readouterr().out
+    head = "valid: 1 task, seed 2026, preset 'gpu'\n\nsts: Limbs, hips and shoulders (soft-tissue sarcoma patients)\n"
+    assert out.startswith(head)
+    assert "  segmenters  tissue (trained)\n" in out
+    assert ", 250000 iterations" in out
+
+
+def test_summary_of_a_study(tmp_path, capsys):
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        """
+tasks:
+  hip:
+    data: {source: phantom, region: pelvis, cases: 20}
+    spacing_mm: [4, 4, 3.5]
+    splits: {train: 9, validation: 2, test: 6}
+    segmenters: {bone: {kind: trained, classes: {hips: [hip_left, hip_right]}}}
+    structures: {hips: {segmenter: bone, classes: [hips]}}
+    training: {iterations: 10}
+    variants:
+      l1: {generator: nnunet, loss: [{term: l1}]}
+      both: {generator: nnunet, loss: [{term: l1, weight: 0.5}, {term: afp, networks: [bone]}], init_from: l1}
+    controls: []
+    reference: l1
+    tables: {t: {columns: [{metric: dice, structure: hips}]}}
+"""
+    )
+    assert cli.main(["validate", str(study)]) == 0
+    out = """valid: 1 task, seed 2026
+
+hip: hip
+  data        phantom, 20 cases: 9 train, 2 validation, 6 test
+  spacing     4 x 4 x 3.5 mm (z, y, x)
+  segmenters  bone (trained)
+  structures  hips; tolerance 7 mm
+  generators  nnunet (nnunet)
+  variants
+    l1: nnunet, l1, 10 iterations
+    both: nnunet, 0.5 x l1 + afp(bone), from l1, 10 iterations
+  controls    none
+  reference   l1
+  tables      t
+"""
+    assert capsys.readouterr().out == out
+
+
+def test_problems_are_printed_without_traceback(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text("seed: x\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "afpbench", "validate", str(study)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr == (
+        "afpbench: the study file has 2 problems:\n"
+        "  tasks: missing; allowed: a group of keys not empty\n"
+        "  seed: wrong type; found: 'x'; allowed: a whole number at least 0, at most 4294967295\n"
+        "  hint: config/README.md has every key\n"
+    )
+
+
+def test_a_missing_study_file(tmp_path, capsys):
+    assert cli.main(["validate", str(tmp_path / "no.yaml")]) == 1
+    assert capsys.readouterr().err.startswith(f"afpbench: cannot read the study file {tmp_path / 'no.yaml'}\n")
+
+
+def test_metrics_is_loaded_when_it_is_used(capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["metrics", "--help"])
+    assert stop.value.code == 0
+    assert "usage: afpbench metrics" in capsys.readouterr().out

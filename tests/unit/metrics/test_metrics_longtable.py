@@ -1,0 +1,78 @@
+import math
+
+import pandas as pd
+import pytest
+
+from afpbench.base.errors import DataError
+from afpbench.metrics import longtable
+from afpbench.metrics.longtable import COLUMNS, failed_status, line, merge, read_long, write_long
+
+
+def table(row, cases=("a", "b")):
+    lines = [line("pelvis", row, case, "", "body", "mae", 0.1 + i, "ok") for i, case in enumerate(cases)]
+    lines.append(line("pelvis", row, cases[0], "ts", "bones", "hd95", math.nan, "real_empty"))
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def test_written_and_read_back(tmp_path):
+    write_long(table("l1"), tmp_path / "l1.csv")
+    text = (tmp_path / "l1.csv").read_text()
+    assert text.splitlines()[:2] == ["task,variant,case,segmenter,structure,metric,value,status",
+                                     "pelvis,l1,a,,body,mae,0.1,ok"]  # fmt: skip
+    assert text.splitlines()[-1] == "pelvis,l1,a,ts,bones,hd95,,real_empty"
+    back = read_long(tmp_path / "l1.csv")
+    assert back["segmenter"].tolist() == ["", "", "ts"]
+    assert back["value"].tolist()[:2] == [0.1, 1.1] and math.isnan(back["value"][2])
+
+
+def test_case_ids_that_look_like_numbers_or_na_stay_text(tmp_path):
+    write_long(table("l1", cases=("007", "NA")), tmp_path / "l1.csv")
+    assert read_long(tmp_path / "l1.csv")["case"].tolist() == ["007", "NA", "007"]
+
+
+def test_merge_keeps_the_order_given(tmp_path):
+    for row in ("l1", "afp", "real_ct"):
+        write_long(table(row), tmp_path / f"{row}.csv")
+    merged = merge([tmp_path / "real_ct.csv", tmp_path / "l1.csv", tmp_path / "afp.csv"])
+    assert merged["variant"].tolist() == ["real_ct"] * 3 + ["l1"] * 3 + ["afp"] * 3
+
+
+def test_failed_status_is_one_line():
+    assert failed_status("no\n  overlap") == "failed: no overlap"
+    assert failed_status("") == "failed: no reason was recorded"
+
+
+def test_duplicates_are_refused(tmp_path):
+    write_long(table("l1"), tmp_path / "a.csv")
+    write_long(table("l1"), tmp_path / "b.csv")
+    with pytest.raises(DataError, match=r"the same value twice\n.*task pelvis, variant l1, case a, structure body"):
+        merge([tmp_path / "a.csv", tmp_path / "b.csv"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"metric": "dise"}, r"an unknown metric\n.*'dise' \(task pelvis.*\n.*mae, me"),
+        ({"status": "fine"}, r"an unknown status\n.*'fine'"),
+        ({"structure": "lung"}, r"an image metric of an unknown region\n.*'lung'.*\n.*body or volume"),
+        ({"status": "failed: x"}, r"a value for a failed case"),
+        ({"value": math.nan}, r"no value although the status is ok"),
+    ],
+)
+def test_wrong_lines_are_refused(change, message):
+    wrong = pd.DataFrame([line("pelvis", "l1", "a", "", "body", "mae", 1, "ok") | change], columns=list(COLUMNS))
+    with pytest.raises(DataError, match=message):
+        longtable.check_long(wrong)
+
+
+def test_refused_files(tmp_path):
+    with pytest.raises(DataError, match="no such file"):
+        read_long(tmp_path / "none.csv")
+    with pytest.raises(DataError, match="no files to merge"):
+        merge([])
+    (tmp_path / "columns.csv").write_text("task,value\npelvis,1\n")
+    with pytest.raises(DataError, match=r"columns.csv: wrong columns\n.*task, value\n.*task, variant, case"):
+        read_long(tmp_path / "columns.csv")
+    (tmp_path / "text.csv").write_text(",".join(COLUMNS) + "\npelvis,l1,a,,body,mae,much,ok\n")
+    with pytest.raises(DataError, match="text.csv: a value is not a number"):
+        read_long(tmp_path / "text.csv")

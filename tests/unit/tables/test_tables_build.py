@@ -1,0 +1,190 @@
+import math
+
+import pandas as pd
+import pytest
+
+from afpbench.base.errors import ConfigError
+from afpbench.metrics.longtable import COLUMNS, line
+from afpbench.metrics.statistics import compare
+from afpbench.tables.build import Context, build_all, build_companion, build_table
+
+CASES = range(8)
+SPEC = {"caption": "A table.", "columns": [
+    {"metric": "mae"}, {"metric": "mae", "region": "volume"}, {"metric": "dice", "structure": "bones"},
+    {"metric": "hd95", "structure": "bones"},
+]}  # fmt: skip
+CONTEXT = Context(
+    variants=["nnunet_l1", "nnunet_afp_totalseg"],
+    controls=["real_ct"],
+    reference="nnunet_l1",
+    labels={"nnunet_l1": "nnU-Net / L1", "real_ct": "Real CT"},
+    structures={"bones": {"label": "Bones", "segmenter": "ts"}},
+    notes="L1 + AFP is 1:1.",
+)
+
+
+def values_of(row, case):
+    base = {"nnunet_l1": 0.0, "nnunet_afp_totalseg": 0.1, "real_ct": 0.5}[row] + case / 100
+    return {"mae": 70 - 10 * base, "volume": 30 - base, "dice": 0.4 + base, "hd95": 9 - 8 * base}
+
+
+def make_long(changes=None):
+    lines = []
+    for row in ("nnunet_l1", "nnunet_afp_totalseg", "real_ct"):
+        for case in CASES:
+            values = values_of(row, case)
+            lines += [
+                line("pelvis", row, f"c{case}", "", "body", "mae", values["mae"], "ok"),
+                line("pelvis", row, f"c{case}", "", "volume", "mae", values["volume"], "ok"),
+                line("pelvis", row, f"c{case}", "ts", "bones", "dice", values["dice"] * (1 + case / 50), "ok"),
+                line("pelvis", row, f"c{case}", "ts", "bones", "hd95", values["hd95"], "ok"),
+            ]
+    for entry in lines:
+        for (row, case, metric), (value, status) in (changes or {}).items():
+            if (entry["variant"], entry["case"]) == (row, case) and metric in (entry["metric"], "all"):
+                entry.update(value=value, status=status)
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def build(spec=SPEC, changes=None, context=CONTEXT):
+    long = make_long(changes)
+    return build_table("table5", spec, long, compare(long, "nnunet_l1", controls=context.controls), context)
+
+
+def test_rows_columns_and_numbers():
+    table = build()
+    assert [column.key for column in table.columns] == ["mae", "mae:volume", "dice:bones", "hd95:bones"]
+    assert [column.group for column in table.columns] == ["Image", "Image (whole volume)", "Bones", "Bones"]
+    assert [(row.key, row.kind, row.n) for row in table.rows] == [
+        ("nnunet_l1", "variant", 8), ("nnunet_afp_totalseg", "variant", 8), ("real_ct", "control", 8)
+    ]  # fmt: skip
+    assert [row.label for row in table.rows] == ["nnU-Net / L1", "nnunet_afp_totalseg", "Real CT"]
+    numbers = pd.Series([70 - case / 10 for case in CASES])
+    assert table.rows[0].cells[0].mean == pytest.approx(numbers.mean())
+    assert table.rows[0].cells[0].sd == pytest.approx(numbers.std(ddof=1))
+
+
+def test_best_and_asterisks_are_the_variants():
+    table = build()
+    assert [cell.best for cell in table.rows[0].cells] == [False] * 4
+    assert [cell.best for cell in table.rows[1].cells] == [True] * 4
+    assert [cell.best for cell in table.rows[2].cells] == [False] * 4  # better, but a control
+    assert [cell.significant for cell in table.rows[0].cells] == [False] * 4
+    assert [cell.significant for cell in table.rows[1].cells] == [True] * 4
+
+
+def test_significantly_worse_has_no_asterisk():
+    changes = {("nnunet_afp_totalseg", f"c{case}", "mae"): (99 + case, "ok") for case in CASES}
+    table = build(changes=changes)
+    assert not table.rows[1].cells[0].significant and table.rows[0].cells[0].best
+
+
+def test_equal_digits_share_the_bold():
+    changes = {("nnunet_afp_totalseg", f"c{case}", "hd95"): (values_of("nnunet_l1", case)["hd95"] + 1e-6, "ok")
+               for case in CASES}  # fmt: skip
+    assert [row.cells[3].best for row in build(changes=changes).rows] == [True, True, False]
+
+
+def test_a_single_variant_is_not_the_best_of_anything():
+    table = build({**SPEC, "rows": ["nnunet_l1", "real_ct"]})
+    assert not any(cell.best for row in table.rows for cell in row.cells)
+
+
+def test_failures_are_counted_and_told():
+    table = build(changes={
+        ("nnunet_afp_totalseg", "c3", "all"): (math.nan, "failed: out of memory"),
+        ("nnunet_l1", "c0", "hd95"): (math.nan, "synthetic_empty"), ("nnunet_l1", "c0", "dice"): (0, "synthetic_empty"),
+        ("nnunet_l1", "c1", "all"): (math.nan, "failed: no overlap"),
+        ("nnunet_afp_totalseg", "c1", "all"): (math.nan, "failed: no overlap"),
+        ("real_ct", "c1", "all"): (math.nan, "failed: no overlap"),
+    })  # fmt: skip
+    assert [(row.n, row.n_failed) for row in table.rows] == [(7, 1), (6, 2), (7, 1)]
+    assert [cell.n for cell in table.rows[0].cells] == [7, 7, 7, 6]
+    assert table.footnotes == (
+        "Failed in every row: case c1: no overlap",
+        "Failed in nnunet_afp_totalseg: case c3: out of memory",
+        "HD95 of Bones undefined (synthetic_empty): nnU-Net / L1 1 case",
+    )
+    assert "over up to 7 test cases" in table.caption
+
+
+def test_everything_failed():
+    table = build(changes={("nnunet_l1", f"c{case}", "all"): (math.nan, "failed: x") for case in CASES})
+    assert table.rows[0].n == 0 and math.isnan(table.rows[0].cells[0].mean)
+    assert not any(cell.significant for row in table.rows for cell in row.cells)
+
+
+def test_caption_says_how():
+    caption = build().caption
+    assert caption.startswith("A table. Mean ± SD over 8 test cases")
+    assert "better than nnU-Net / L1, two-sided Wilcoxon signed-rank test, p < 0.05" in caption
+    assert caption.endswith("L1 + AFP is 1:1.")
+
+
+def test_infinite_means_have_no_sd():
+    changes = {("real_ct", "c0", "mae"): (math.inf, "ok")}
+    cell = build(changes=changes).rows[2].cells[0]
+    assert cell.mean == math.inf and math.isnan(cell.sd)
+
+
+def test_rows_are_as_listed_controls_below():
+    table = build({**SPEC, "rows": ["real_ct", "nnunet_afp_totalseg", "nnunet_l1"]})
+    assert [row.key for row in table.rows] == ["nnunet_afp_totalseg", "nnunet_l1", "real_ct"]
+
+
+def test_published_beside_ours():
+    long = make_long()
+    table, companion = build_all("table5", {**SPEC, "published": "table6"}, long, compare(long, "nnunet_l1"), CONTEXT)
+    assert companion == build_companion(table, "table6") and companion.name == "table5_published"
+    assert [column.key for column in companion.columns][4:6] == ["dice:bones", "dice:bones (published)"]
+    assert [(row.key, row.kind) for row in companion.rows] == [
+        ("nnunet_l1", "variant"), ("nnunet_afp_totalseg", "variant"), ("nnunet_perceptual", "published"),
+        ("nnunet_l1_afp_totalseg", "published"), ("real_ct", "control"),
+    ]  # fmt: skip
+    ours, theirs = companion.rows[1].cells[4:6]
+    assert ours == table.rows[1].cells[2]
+    assert (theirs.mean, theirs.sd, theirs.best, theirs.significant) == (0.780, 0.203, True, False)
+    assert math.isnan(companion.rows[1].cells[1].mean)  # Table 6 has no MAE
+    assert math.isnan(companion.rows[2].cells[4].mean) and companion.rows[2].cells[5].mean == 0.727
+    assert all(math.isnan(cell.mean) for cell in companion.rows[4].cells[1::2])
+    assert build_all("table5", SPEC, long, compare(long, "nnunet_l1"), CONTEXT) == [table]
+
+
+def test_the_papers_mae_stands_beside_the_body_only():
+    companion = build_companion(build(), "table5")
+    cells = companion.rows[0].cells
+    assert cells[1].mean == 65.3 and cells[1].decimals == 3 and math.isnan(cells[3].mean)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ({"columns": [{"metric": "dise"}]}, r"tables.table5.columns: unknown metric\n.*dise\n.*mae, me"),
+        ({"columns": [{"metric": "dice", "structure": "lungs"}]}, r"dice of this structure is not.*\n.*lungs\n.*bones"),
+        ({"columns": [{"metric": "dice"}]}, r"dice of this region is not.*\n.*body\n.*computed per structure"),
+        ({"columns": [{"metric": "mae", "region": "head"}]}, r"mae of this region is not.*\n.*head\n.*body, volume"),
+        ({"columns": [{"metric": "dice", "structure": "bones", "segmenter": "x"}]}, r"found: bones by x\n.*ts"),
+        (
+            {**SPEC, "rows": ["nnunet_l1", "spade"]},
+            r"tables.table5.rows: not in the metrics\n.*found: spade\n.*real_ct",
+        ),
+    ],
+)
+def test_refused_specs(spec, message):
+    with pytest.raises(ConfigError, match=message):
+        build({"caption": "x", **spec})
+
+
+def test_a_variant_without_metrics_is_never_dropped_silently():
+    context = Context(variants=["nnunet_l1", "spade_l1"], reference="nnunet_l1")
+    with pytest.raises(ConfigError, match=r"not in the metrics\n.*spade_l1"):
+        build(context=context)
+
+
+def test_two_tasks_need_a_name():
+    long = pd.concat([make_long(), make_long().assign(task="thorax")], ignore_index=True)
+    statistics = compare(long, "nnunet_l1")
+    with pytest.raises(ConfigError, match=r"which task\n.*none given\n.*pelvis, thorax"):
+        build_table("t", SPEC, long, statistics, CONTEXT)
+    context = Context(CONTEXT.variants, "nnunet_l1", task="thorax")
+    assert build_table("t", SPEC, long, statistics, context).rows[1].cells[0].significant
