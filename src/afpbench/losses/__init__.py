@@ -1,18 +1,16 @@
-"""Loss terms. Importing the package imports nothing heavy; `losses.schemas` needs the standard library only."""
+"""Loss terms at work. Importing the package imports nothing heavy; a study file names them by study/kinds/losses."""
 
 from importlib import import_module
 
 _EXPORTS = {
-    "TERMS": ".composite",
     "CompositeLoss": ".composite",
     "build_loss": ".composite",
     "check_gradient": ".composite",
     "LossContext": ".base",
     "LossTerm": ".base",
-    "SCHEMAS": ".schemas",
 }
 
-__all__ = ["SCHEMAS", "TERMS", "CompositeLoss", "LossContext", "LossTerm", "build_loss", "check_gradient"]
+__all__ = ["CompositeLoss", "LossContext", "LossTerm", "build_loss", "check_gradient"]
 
 
 def __getattr__(name: str):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -11,8 +11,9 @@ from torch import nn
 from ..base.errors import ConfigError, TrainingError
 from ..features import FeatureNetwork, load
 from ..volumes.normalization import denormalize_ct
-from .regions import region_names
-from .schemas import SCHEMAS, defaults
+
+if TYPE_CHECKING:
+    from ..study.kinds import Loss
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class LossContext:
 
     ct_stats: the `ct` part of normalization.json. spacing_mm: of the training patches (z, y, x).
     networks: specifications of the feature networks by name. device: where the networks live.
-    regions: the names behind each channel of the masks after the first (see `losses.regions`).
+    regions: the names behind each channel of the masks after the first (see `study.label_names`).
     """
 
     ct_stats: Mapping[str, float]
@@ -38,36 +39,19 @@ class LossContext:
                 "loss: unknown feature network",
                 found=name,
                 expected=", ".join(sorted(self.networks)) or "none is defined in this task",
-                hint=f"did you mean {near[0]}?" if near else "define it under segmenters",
+                hint=f"did you mean {near[0]}?" if near else "define it under segmenters or feature_networks",
             )
         return load(self.networks[name], self.spacing_mm, layers, self.device)
 
 
 class LossTerm(nn.Module):
-    """One term of a loss. A subclass names its schema in `TERM` and implements `forward`."""
+    """One term of a loss at work. A subclass implements `forward`."""
 
-    TERM: ClassVar[str]
-    SCHEMA: ClassVar[dict]
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if "TERM" in cls.__dict__:
-            cls.SCHEMA = SCHEMAS[cls.TERM]
-
-    def __init__(self, options: Mapping, context: LossContext):
-        """options: the term's entry in the study file, without `term` and `weight`; missing ones get their default."""
+    def __init__(self, options: Mapping[str, Any], context: LossContext):
+        """options: the term's entry in the study file, with its defaults."""
         super().__init__()
-        given = {key: value for key, value in options.items() if key not in ("term", "weight")}
-        known = [key for key in self.SCHEMA["properties"] if key not in ("term", "weight")]
-        unknown = [key for key in given if key not in known]
-        missing = [key for key in self.SCHEMA["required"] if key != "term" and key not in given]
-        if unknown or missing:
-            raise ConfigError(
-                f"loss term {self.TERM}: {'unknown' if unknown else 'missing'} option",
-                found=", ".join(unknown) if unknown else f"no {', '.join(missing)}",
-                expected=", ".join(known) or "no options but weight",
-            )
-        self.options = {**defaults(self.TERM), **given}
+        self.term: str = options["term"]
+        self.options = options
         self.context = context
 
     def forward(self, synthetic: torch.Tensor, real: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
@@ -89,13 +73,13 @@ class LossTerm(nn.Module):
 
     def region(self, mask: torch.Tensor | None, real: torch.Tensor) -> torch.Tensor | None:
         """Where the term looks, (B, 1, z, y, x), 1 inside and 0 outside, float32; None for everywhere."""
-        side, names = self.options.get("region", "all"), region_names(self.options)
+        side, names = self.options.get("region", "all"), tuple(self.options.get("region_of") or ())
         if side == "all":
             return None
         channel = 1 + list(self.context.regions).index(names) if names else 0
         if mask is None or mask.shape[1] <= channel:
             raise TrainingError(
-                f"loss term {self.TERM}: region {side!r} needs a mask with every patch",
+                f"loss term {self.term}: region {side!r} needs a mask with every patch",
                 found="no mask" if mask is None else f"a mask of {mask.shape[1]} channels",
                 expected="the body" + "".join(f", {' + '.join(group)}" for group in self.context.regions),
                 hint="set region: all, or use a training set that has labels",
@@ -106,6 +90,20 @@ class LossTerm(nn.Module):
     def to_hu(self, normalized: torch.Tensor) -> torch.Tensor:
         """Normalised CT in HU, in float32."""
         return denormalize_ct(normalized.float(), self.context.ct_stats)
+
+
+class ValueTerm(LossTerm):
+    """A term whose kind computes its value itself."""
+
+    def __init__(self, loss: "Loss", context: LossContext):
+        super().__init__(loss.options, context)
+        self.loss = loss
+
+    def forward(self, synthetic, real, mask=None):
+        region = self.region(mask, real)
+        if region is not None and not region.any():
+            return synthetic.float().sum() * 0.0
+        return self.loss.value(synthetic, real, region)
 
 
 def named_weights(networks: Sequence[str | Mapping]) -> dict[str, float]:

@@ -1,26 +1,16 @@
-"""The registry of loss terms, their weighted sum, and the check that each of them moves the synthetic CT."""
+"""The weighted sum of loss terms, and the check that each of them moves the synthetic CT."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 
 import torch
 from torch import nn
 
 from ..base.errors import ConfigError, TrainingError
-from .afp import AfpLoss
+from ..study.kinds.registry import LOSSES
+from ..study.label_names import label_regions
 from .base import LossContext, LossTerm
 from .gradients import image_gradient
-from .hu_anchor import HuAnchorLoss
-from .l1 import L1Loss
-from .mse import MseLoss
-from .perceptual import PerceptualLoss
-from .regions import label_regions
-from .segmentation import SegmentationLoss
-
-TERMS: dict[str, type[LossTerm]] = {
-    term.TERM: term for term in (L1Loss, MseLoss, AfpLoss, PerceptualLoss, HuAnchorLoss, SegmentationLoss)
-}
 
 
 class CompositeLoss(nn.Module):
@@ -37,7 +27,7 @@ class CompositeLoss(nn.Module):
         """The total, float32 and differentiable in `synthetic`, and each term's own value (unweighted, detached).
 
         synthetic, real: normalised CT (B, 1, z, y, x); mask: (B, 1 + R, z, y, x), the body and then the regions of
-        terms that are limited to some labels, in the order of `losses.regions.label_regions`.
+        terms that are limited to some labels, in the order of `label_regions`.
         """
         values = {name: term(synthetic, real, mask) for name, term in self.terms.items()}
         total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
@@ -71,24 +61,17 @@ def build_loss(terms: Sequence[Mapping], context: LossContext) -> CompositeLoss:
     not load.
     """
     if not terms:
-        raise ConfigError("loss: no terms", expected="a list with at least one of " + ", ".join(TERMS))
+        raise ConfigError("loss: no terms", expected="a list with at least one of " + ", ".join(LOSSES))
+    losses = [LOSSES.filled(entry) for entry in terms]
     context = replace(context, regions=label_regions(terms))
     built: dict[str, LossTerm] = {}
     weights: dict[str, float] = {}
-    for entry in terms:
-        kind = entry.get("term")
-        if kind not in TERMS:
-            near = get_close_matches(str(kind), TERMS, n=1)
-            raise ConfigError(
-                "loss: unknown term",
-                found=repr(kind),
-                expected=", ".join(TERMS),
-                hint=f"did you mean {near[0]}?" if near else "",
-            )
+    for loss in losses:
+        kind = loss.name
         count = sum(name == kind or name.startswith(f"{kind}_") for name in built) + 1
         name = kind if count == 1 else f"{kind}_{count}"
-        built[name] = TERMS[kind](entry, context)
-        weights[name] = entry.get("weight", 1.0)
+        built[name] = loss.build(context)
+        weights[name] = loss.options["weight"]
     return CompositeLoss(built, weights)
 
 

@@ -25,7 +25,7 @@ class FeatureDistance(LossTerm):
         super().__init__(options, context)
         if self.options["weighting"] != "uniform" and self.options["layer_weights"] is not None:
             raise ConfigError(
-                f"loss term {self.TERM}: layer_weights beside weighting: {self.options['weighting']}",
+                f"loss term {self.term}: layer_weights beside weighting: {self.options['weighting']}",
                 expected="one of the two",
                 hint="choose the layers by `layers`",
             )

@@ -18,8 +18,6 @@ class SegmentationLoss(LossTerm):
     batch, but only over the foreground classes present in the target. Labels are not smoothed.
     """
 
-    TERM = "segmentation"
-
     def __init__(self, options: Mapping, context: LossContext):
         super().__init__(options, context)
         self.shares = named_weights(self.options["networks"])

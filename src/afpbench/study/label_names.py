@@ -5,10 +5,10 @@ data source. Only what the cases' own label maps hold can be named: a structure 
 its own has no values there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ..data.sources import class_ids, segmenter_groups
-from ..losses.regions import label_regions
+from .kinds.registry import LOSSES
 
 
 def label_values(task: Mapping) -> dict[str, list[int]]:
@@ -33,3 +33,11 @@ def used_names(variant: Mapping) -> list[str]:
     names = [] if isinstance(sampling, str) else list(sampling)
     names += [name for region in label_regions(variant["loss"]) for name in region]
     return list(dict.fromkeys(names))
+
+
+def label_regions(terms: Iterable[Mapping]) -> list[tuple[str, ...]]:
+    """The groups of names that the terms of a loss are limited to, each once, in order.
+
+    The mask that comes with patches has the body in channel 0 and the i-th of these in channel i + 1.
+    """
+    return [group for group in dict.fromkeys(LOSSES.filled(term).label_names() for term in terms) if group]

@@ -51,17 +51,26 @@ def shown(value: object) -> str:
 
 @functools.cache
 def study_schema() -> dict:
-    """The whole schema with every `$ref` replaced by what it names and the loss terms' branches put in."""
-    raw = _read_yaml(SCHEMA_PATH)
-    from ..losses.schemas import SCHEMAS
+    """The whole schema with every `$ref` replaced by what it names and the branches of all kinds put in."""
+    from .kinds.registry import LOSSES
 
-    term = raw["$defs"]["loss_term"]
-    term["properties"]["term"]["enum"] = list(SCHEMAS)
-    term["allOf"] = [
-        {"if": {"required": ["term"], "properties": {"term": {"const": name}}}, "then": schema}
-        for name, schema in SCHEMAS.items()
-    ]
+    raw = _read_yaml(SCHEMA_PATH)
+    _put_kinds(raw["$defs"]["loss_term"], LOSSES)
     return _inline(raw, raw["$defs"])
+
+
+def _put_kinds(part: dict, registry) -> None:
+    """Put the branches of a registry's kinds into a tagged part, in place; one with a default is its tag's too."""
+    tag = registry.base.TAG
+    part["properties"][tag]["enum"] = registry.names()
+    default = part["properties"][tag].get("default")
+    part["allOf"] = [
+        {
+            "if": {"properties": {tag: {"const": name}}, **({} if name == default else {"required": [tag]})},
+            "then": kind.schema(),
+        }
+        for name, kind in registry.classes().items()
+    ]
 
 
 def task_schema() -> dict:

@@ -6,7 +6,7 @@ import json
 import pytest
 import yaml
 
-from afpbench.losses.schemas import SCHEMAS
+from afpbench.study.kinds.registry import LOSSES
 from afpbench.study.label_names import label_values, used_names
 from afpbench.study.load import StudyError, load_study
 
@@ -149,9 +149,9 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.variants.l1.loss", {"term": "l1"}, "tasks.lung.variants.l1.loss: wrong type; found: a group of keys; "
          "allowed: a list of loss terms"),
         ("LUNG.variants.l1.loss.0.term", "l11", "tasks.lung.variants.l1.loss[0].term: not allowed; found: 'l11'; "
-         f"allowed: {', '.join(SCHEMAS)}; did you mean 'l1'?"),
+         f"allowed: {', '.join(LOSSES)}; did you mean 'l1'?"),
         ("LUNG.variants.l1.loss.0.wight", 2, "tasks.lung.variants.l1.loss[0].wight: unknown key; "
-         f"allowed: {', '.join(SCHEMAS['l1']['properties'])}; did you mean 'weight'?"),
+         f"allowed: {', '.join(LOSSES['l1'].schema()['properties'])}; did you mean 'weight'?"),
         ("LUNG.variants.afp.loss.0.networks", "navi", "tasks.lung.variants.afp.loss[0].networks: wrong type; "
          "found: 'navi'; allowed: a list not empty"),
         ("LUNG.variants.afp.loss.0.networks", [3], "tasks.lung.variants.afp.loss[0].networks[0]: wrong type; "

@@ -19,9 +19,9 @@ from nnunet_folder import make_folder
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import TrainingError
 from afpbench.inference.synthesis import Generator
-from afpbench.losses.l1 import L1Loss
 from afpbench.metrics.image import image_metrics
 from afpbench.segmenters.training import _key, train_segmenter
+from afpbench.study.kinds.losses.l1 import L1
 from afpbench.training import checkpoints, run
 from afpbench.training.training_set import build
 from afpbench.training.variant import train_variant
@@ -179,14 +179,14 @@ def weights_of(folder):
 
 def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(training_set, tmp_path, monkeypatch):
     """From the fifth patch on, a term of value 0 whose gradient is 0 times infinity."""
-    calls, original = [], L1Loss.forward
+    calls, original = [], L1.value
 
-    def forward(self, synthetic, real, mask=None):
+    def value(self, synthetic, real, region=None):
         calls.append(1)
-        value = original(self, synthetic, real, mask)
-        return value if len(calls) < 5 else value + (synthetic - synthetic.detach()).abs().sqrt().mean()
+        result = original(self, synthetic, real, region)
+        return result if len(calls) < 5 else result + (synthetic - synthetic.detach()).abs().sqrt().mean()
 
-    monkeypatch.setattr(L1Loss, "forward", forward)
+    monkeypatch.setattr(L1, "value", value)
     with pytest.raises(TrainingError, match=r"(?s)thorax/l1: the gradient is not finite in epoch .*on cases \['p"):
         train(training_set, tmp_path)
 

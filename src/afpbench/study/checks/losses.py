@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ...losses.regions import region_names
+from ..kinds.registry import LOSSES
 from ..label_names import label_values
 from ..schema import not_among
 from .networks import NO_LOGITS
@@ -28,7 +28,7 @@ def _label_names(place: str, variant: dict, task: dict, labels: list[str]) -> li
     sampling = variant["training"]["patch_sampling"]
     named = {"training.patch_sampling": [] if isinstance(sampling, str) else sampling}
     for index, term in enumerate(variant["loss"]):
-        named[f"loss[{index}].region_of"] = region_names(term)
+        named[f"loss[{index}].region_of"] = LOSSES.filled(term).label_names()
     what = "no such structure or label in the data's label maps"
     return [
         not_among(f"{place}.{key}", name, known, what)

@@ -2,10 +2,10 @@
 
 import torch
 
-from ...base import hardware
-from ...features.nnunet import load_checkpoint
-from ...generators import adversarial
-from . import nnUNetTrainerTranslation as translation
+from afpbench.base import hardware
+from afpbench.features.nnunet import load_checkpoint
+from afpbench.generators import adversarial
+from afpbench.training.trainers import nnUNetTrainerTranslation as translation
 
 
 class ConstantThenLinear:
@@ -38,7 +38,7 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
     def initialize(self):
         """Both networks; with `init_from` both start from the other variant's weights."""
         # Here and not above: nnU-Net reads this file in every training, and MONAI takes its time.
-        from ...generators.discriminator import MultiScaleDiscriminator
+        from afpbench.generators.discriminator import MultiScaleDiscriminator
 
         super().initialize()
         sizes = self.options["discriminator"]

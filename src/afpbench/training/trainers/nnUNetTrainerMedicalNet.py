@@ -4,8 +4,7 @@ import torch
 
 # As a module: nnU-Net looks for trainers by the names that a file holds.
 import afpbench.training.trainers.nnUNetTrainerStudy as study
-
-from ..medicalnet import MedicalNetSegmenter
+from afpbench.training.medicalnet import MedicalNetSegmenter
 
 
 class nnUNetTrainerMedicalNet(study.nnUNetTrainerStudy):

@@ -5,9 +5,9 @@ from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from batchgeneratorsv2.transforms.utils.deep_supervision_downsampling import DownsampleSegForDSTransform
 from batchgeneratorsv2.transforms.utils.remove_label import RemoveLabelTansform
 
-from ...base import hardware
-from ..augmentation import spatial_transforms
-from ..base import ResumableTrainer
+from afpbench.base import hardware
+from afpbench.training.augmentation import spatial_transforms
+from afpbench.training.base import ResumableTrainer
 
 
 class nnUNetTrainerStudy(ResumableTrainer):

@@ -5,18 +5,18 @@ import torch
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
-from ...base import hardware
-from ...base.log import logger
-from ...features.nnunet import load_checkpoint
-from ...losses import LossContext, build_loss, check_gradient
-from ...losses.regions import label_regions
-from ...volumes import normalization
-from .. import processes
-from ..augmentation import MRIntensityTransform, spatial_transforms
-from ..base import ResumableTrainer
-from ..regions import LabelsToRegions
-from ..sampling import CentredDataset, check_present
-from ..whole_cases import mean_of_cases, validate_cases
+from afpbench.base import hardware
+from afpbench.base.log import logger
+from afpbench.features.nnunet import load_checkpoint
+from afpbench.losses import LossContext, build_loss, check_gradient
+from afpbench.study.label_names import label_regions
+from afpbench.training import processes
+from afpbench.training.augmentation import MRIntensityTransform, spatial_transforms
+from afpbench.training.base import ResumableTrainer
+from afpbench.training.regions import LabelsToRegions
+from afpbench.training.sampling import CentredDataset, check_present
+from afpbench.training.whole_cases import mean_of_cases, validate_cases
+from afpbench.volumes import normalization
 
 
 class nnUNetTrainerTranslation(ResumableTrainer):

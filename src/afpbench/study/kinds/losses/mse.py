@@ -1,0 +1,18 @@
+"""Squared error between images."""
+
+from ..loss import Loss
+
+
+class Mse(Loss):
+    """Mean squared difference of the normalised CT.
+
+    The loss of the authors' first adaptation of nnU-Net to synthesis (see section 2.3 of the paper).
+    """
+
+    name = "mse"
+    citation = "Longuefosse et al., Adapted nnU-Net: a robust baseline for cross-modality synthesis, 2024"
+
+    def value(self, synthetic, real, region=None):
+        from torch.nn.functional import mse_loss
+
+        return mse_loss(synthetic.float(), real.float())

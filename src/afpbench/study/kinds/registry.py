@@ -1,0 +1,243 @@
+"""Which kinds there are. They are named here and imported when a study is planned; a new one changes no other file.
+
+A kind of a user's own comes from an installed package (entry points in the group `afpbench.losses` and so on), or from
+a file that the study names under `extensions`. Jobs learn of such files by an environment variable.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from ...base.errors import ConfigError
+from .generator import Generator
+from .kind import Kind
+from .loss import Loss
+from .metric import Metric
+from .network import Network
+from .segmenter import Segmenter
+from .source import Source
+from .table import Table
+
+EXTENSIONS_VARIABLE = "AFPBENCH_EXTENSIONS"
+HERE = __package__
+
+K = TypeVar("K", bound=Kind)
+
+
+class Registry(Generic[K]):
+    """The kinds of one group: name -> class, each imported when it is first asked for."""
+
+    def __init__(self, group: str, base: type[K], built_in: Mapping[str, str]):
+        """group: as entry points and `afpbench list` call it. built_in: name -> "module:Class", relative to here."""
+        self.group = group
+        self.base = base
+        self._built_in = dict(built_in)
+        self._installed: dict[str, str] | None = None
+        self._loaded: dict[str, type[K]] = {}
+        self._of_files: dict[str, type[K]] = {}
+
+    def names(self) -> list[str]:
+        """Every kind's name: built in, installed, of the study's files."""
+        return [*self._built_in, *self._entry_points(), *self._of_files]
+
+    def classes(self) -> dict[str, type[K]]:
+        """Name -> class, of all kinds."""
+        return {name: self[name] for name in self.names()}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names()
+
+    def __getitem__(self, name: str) -> type[K]:
+        """The class of a kind. Raises ConfigError for a name that there is not, with the nearest that there is."""
+        if name in self._of_files:
+            return self._of_files[name]
+        if name not in self._loaded:
+            target = self._built_in.get(name) or self._entry_points().get(name)
+            if target is None:
+                raise self._unknown(name)
+            self._loaded[name] = self._import(name, target)
+        return self._loaded[name]
+
+    def make(self, options: Mapping[str, Any], entry: str = "", task: Any = None) -> K:
+        """The kind that an entry of the study file names, with its options."""
+        return self[options[self.base.TAG]](options, entry, task)
+
+    def filled(self, options: Mapping[str, Any]) -> K:
+        """The same for a job, with the defaults of what is left out. Raises ConfigError for an unknown option."""
+        kind = self[options.get(self.base.TAG, "")]
+        return kind(kind.filled(options))
+
+    def origin(self, name: str) -> str:
+        """Where a kind comes from, for people: "built in", its package, or its file."""
+        if name in self._built_in:
+            return "built in"
+        module = self[name].__module__
+        return str(inspect.getfile(self[name])) if name in self._of_files else module.partition(".")[0]
+
+    def add_file_class(self, cls: type[K], path: Path) -> None:
+        """Register a class of an extension file."""
+        self._check(cls, str(path))
+        if cls.name in self.names():
+            raise ConfigError(
+                f"extensions: two {self.group} are named '{cls.name}'",
+                found=f"{path} and {self.origin(cls.name)}",
+                hint="give the class another `name`",
+            )
+        self._of_files[cls.name] = cls
+
+    def forget_files(self) -> None:
+        """Leave out the classes of extension files."""
+        self._of_files = {}
+
+    def _entry_points(self) -> dict[str, str]:
+        if self._installed is None:
+            found: dict[str, str] = {}
+            for point in importlib.metadata.entry_points(group=f"afpbench.{self.group}"):
+                if point.name in self._built_in or found.get(point.name, point.value) != point.value:
+                    other = found.get(point.name, "one that is built in")
+                    raise ConfigError(
+                        f"two {self.group} are named '{point.name}'",
+                        found=f"{point.value} and {other}",
+                        hint="rename or uninstall one of the packages that bring them",
+                    )
+                found[point.name] = point.value
+            self._installed = found
+        return self._installed
+
+    def _import(self, name: str, target: str) -> type[K]:
+        module, _, attribute = target.partition(":")
+        try:
+            loaded = import_module(module, HERE)
+            cls = getattr(loaded, attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"{self.group} '{name}' cannot be loaded from {target}",
+                found=f"{type(error).__name__}: {error}",
+                expected="a module that can be imported where a study is planned, with this class",
+                hint="import what is heavy inside the methods that use it, or install it here",
+            ) from error
+        self._check(cls, target)
+        if cls.name != name:
+            raise ConfigError(f"{self.group} '{name}': its class calls itself otherwise", found=cls.name, expected=name)
+        return cls
+
+    def _check(self, cls: type, where: str) -> None:
+        if not (isinstance(cls, type) and issubclass(cls, self.base)) or not cls.name:
+            raise ConfigError(
+                f"{where}: not one of the {self.group}",
+                found=getattr(cls, "__name__", repr(cls)),
+                expected=f"a subclass of {self.base.__name__} with a `name`",
+            )
+
+    def _unknown(self, name: str) -> ConfigError:
+        names = self.names()
+        near = get_close_matches(str(name), names, n=1)
+        return ConfigError(
+            f"{self.group}: no such kind",
+            found=repr(name),
+            expected=", ".join(names),
+            hint=f"did you mean {near[0]}?" if near else "`extensions` in the study file names files with more",
+        )
+
+
+SOURCES = Registry("sources", Source, {})
+SEGMENTERS = Registry("segmenters", Segmenter, {})
+NETWORKS = Registry("networks", Network, {})
+GENERATORS = Registry("generators", Generator, {})
+LOSSES = Registry(
+    "losses",
+    Loss,
+    {
+        "l1": ".losses.l1:L1",
+        "mse": ".losses.mse:Mse",
+        "afp": ".losses.afp:Afp",
+        "perceptual": ".losses.perceptual:Perceptual",
+        "hu_anchor": ".losses.hu_anchor:HuAnchor",
+        "segmentation": ".losses.segmentation:Segmentation",
+    },
+)
+METRICS = Registry("metrics", Metric, {})
+TABLES = Registry("tables", Table, {})
+REGISTRIES: dict[str, Registry[Any]] = {
+    registry.group: registry for registry in (SOURCES, SEGMENTERS, NETWORKS, GENERATORS, LOSSES, METRICS, TABLES)
+}
+
+
+def use_extensions(paths: Iterable[str | Path], root: Path) -> None:
+    """Take the kinds of these files, in the place of those of any study before, here and in processes started later.
+
+    Raises ConfigError for a file that is missing, cannot be imported, or holds no kind.
+    """
+    files = [Path(os.path.normpath(root / Path(path).expanduser())).absolute() for path in paths]
+    for registry in REGISTRIES.values():
+        registry.forget_files()
+    for path in dict.fromkeys(files):
+        _load_file(path)
+    os.environ[EXTENSIONS_VARIABLE] = os.pathsep.join(map(str, dict.fromkeys(files)))
+
+
+def extensions() -> list[Path]:
+    """The extension files in use."""
+    return [Path(path) for path in os.environ.get(EXTENSIONS_VARIABLE, "").split(os.pathsep) if path]
+
+
+def _load_file(path: Path) -> None:
+    module = _import_file(path)
+    found = [
+        cls
+        for cls in vars(module).values()
+        if isinstance(cls, type) and issubclass(cls, Kind) and cls.__module__ == module.__name__ and cls.name
+    ]
+    if not found:
+        raise ConfigError(
+            f"extensions: {path} holds no kind",
+            expected="a class that derives from one of afpbench.study.kinds and has a `name`",
+        )
+    for cls in found:
+        REGISTRIES[cls.GROUP].add_file_class(cls, path)
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise ConfigError(
+            f"extensions: no such file: {path}",
+            expected="a Python file",
+            hint="relative paths start from the folder where Snakemake runs",
+        )
+    name = f"afpbench_extension_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"extensions: {path} is not a Python file", expected="a name that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise ConfigError(
+            f"extensions: {path} cannot be imported",
+            found=f"{type(error).__name__}: {error}",
+            hint="import what is heavy inside the methods that use it, so that a study can be planned without it",
+        ) from error
+    return module
+
+
+def _of_environment() -> None:
+    """A job knows the extension files from the process that started it."""
+    if paths := extensions():
+        use_extensions(paths, Path.cwd())
+
+
+_of_environment()
