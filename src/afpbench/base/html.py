@@ -65,7 +65,8 @@ def table(
     lines += [f"<caption>{text(caption)}</caption>"] if caption else []
     top = "".join(f'<th scope="col">{text(head)}</th>' for head in heads)
     lines.append(f"<thead><tr>{top}</tr></thead><tbody>")
-    for (first, *others), kind in zip_longest(rows, kinds, fillvalue=""):
+    for row, kind in zip_longest(rows, kinds, fillvalue=""):
+        first, *others = list(row)
         cells = "".join(_cell(other) for other in others)
         lines.append(f'<tr{_class(kind)}><th scope="row">{text(first)}</th>{cells}</tr>')
     return "\n".join([*lines, "</tbody></table></div>"])

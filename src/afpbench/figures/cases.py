@@ -26,7 +26,7 @@ class Context:
     "tolerance_mm"}.
     """
 
-    root: str | Path
+    root: Path
     rows: Sequence[str]
     labels: Mapping[str, str]
     reference: str

@@ -38,7 +38,8 @@ def camera_for(
     extent = np.abs(axes) @ (box_mm[1] - box_mm[0])
     scale = longest / extent[:2].max()
     pixels = (max(2, round(extent[0] * scale)), max(2, round(extent[1] * scale)))
-    return Camera(tuple(spacing_mm), centre, extent, pixels, axes)
+    z, y, x = spacing_mm
+    return Camera((z, y, x), centre, extent, pixels, axes)
 
 
 def view_axes(turn_degrees: float, rise_degrees: float) -> np.ndarray:

@@ -75,6 +75,7 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     structure = structure_mask(context, zoom["structure"], "ct", case) & inside
     view = choose_view(plane, inside, structure, ct.spacing_mm, zoom["size_mm"])
     images = {row: _on_grid(read_synthetic(context.root, row, case), ct, case, row) for row in context.rows}
+    panels: list[tuple[str, np.ndarray, np.ndarray | None, str]]
     panels = [("MR", mr.array, None, ""), ("Real CT", ct.array, None, "")]
     for row, array in images.items():
         panels.append((context.label(row), array, _error(array, ct.array, inside), _values(context, long, row, case,
@@ -100,10 +101,10 @@ def choose_view(
     sides = [max(2, min(round(size_mm / spacing_mm[other]), n)) for other, n in zip(others, edge.shape, strict=True)]
     row, column = _densest(edge, sides)
     spans = [
-        _span(inside.any(axis=tuple(o for o in range(3) if o != other)), MARGIN_MM / spacing_mm[other])
+        _span(np.asarray(inside.any(axis=tuple(o for o in range(3) if o != other))), MARGIN_MM / spacing_mm[other])
         for other in others
     ]
-    return View(plane, index, spans[0], spans[1], (row, column, *sides), tuple(spacing_mm[other] for other in others))
+    return View(plane, index, spans[0], spans[1], (row, column, *sides), (spacing_mm[others[0]], spacing_mm[others[1]]))
 
 
 def _densest(edge: np.ndarray, sides: Sequence[int]) -> tuple[int, int]:
@@ -185,7 +186,7 @@ def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window
             limit = options["error_hu"]
             error_image = _show(axis, view.shown(error), view, (-limit, limit), "RdBu_r")
             axis.set_xlabel(values, labelpad=2, fontsize=6.5)
-    if error_image is not None:
+    if error_image is not None and legend is not None:
         _scale(figure, place, legend, error_image, options)
     return figure
 

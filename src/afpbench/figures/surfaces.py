@@ -101,7 +101,7 @@ def _compose(context: Context, case: str, blocks: Sequence[tuple[str, list]]):
             line, column = divmod(index, columns)
             top = y + line * height + title
             box = (0.06 + column * side, total - top - (height - title - below), side - 0.06, height - title - below)
-            axis = figure.add_axes([box[0] / width, box[1] / total, box[2] / width, box[3] / total])
+            axis = figure.add_axes((box[0] / width, box[1] / total, box[2] / width, box[3] / total))
             axis.imshow(picture, interpolation="bilinear")
             axis.set_title(style.wrapped(label), pad=3)
             axis.set_xlabel(values, labelpad=2, fontsize=6.5)
@@ -109,8 +109,8 @@ def _compose(context: Context, case: str, blocks: Sequence[tuple[str, list]]):
             for spine in axis.spines.values():
                 spine.set_visible(False)
         y += height * count
-    words = ("in both, to within one voxel", "only in the synthetic CT", "only in the real CT")
-    handles = [Patch(color=colour, label=text) for colour, text in zip(COLOURS, words, strict=True)]
+    meanings = ("in both, to within one voxel", "only in the synthetic CT", "only in the real CT")
+    handles = [Patch(color=colour, label=text) for colour, text in zip(COLOURS, meanings, strict=True)]
     figure.legend(
         handles=handles, loc="lower left", ncols=3 if columns >= 5 else 1, bbox_to_anchor=(0.0, 0.0), handlelength=1.2
     )

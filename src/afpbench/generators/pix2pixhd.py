@@ -69,7 +69,7 @@ class PlainNorm(nn.InstanceNorm3d):
     def __init__(self, features: int):
         super().__init__(features, affine=True)
 
-    def forward(self, x: torch.Tensor, mr: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, mr: torch.Tensor | None = None) -> torch.Tensor:
         return super().forward(x)
 
 
@@ -100,5 +100,6 @@ def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv3d:
     """A convolution that keeps the size (or halves it, rounded up), with pix2pixHD's first weights."""
     module = nn.Conv3d(inputs, outputs, kernel, stride, padding=kernel // 2)
     nn.init.normal_(module.weight, 0.0, 0.02)
-    nn.init.zeros_(module.bias)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
     return module

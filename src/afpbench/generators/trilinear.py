@@ -22,12 +22,12 @@ class TrilinearUNet(PlainConvUNet):
 
 def _enlarge(transposed: nn.ConvTranspose3d) -> nn.Sequential:
     stride = transposed.stride
-    kernel = [3 if step > 1 else 1 for step in stride]
+    kz, ky, kx = (3 if step > 1 else 1 for step in stride)
     convolution = nn.Conv3d(
         transposed.in_channels,
         transposed.out_channels,
-        kernel,
-        padding=[size // 2 for size in kernel],
+        (kz, ky, kx),
+        padding=(kz // 2, ky // 2, kx // 2),
         bias=transposed.bias is not None,
     )
     return nn.Sequential(nn.Upsample(scale_factor=tuple(map(float, stride)), mode="trilinear"), convolution)

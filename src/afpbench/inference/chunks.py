@@ -36,7 +36,7 @@ def run_chunk(prepared: dict[str, Path], record: Path, make: Make) -> None:
 
 def failures(records: Iterable[str | Path]) -> dict[str, str]:
     """Case -> reason, of the cases that any of the records calls failed."""
-    found = {}
+    found: dict[str, str] = {}
     for record in records:
         for entry in read_json(record)["cases"]:
             if entry["status"] != "ok":

@@ -39,7 +39,8 @@ def patch_starts(size: int, patch: int, overlap: float) -> list[int]:
 def grid(shape, patch, overlap: float | Sequence[float]) -> Starts:
     """The patch starts of each axis (z, y, x). overlap: one for all axes, or one for each."""
     overlaps = [overlap] * 3 if isinstance(overlap, int | float) else overlap
-    return tuple(patch_starts(s, p, o) for s, p, o in zip(shape, patch, overlaps, strict=True))
+    z, y, x = (patch_starts(s, p, o) for s, p, o in zip(shape, patch, overlaps, strict=True))
+    return z, y, x
 
 
 def intervals(starts: list[int], patch: int, size: int) -> list[Cell]:
@@ -114,8 +115,9 @@ def _combine(blocks: list[np.ndarray], weights: list[np.ndarray], method: str) -
     if method == "median":
         return median(blocks)
     if method == "mean":
-        return np.mean(blocks, axis=0, dtype=np.float64)
-    return np.sum([b * w for b, w in zip(blocks, weights, strict=True)], axis=0) / np.sum(weights, axis=0)
+        return np.asarray(np.mean(blocks, axis=0, dtype=np.float64))
+    total: np.ndarray = np.sum([b * w for b, w in zip(blocks, weights, strict=True)], axis=0)
+    return np.asarray(total / np.sum(weights, axis=0))
 
 
 def median(blocks: list[np.ndarray]) -> np.ndarray:

@@ -51,6 +51,8 @@ class GradientNormWeighting(UniformWeighting):
     and their sum N, instead of a renormalisation after each step. L_i(0) is that of the first patches.
     """
 
+    first: torch.Tensor
+
     def __init__(self, layers: int, alpha: float):
         super().__init__()
         self.alpha = alpha
@@ -68,7 +70,7 @@ class GradientNormWeighting(UniformWeighting):
     def _balance(self, weights, values, image) -> torch.Tensor:
         if not self.first.any():
             self.first.copy_(values.detach())
-        norms = torch.stack([image_gradient(value, image).norm() for value in values]).to(weights.dtype)
+        norms = torch.stack([_gradient_norm(value, image) for value in values]).to(weights.dtype)
         rates = values.detach() / self.first.clamp_min(torch.finfo(torch.float32).tiny)
         tiny = torch.finfo(torch.float32).tiny
         mean = (weights * norms).mean().detach().clamp_min(tiny)
@@ -84,3 +86,9 @@ def build_weighting(kind: str, layers: int, alpha: float) -> UniformWeighting:
     if kind == "uncertainty":
         return UncertaintyWeighting(layers)
     return GradientNormWeighting(layers, alpha) if kind == "gradient_norm" else UniformWeighting()
+
+
+def _gradient_norm(value: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """The norm of a layer's gradient with respect to the image; 0 for a layer without one."""
+    gradient = image_gradient(value, image)
+    return value.new_zeros(()) if gradient is None else gradient.norm()

@@ -169,7 +169,7 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
             "effect_size": test.effect_size, "direction": _direction(metric, test.effect_size),
             "significant": bool(test.p < alpha), "method": test.method,
         })  # fmt: skip
-    adjusted = holm([np.nan if entry["variant"] in controls else entry["p"] for entry in lines])
+    adjusted = holm(np.array([np.nan if entry["variant"] in controls else entry["p"] for entry in lines]))
     return [entry | {"p_holm": p} for entry, p in zip(lines, adjusted, strict=True)]
 
 

@@ -13,7 +13,7 @@ OPERATORS = {
     "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 }
 
-_libraries = []  # a torch.library.Library takes its declarations with it when it dies
+_libraries: list[object] = []  # a torch.library.Library takes its declarations with it when it dies
 
 
 def ensure_torchvision_operators() -> list[str]:

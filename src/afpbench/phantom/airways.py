@@ -82,14 +82,14 @@ def grow(
         radius = parent.radius_mm * ratio
         if radius < smallest_mm or len(half) < 4:
             continue
-        heading = half.mean(axis=0) - start
-        distance = np.linalg.norm(heading)
-        heading = _limited(heading / max(distance, 1e-6), parent.direction, 75)
+        way = half.mean(axis=0) - start
+        distance = np.linalg.norm(way)
+        heading = _limited(way / max(distance, 1e-6), parent.direction, 75)
         length = np.clip(0.45 * distance, 3.0 * radius, 32)
-        child = _fitting(rng, start, heading, length, half, free)
-        if child is None:
+        path = _fitting(rng, start, heading, length, half, free)
+        if path is None:
             continue
-        child = Branch(child, radius, generation, lobe, wall_thickness(radius))
+        child = Branch(path, radius, generation, lobe, wall_thickness(radius))
         parent.children.append(child)
         grow(rng, child, half, lobe, free, last_generation, smallest_mm)
 

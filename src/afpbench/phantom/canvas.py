@@ -7,20 +7,20 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .fields import SmoothField
 from .labels import LABELS
 from .tissues import TISSUE
 
 Box = tuple[slice, slice, slice]
+Positions = Sequence[float] | np.ndarray  # one number per axis
 
 
 class Canvas:
     """Two uint8 volumes (z, y, x), labels and tissues, with the voxels' model coordinates X, Y, Z (float32)."""
 
-    def __init__(
-        self, shape: tuple[int, int, int], spacing_mm: Sequence[float], origin_mm: Sequence[float], warp: SmoothField
-    ):
+    def __init__(self, shape: tuple[int, int, int], spacing_mm: Positions, origin_mm: Positions, warp: SmoothField):
         """shape, spacing_mm: z, y, x; origin_mm: the centre of voxel (0, 0, 0) in x, y, z."""
         self.shape, self.spacing_mm, self.origin_mm = shape, tuple(spacing_mm), tuple(origin_mm)
         self.z, self.y, self.x = (
@@ -35,7 +35,7 @@ class Canvas:
         self.labels = np.zeros(shape, np.uint8)
         self.tissue = np.zeros(shape, np.uint8)
 
-    def box(self, low_mm: Sequence[float], high_mm: Sequence[float], margin_mm: float | None = None) -> Box:
+    def box(self, low_mm: Positions, high_mm: Positions, margin_mm: float | None = None) -> Box:
         """The slices z, y, x around the corners low and high (x, y, z), widened by the warp's reach."""
         margin = self.reach_mm if margin_mm is None else margin_mm
         slices = []
@@ -45,7 +45,8 @@ class Canvas:
             start = min(max(math.floor((low - origin) / step), 0), self.shape[axis])
             stop = min(max(math.ceil((high - origin) / step) + 1, start), self.shape[axis])
             slices.append(slice(start, stop))
-        return tuple(slices)
+        z, y, x = slices
+        return z, y, x
 
     def coordinates(self, box: Box) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Model coordinates x, y, z of a box's voxels."""
@@ -74,7 +75,7 @@ class Canvas:
         self.tissue[mask] = TISSUE[tissue]
 
     def ellipsoid(
-        self, centre_mm: Sequence[float], radii_mm: Sequence[float], turn: np.ndarray | None = None, power: float = 2.0
+        self, centre_mm: ArrayLike, radii_mm: ArrayLike, turn: np.ndarray | None = None, power: float = 2.0
     ) -> tuple[Box, np.ndarray]:
         """A box and in it the ellipsoid's level: below 1 inside (to the power `power`; 2 is the plain ellipsoid).
 
@@ -83,7 +84,7 @@ class Canvas:
         centre, radii = np.asarray(centre_mm, float), np.asarray(radii_mm, float)
         half = radii if turn is None else np.sqrt(((np.asarray(turn) * radii[:, None]) ** 2).sum(axis=0)) * 1.3
         box = self.box(centre - half, centre + half)
-        offsets = [axis - c for axis, c in zip(self.coordinates(box), np.float32(centre), strict=True)]
+        offsets = [axis - c for axis, c in zip(self.coordinates(box), centre.astype(np.float32), strict=True)]
         if turn is not None:
             offsets = [sum(np.float32(row[i]) * offsets[i] for i in range(3)) for row in turn]
         if power == 2.0:
@@ -110,8 +111,8 @@ class Canvas:
 
     def tube(
         self,
-        points_mm: Sequence[Sequence[float]],
-        radii_mm: float | Sequence[float],
+        points_mm: ArrayLike,
+        radii_mm: ArrayLike,
         label: str,
         tissue: str,
         stretch_z: float = 1.0,
@@ -125,7 +126,7 @@ class Canvas:
             self.paint(box, distance < r, label, tissue, over)
 
 
-def spline(points: Sequence[Sequence[float]], count: int) -> np.ndarray:
+def spline(points: ArrayLike, count: int) -> np.ndarray:
     """A smooth curve (count, 3) through the control points (n >= 2, 3)."""
     from scipy.interpolate import CubicSpline, PchipInterpolator
 

@@ -52,7 +52,7 @@ def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[fl
     record = {"region": region, "index": index, "seed": seed, "spacing_mm": list(spacing)}
     record |= REGIONS[region](canvas, anatomy)
     look = case_look(look_rng, region)
-    texture = render.draw_texture(look_rng, tuple(size // 2 for size in canvas.shape))
+    texture = render.draw_texture(look_rng, [size // 2 for size in canvas.shape])
     kernel = {
         "noise_hu": round(ct_rng.uniform(9, 15), 3),
         "sharpening": round(ct_rng.uniform(0.35, 0.6), 3),
@@ -90,16 +90,16 @@ def _checked(region: str, index: int, seed: int, spacing_mm) -> tuple[float, flo
         raise ConfigError(
             f"phantom {region}: case number and seed must not be negative", found=f"index {index}, seed {seed}"
         )
-    spacing = tuple(float(value) for value in np.broadcast_to(np.asarray(spacing_mm, float), (3,)))
+    z, y, x = (float(value) for value in np.broadcast_to(np.asarray(spacing_mm, float), (3,)))
     low, high = SPACING_RANGE_MM
-    if not all(low <= value <= high for value in spacing):
+    if not all(low <= value <= high for value in (z, y, x)):
         raise ConfigError(
             f"phantom {region}: voxel size out of range",
             found=f"{spacing_mm} mm",
             expected=f"{low} to {high} mm",
             hint="the anatomy is laid out for 3 mm; set `data: spacing_mm: [3.0, 3.0, 3.0]`",
         )
-    return spacing
+    return z, y, x
 
 
 def _canvas(spacing: tuple, rng: np.random.Generator) -> tuple[Canvas, Geometry, tuple[slice, ...]]:
@@ -109,9 +109,10 @@ def _canvas(spacing: tuple, rng: np.random.Generator) -> tuple[Canvas, Geometry,
     step = np.array(spacing)
     origin = -(shape - 1) * step / 2
     fine_origin = -((shape + 2 * margin) * step) / 2 + step / 4
-    grid = Geometry(tuple(int(n) for n in shape), spacing, tuple(float(value) for value in origin[::-1]))
+    grid = Geometry.of(shape, spacing, origin[::-1])
     warp = random_field(rng, 4.0, (110, 260))
-    canvas = Canvas(tuple(int(n) for n in 2 * (shape + 2 * margin)), step / 2, fine_origin[::-1], warp)
+    z, y, x = (int(n) for n in 2 * (shape + 2 * margin))
+    canvas = Canvas((z, y, x), step / 2, fine_origin[::-1], warp)
     window = tuple(slice(int(m), int(m + n)) for m, n in zip(margin, shape, strict=True))
     return canvas, grid, window
 
@@ -119,8 +120,8 @@ def _canvas(spacing: tuple, rng: np.random.Generator) -> tuple[Canvas, Geometry,
 def _fine_labels(canvas: Canvas, grid: Geometry, window: tuple[slice, ...]) -> Volume:
     """The labels as painted: eight voxels where the CT, whose field of view this is, has one."""
     fine = tuple(slice(2 * part.start, 2 * part.stop) for part in window)
-    origin = tuple(o - step / 4 for o, step in zip(grid.origin_mm, grid.spacing_mm[::-1], strict=True))
-    geometry = Geometry(tuple(2 * n for n in grid.shape), tuple(step / 2 for step in grid.spacing_mm), origin)
+    origin = [o - step / 4 for o, step in zip(grid.origin_mm, grid.spacing_mm[::-1], strict=True)]
+    geometry = Geometry.of([2 * n for n in grid.shape], [step / 2 for step in grid.spacing_mm], origin)
     return Volume(np.ascontiguousarray(canvas.labels[fine]), geometry)
 
 

@@ -1,5 +1,7 @@
 """From painted anatomy to images: the CT in HU and the MR in its own position, field of view and contrast."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
@@ -13,7 +15,7 @@ from .tissues import TISSUE, Look
 MR_FACTOR = 3  # samples per MR voxel and axis
 
 
-def draw_texture(rng: np.random.Generator, shape: tuple[int, int, int]) -> np.ndarray:
+def draw_texture(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     """Correlated noise of mean 0 and SD 1 (float32): fine grain with slow variation under it."""
     grain = gaussian_filter(rng.standard_normal(shape, np.float32), 0.8)
     slow = gaussian_filter(rng.standard_normal([size // 4 + 2 for size in shape], np.float32), 1.2)
@@ -55,11 +57,7 @@ def mr_grid(rng: np.random.Generator, ct: Geometry) -> Geometry:
     centre = np.array(ct.origin_mm)[::-1] + (extent - np.array(ct.spacing_mm)) / 2
     centre = centre + rng.uniform(-5, 5, 3)
     origin = centre - (shape - 1) * spacing / 2
-    return Geometry(
-        tuple(int(n) for n in shape),
-        tuple(float(s) for s in spacing),
-        tuple(round(float(o), 3) for o in origin[::-1]),
-    )
+    return Geometry.of(shape, spacing, [round(float(o), 3) for o in origin[::-1]])
 
 
 def grid_axes(geometry: Geometry, factor: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -68,7 +66,8 @@ def grid_axes(geometry: Geometry, factor: int = 1) -> tuple[np.ndarray, np.ndarr
     for axis in range(3):
         step, origin = geometry.spacing_mm[axis], geometry.origin_mm[2 - axis]
         axes.append(origin + step * ((np.arange(geometry.shape[axis] * factor) + 0.5) / factor - 0.5))
-    return tuple(axes)
+    z, y, x = axes
+    return z, y, x
 
 
 def sample_indices(canvas: Canvas, deformation: Deformation, geometry: Geometry) -> tuple[np.ndarray, ...]:

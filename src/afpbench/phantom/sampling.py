@@ -14,9 +14,10 @@ def blocks(array: np.ndarray, factor: int) -> np.ndarray:
 
 def block_mean(array: np.ndarray, factor: int) -> np.ndarray:
     """The mean of every block, float32."""
-    return sum(
+    parts = [
         array[i::factor, j::factor, k::factor] for i in range(factor) for j in range(factor) for k in range(factor)
-    ) / np.float32(factor**3)
+    ]
+    return np.asarray(sum(parts) / np.float32(factor**3))
 
 
 def block_vote(labels: np.ndarray, factor: int) -> np.ndarray:

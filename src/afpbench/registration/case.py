@@ -70,7 +70,8 @@ def _find(mr: Volume, mr_body: np.ndarray, ct: Volume, options: dict, out: Path)
     near = dilated(mr_body, mr.spacing_mm, SAMPLING_MARGIN_MM)
     mask = near if options["mask"] == "body" else None
     pairs = _pairs(mr, near, ct, options)
-    best, attempts = None, []
+    best = np.zeros((*mr.geometry.shape, 3), np.float32)
+    attempts: list[dict] = []
     for times in range(options["folding"]["attempts"]):
         folder = out / f"attempt_{times}"
         field, attempt = _attempt(pairs, mask, stiffer(options, times) if times else options, folder)
@@ -94,8 +95,8 @@ def _pairs(mr: Volume, near: np.ndarray, ct: Volume, options: dict) -> list[tupl
     if count == 1:
         return [(fixed, moving)]
     regions = ((fixed, near), (moving, body_mask_ct(ct)))
-    edges = tuple(edge_strength(image, options["edge_smooth_mm"], region) for image, region in regions)
-    return [edges if number == 1 else (fixed, moving) for number in range(count)]
+    still, moved = (edge_strength(image, options["edge_smooth_mm"], region) for image, region in regions)
+    return [(still, moved) if number == 1 else (fixed, moving) for number in range(count)]
 
 
 def _attempt(pairs: list, mask: np.ndarray | None, options: dict, out: Path) -> tuple[np.ndarray, dict]:
@@ -103,7 +104,8 @@ def _attempt(pairs: list, mask: np.ndarray | None, options: dict, out: Path) -> 
     maps = parameter_maps(options, fixed.spacing_mm)
     if options.get("stiffness") and len(pairs) < max(images_needed(values) for _, values in maps):
         pairs = [*pairs, pairs[0]]  # the bending energy that a stiffer attempt has added
-    metrics = elastix.run_elastix(*zip(*pairs, strict=True), mask, [m for _, m in maps], options["threads"], out)
+    images = [first for first, _ in pairs], [second for _, second in pairs]
+    metrics = elastix.run_elastix(*images, mask, [m for _, m in maps], options["threads"], out)
     field = elastix.displacement_mm(elastix.transform_files(out), fixed.geometry)
     determinant = quality.jacobian_determinant(field, fixed.geometry)
     return field, {
@@ -145,7 +147,7 @@ def _moving(case: str, imported: Path, ct: Volume, options: dict) -> dict[str, V
     paths = {name: imported / f"{name}.nii.gz" for name in ("labels", "ct_contour")}
     if not options["external"]["ct"]:
         return {"ct": ct} | {name: io.read(path) for name, path in paths.items() if path.is_file()}
-    moving = {"ct": external.registered_volume(case, options, "ct")}
+    ct = external.registered_volume(case, options, "ct") or ct
     labels = external.registered_volume(case, options, "labels")
     if labels is None and paths["labels"].is_file():
         raise DataError(
@@ -154,7 +156,7 @@ def _moving(case: str, imported: Path, ct: Volume, options: dict) -> dict[str, V
             expected="the labels in the position of the registered CT",
             hint="set registration.external.labels, or give the transforms instead of the CT",
         )
-    return moving | ({"labels": labels} if labels is not None else {})
+    return {"ct": ct} | ({"labels": labels} if labels is not None else {})
 
 
 def _warp(case: str, moving: dict[str, Volume], mr: Volume, field: np.ndarray, out: Path, threshold_hu: float) -> dict:

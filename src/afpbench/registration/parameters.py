@@ -5,6 +5,7 @@ docs/explanation/registration.md goes through every parameter of the shipped map
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -149,7 +150,7 @@ def _metrics(stage: str, options: dict) -> dict:
     """
     edges, bending = options["edge_weight"] > 0, options["bending_energy_weight"] > 0
     count = 1 + edges + bending
-    values = {}
+    values: dict[str, Any] = {}
     if edges:
         pyramids = {
             "FixedImagePyramid": "FixedSmoothingImagePyramid",

@@ -120,7 +120,7 @@ def _data(task: Task) -> str:
 
 def _at_a_glance(task: Task) -> str:
     """For each column of the tables the reference row, and the variant with the best mean."""
-    reference, lines, best_rows, better = task.context["reference"], [], Counter(), 0
+    reference, lines, best_rows, better = task.context["reference"], [], Counter[str](), 0
     for metric, place, name in task.columns():
         means = {row: _mean(task, row, metric, place) for row in task.context["variants"]}
         known = {row: value for row, value in means.items() if not math.isnan(value)}
@@ -181,7 +181,9 @@ def _fragment(task: Task, stem: str) -> str:
 
 
 def _figures(task: Task) -> str:
-    parts, folded, last = [], [], []
+    parts: list[str] = []
+    folded: list[str] = []
+    last: list[str] = []
     for path, link in sorted(task.figures, key=lambda figure: ORDER.index(figure[0].stem.split("_")[0])):
         made = html.picture(path, CAPTIONS[path.stem.split("_")[0]], link)
         if path.stem in ("slices_sagittal", "slices_axial"):

@@ -138,16 +138,16 @@ def _shuffled(cases: list[str], seed: int, task: str, strata: dict[str, str] | N
 
 def _interleaved(order: list[str], strata: dict[str, str]) -> list[str]:
     """The same cases so that every stretch of them has each stratum in proportion; strata keep their own order."""
-    sizes, seen = Counter(strata[case] for case in order), Counter()
-    rank = {}
+    sizes, seen = Counter(strata[case] for case in order), Counter[str]()
+    rank: dict[str, float] = {}
     for case in order:
         seen[strata[case]] += 1
         rank[case] = (seen[strata[case]] - 0.5) / sizes[strata[case]]
-    return sorted(order, key=rank.get)
+    return sorted(order, key=rank.__getitem__)
 
 
 def _explicit(cases: list[str], lists: dict[str, list[str]], task: str) -> dict[str, list[str]]:
-    known, seen = set(cases), {}
+    known, seen = set(cases), dict[str, str]()
     for part, ids in lists.items():
         _check_unique(f"task {task}: splits.{part}", ids)
         unknown = sorted(set(ids) - known)

@@ -38,17 +38,16 @@ def published_tables() -> dict[str, PublishedTable]:
     """table key (`table1` ... `table6`) -> the published numbers."""
     tables: dict[str, PublishedTable] = {}
     source = resources.files(__package__).joinpath("published.csv")
-    with source.open(encoding="utf-8", newline="") as file:
-        for entry in csv.DictReader(file):
-            table = tables.setdefault(entry["table"], PublishedTable(entry["table"], {}, {}))
-            table.labels[entry["variant"]] = entry["label"]
-            table.values[entry["variant"], entry["metric"], entry["structure"]] = PublishedValue(
-                float(entry["mean"]),
-                float(entry["sd"]) if entry["sd"] else None,
-                int(entry["decimals"]),
-                entry["bold"] == "1",
-                entry["asterisk"] == "1",
-            )
+    for entry in csv.DictReader(source.read_text(encoding="utf-8").splitlines()):
+        table = tables.setdefault(entry["table"], PublishedTable(entry["table"], {}, {}))
+        table.labels[entry["variant"]] = entry["label"]
+        table.values[entry["variant"], entry["metric"], entry["structure"]] = PublishedValue(
+            float(entry["mean"]),
+            float(entry["sd"]) if entry["sd"] else None,
+            int(entry["decimals"]),
+            entry["bold"] == "1",
+            entry["asterisk"] == "1",
+        )
     return tables
 
 

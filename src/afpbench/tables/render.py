@@ -238,7 +238,7 @@ def _latex_character(character: str) -> str:
     """A character as plain ASCII for pdflatex: accents as commands, and the code of what LaTeX may not have."""
     if character.isascii():
         return character
-    base, *accents = unicodedata.normalize("NFD", character)
+    base, *accents = list(unicodedata.normalize("NFD", character))
     if base.isascii() and len(accents) == 1 and accents[0] in _ACCENTS:
         return rf"\{_ACCENTS[accents[0]]}{{{base}}}"
     return f"[U+{ord(character):04X}]"

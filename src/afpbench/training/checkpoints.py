@@ -4,6 +4,7 @@ kept, and the state of every random generator inside."""
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from ..base.log import logger
 
 def random_state() -> dict:
     """The state of Python's, NumPy's and torch's generators, as plain types and tensors."""
-    kind, keys, position, has_gauss, cached = np.random.get_state()
+    generator: dict[str, Any] = np.random.get_state(legacy=False)
+    kind, keys, position = generator["bit_generator"], generator["state"]["key"], generator["state"]["pos"]
+    has_gauss, cached = generator["has_gauss"], generator["gauss"]
     version, state, gauss = random.getstate()
     return {
         "python": [version, list(state), gauss],

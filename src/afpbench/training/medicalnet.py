@@ -37,7 +37,8 @@ class MedicalNetSegmenter(ResNet):
 
     def __init__(self, depth: int, classes: int):
         super().__init__(depth, PROJECTIONS[depth])
-        width = self.layer4[-1].EXPANSION * 512
+        last = self.layer4[-1]
+        width = last.EXPANSION * 512
         self.conv_seg = nn.Sequential(
             nn.ConvTranspose3d(width, 32, 2, stride=2),
             nn.BatchNorm3d(32),

@@ -2,6 +2,7 @@
 SimpleITK's x, y, z. SimpleITK is imported inside the functions, so that training needs none of it."""
 
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from ..base.atomic import atomic_path
 from ..base.errors import DataError
 
 FORMATS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,19 @@ class Geometry:
     shape: tuple[int, int, int]
     spacing_mm: tuple[float, float, float]
     origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+    direction: tuple[float, ...] = IDENTITY
+
+    @classmethod
+    def of(
+        cls,
+        shape: Iterable[int],
+        spacing_mm: Iterable[float],
+        origin_mm: Iterable[float] = (0.0, 0.0, 0.0),
+        direction: tuple[float, ...] = IDENTITY,
+    ) -> "Geometry":
+        """The geometry of any three numbers each, as plain integers and floats."""
+        (nz, ny, nx), (dz, dy, dx), (ox, oy, oz) = map(int, shape), map(float, spacing_mm), map(float, origin_mm)
+        return cls((nz, ny, nx), (dz, dy, dx), (ox, oy, oz), direction)
 
     def matches(self, other: "Geometry", tolerance_mm: float = 1e-3) -> bool:
         """Whether two grids are the same to within `tolerance_mm` (directions to 1e-4)."""

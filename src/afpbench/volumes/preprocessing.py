@@ -52,7 +52,7 @@ def task_grid(geometry: Geometry, spacing_mm: tuple[float, float, float]) -> Geo
     spacing = tuple(float(value) for value in spacing_mm)
     extent = np.array(geometry.shape) * np.array(geometry.spacing_mm)
     shape = np.ceil(extent / np.array(spacing) - 1e-4).astype(int)
-    return Geometry(tuple(int(n) for n in np.maximum(shape, 1)), spacing, geometry.origin_mm, geometry.direction)
+    return Geometry.of(np.maximum(shape, 1), spacing, geometry.origin_mm, geometry.direction)
 
 
 def antialias(volume: Volume, spacing_mm: tuple[float, float, float]) -> Volume:
