@@ -13,6 +13,7 @@ from afpbench.generators.architecture import is_gan
 from afpbench.base.provenance import code_digest
 from afpbench.registration.options import external_files
 from afpbench.segmenters import layout
+from afpbench.study.kinds.registry import LOSSES
 from afpbench.study.splits import fold_folders
 from afpbench.study.splits import make_folds
 from afpbench.study.splits import with_fold
@@ -386,7 +387,8 @@ def named_label_values(wildcards):
 
 def loss_code(wildcards):
     """Digest of the losses that a variant uses: a new loss beside them retrains nothing."""
-    terms = {f"losses.{term['term']}" for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]}
+    terms = TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]
+    modules = {module.removeprefix("afpbench.") for term in terms for module in LOSSES[term["term"]].code()}
     shared = [
         f"losses.{name}"
         for name in (
@@ -395,12 +397,11 @@ def loss_code(wildcards):
             "distance",
             "feature_distance",
             "gradients",
-            "regions",
             "segmented_region",
             "weighting",
         )
     ]
-    return code_digest(*shared, *sorted(terms))
+    return code_digest(*shared, *sorted(modules))
 
 
 def generator_code(wildcards):
