@@ -1,6 +1,7 @@
 """The console command `afpbench`: what can be done without Snakemake."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,12 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     configure()
     try:
-        return options.run(options) or 0
+        code = options.run(options) or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # whoever read the output has seen enough, as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except AfpbenchError as error:
         print(f"afpbench: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -38,6 +44,13 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
         "--root", type=Path, default=Path(), help="folder that relative paths start from (default: the current one)"
     )
     validate.set_defaults(run=run_validate)
+
+    kinds = commands.add_parser("list", help="say which losses, networks, generators, ... there are")
+    if command == "list":
+        from . import kinds as list_kinds
+
+        list_kinds.add_arguments(kinds)
+        kinds.set_defaults(run=list_kinds.run)
 
     check = commands.add_parser("check", help="open every case of a study once and say what looks wrong")
     if command == "check":

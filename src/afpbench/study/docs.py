@@ -133,17 +133,18 @@ def _default(key: str, schema: dict, parent: dict) -> str:
             return "none"
         if value == {}:
             return "each key's own"
-        return f"`{_yaml(value)}`"
+        return f"`{as_yaml(value)}`"
     return "**required**" if key in parent.get("required", []) else ""
 
 
-def _yaml(value: object) -> str:
+def as_yaml(value: object) -> str:
+    """A default as one writes it in YAML."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return "[" + ", ".join(_yaml(item) for item in value) + "]"
+        return "[" + ", ".join(as_yaml(item) for item in value) + "]"
     return '""' if value == "" else str(value)
 
 

@@ -73,6 +73,11 @@ def _put_kinds(part: dict, registry) -> None:
     ]
 
 
+def inlined(part: dict) -> dict:
+    """A part of a schema with every `$ref` to the study file's definitions replaced by what it names."""
+    return _inline(part, _read_yaml(SCHEMA_PATH)["$defs"])
+
+
 def task_schema() -> dict:
     """The schema of one task."""
     return study_schema()["properties"]["tasks"]["additionalProperties"]

@@ -4,6 +4,7 @@ A kind of a user's own comes from an installed package (entry points in the grou
 a file that the study names under `extensions`. Jobs learn of such files by an environment variable.
 """
 
+import functools
 import hashlib
 import importlib.metadata
 import importlib.util
@@ -104,7 +105,7 @@ class Registry(Generic[K]):
     def _entry_points(self) -> dict[str, str]:
         if self._installed is None:
             found: dict[str, str] = {}
-            for point in importlib.metadata.entry_points(group=f"afpbench.{self.group}"):
+            for point in _installed_points().select(group=f"afpbench.{self.group}"):
                 if point.name in self._built_in or found.get(point.name, point.value) != point.value:
                     other = found.get(point.name, "one that is built in")
                     raise ConfigError(
@@ -173,6 +174,12 @@ TABLES = Registry("tables", Table, {})
 REGISTRIES: dict[str, Registry[Any]] = {
     registry.group: registry for registry in (SOURCES, SEGMENTERS, NETWORKS, GENERATORS, LOSSES, METRICS, TABLES)
 }
+
+
+@functools.cache
+def _installed_points() -> importlib.metadata.EntryPoints:
+    """The entry points of every installed package: looked for once, since each look opens a file per package."""
+    return importlib.metadata.entry_points()
 
 
 def use_extensions(paths: Iterable[str | Path], root: Path) -> None:
