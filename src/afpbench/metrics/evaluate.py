@@ -17,7 +17,7 @@ from ..volumes import io
 from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from .image import CLIP_HU, error_metrics, image_metrics, structure_error_hu
 from .longtable import COLUMNS, failed_status, is_failed, line, write_long
-from .surface import bounding_box, structure_metrics
+from .surface import bounding_box, label_boxes, structure_metrics
 from .tree import tree_metrics
 
 
@@ -109,8 +109,9 @@ def evaluate_pair(
             lines += [line(task, row, pair.case, "", region, metric, values[metric], _image_status(values[metric]))
                       for metric in IMAGE_METRICS]  # fmt: skip
     within = pair.mask.array != 0 if inside_mask and pair.mask is not None else None
+    boxes = _boxes(pair, structures)
     for structure in structures:
-        lines += _structure_lines(pair, task, row, structure, within, clip_hu)
+        lines += _structure_lines(pair, task, row, structure, boxes[structure], within, clip_hu)
     return lines
 
 
@@ -233,27 +234,34 @@ def _evaluate_case(root, task, row, structures, reasons, calibrations, inside_ma
     return lines
 
 
-def _structure_lines(pair: Pair, task, row, structure: Structure, within, clip_hu) -> list[dict]:
-    real_labels, synthetic_labels = (volume.array for volume in pair.segmentations[structure.segmenter])
-    real, synthetic = structure.mask(real_labels), structure.mask(synthetic_labels)
+def _boxes(pair: Pair, structures: Sequence[Structure]) -> dict[Structure, tuple[slice, ...]]:
+    """For each structure a box that holds it in both label maps. Each map is passed once, whatever the structures."""
+    boxes: dict[Structure, tuple[slice, ...]] = {}
+    for name in dict.fromkeys(structure.segmenter for structure in structures):
+        own = [structure for structure in structures if structure.segmenter == name]
+        maps = [volume.array for volume in pair.segmentations[name]]
+        boxes |= zip(own, label_boxes([structure.labels for structure in own], maps), strict=True)
+    return boxes
+
+
+def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, clip_hu) -> list[dict]:
+    spacing_mm = pair.segmentations[structure.segmenter][0].spacing_mm
+    real, synthetic = (structure.mask(volume.array[box]) for volume in pair.segmentations[structure.segmenter])
     if within is not None:
-        real, synthetic = real & within, synthetic & within
+        real, synthetic = real & within[box], synthetic & within[box]
     either = real | synthetic
-    box = bounding_box(either) if either.any() else (slice(None),) * 3
-    values = structure_metrics(
-        real[box],
-        synthetic[box],
-        pair.segmentations[structure.segmenter][0].spacing_mm,
-        structure.tolerance_mm,
-        f"case {pair.case}, row {row}, structure {structure.name}",
-    )
+    inner = bounding_box(either) if either.any() else (slice(None),) * 3
+    real, synthetic = real[inner], synthetic[inner]
+    what = f"case {pair.case}, row {row}, structure {structure.name}"
+    values = structure_metrics(real, synthetic, spacing_mm, structure.tolerance_mm, what)
     status = values.pop("status")
     statuses = dict.fromkeys(values, status)
-    others = _volume_error(real[box], synthetic[box], pair.segmentations[structure.segmenter][0].spacing_mm)
+    others = _volume_error(real, synthetic, spacing_mm)
     if structure.tree:
-        others |= tree_metrics(real[box], synthetic[box], pair.segmentations[structure.segmenter][0].spacing_mm)
+        others |= tree_metrics(real, synthetic, spacing_mm)
     if pair.real is not None:
-        others["me"] = structure_error_hu(pair.real.array[box], pair.synthetic.array[box], real[box], clip_hu)
+        images = (volume.array[box][inner] for volume in (pair.real, pair.synthetic))
+        others["me"] = structure_error_hu(*images, real, clip_hu)
     values |= others
     statuses |= {metric: status if math.isnan(value) else "ok" for metric, value in others.items()}
     return [line(task, row, pair.case, structure.segmenter, structure.name, metric, values[metric], statuses[metric])

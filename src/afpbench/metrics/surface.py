@@ -1,8 +1,8 @@
-"""Overlap and surface metrics of one structure, by the package surface-distance.
+"""Overlap and surface metrics of one structure, as the package surface-distance defines them.
 
 Source: S. Nikolov et al., Deep learning to achieve clinically applicable segmentation of head and neck anatomy, 2018,
-and its package `surface-distance`, which does the work here. This module handles what the package does not: empty
-masks (docs/reference/metrics.md has the policy), shapes that differ, and the crop.
+and its package `surface-distance`, which makes the metrics of the distances that `surfels` finds. This module handles
+what the package does not: empty masks (docs/reference/metrics.md has the policy), shapes that differ, and the crop.
 """
 
 import math
@@ -12,6 +12,7 @@ import numpy as np
 import surface_distance
 
 from ..base.errors import DataError
+from .surfels import surface_distances
 
 STATUSES = ("ok", "both_empty", "real_empty", "synthetic_empty")
 KEYS = ("dice", "nsd", "hd95", "assd", "asd_real_to_synthetic", "asd_synthetic_to_real")
@@ -41,11 +42,11 @@ def structure_metrics(
         return dict.fromkeys(KEYS, math.nan) | {"dice": overlap, "nsd": overlap, "status": status}
     box = bounding_box(real | synthetic)
     real, synthetic = np.ascontiguousarray(real[box]), np.ascontiguousarray(synthetic[box])
-    distances = surface_distance.compute_surface_distances(real, synthetic, [float(s) for s in spacing_mm])
+    distances = surface_distances(real, synthetic, spacing_mm)
     to_synthetic, to_real = surface_distance.compute_average_surface_distance(distances)
     real_area, synthetic_area = distances["surfel_areas_gt"].sum(), distances["surfel_areas_pred"].sum()
     return {
-        "dice": float(surface_distance.compute_dice_coefficient(real, synthetic)),
+        "dice": _dice(real, synthetic),
         "nsd": float(surface_distance.compute_surface_dice_at_tolerance(distances, tolerance_mm)),
         "hd95": float(surface_distance.compute_robust_hausdorff(distances, 95)),
         "assd": float((to_synthetic * real_area + to_real * synthetic_area) / (real_area + synthetic_area)),
@@ -62,6 +63,39 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
         used = np.flatnonzero(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)))
         box.append(slice(int(used[0]), int(used[-1]) + 1))
     return tuple(box)
+
+
+def label_boxes(groups: Sequence[Sequence[int]], maps: Sequence[np.ndarray]) -> list[tuple[slice, ...]]:
+    """For each group of labels (above 0) a box that holds it in all label maps (z, y, x); no label stands for any.
+
+    Each map is passed once, whatever the number of groups. A group that is nowhere has a box of one voxel.
+    """
+    from scipy.ndimage import find_objects
+
+    highest = max((label for group in groups for label in group), default=0)
+    found: dict[int, list[tuple[slice, ...]]] = {}
+    for label_map in maps if highest else ():
+        whole = label_map if np.issubdtype(label_map.dtype, np.integer) else label_map.astype(np.int32)
+        for label, box in enumerate(find_objects(whole, max_label=highest), start=1):
+            found.setdefault(label, []).extend([] if box is None else [box])
+    everywhere, nowhere = ((slice(None),) * 3,), ((slice(0, 1),) * 3,)
+    boxes = []
+    for group in groups:
+        parts = [box for label in group for box in found.get(label, ())] if group else everywhere
+        boxes.append(_joined(parts or nowhere))
+    return boxes
+
+
+def _joined(boxes: Sequence[tuple[slice, ...]]) -> tuple[slice, ...]:
+    """The box around all boxes, of which there is at least one; a single one is returned as it is."""
+    if len(boxes) == 1:
+        return boxes[0]
+    return tuple(slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*boxes, strict=True))
+
+
+def _dice(real: np.ndarray, synthetic: np.ndarray) -> float:
+    voxels = np.count_nonzero(real) + np.count_nonzero(synthetic)
+    return 2 * np.count_nonzero(real & synthetic) / voxels
 
 
 def _status(real: bool, synthetic: bool) -> str:
