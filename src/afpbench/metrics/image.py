@@ -33,13 +33,14 @@ def image_metrics(
     _check(real_hu, synthetic_hu, mask, what)
     real = np.clip(real_hu.astype(np.float64), *clip_hu)
     synthetic = np.clip(synthetic_hu.astype(np.float64), *clip_hu)
+    difference = synthetic - real
     regions = {}
     if mask is not None:
         inside = mask != 0
-        regions["body"] = _error_metrics(synthetic[inside] - real[inside], clip_hu)
+        regions["body"] = _error_metrics(difference[inside], clip_hu)
         regions["body"] |= _similarity(real, synthetic, inside, clip_hu)
         regions["body"]["checkerboard"] = checkerboard(synthetic[bounding_box(inside)])
-    regions["volume"] = _error_metrics(synthetic - real, clip_hu)
+    regions["volume"] = _error_metrics(difference, clip_hu)
     regions["volume"] |= _similarity(real, synthetic, None, clip_hu)
     regions["volume"]["checkerboard"] = checkerboard(synthetic)
     return regions
@@ -69,14 +70,12 @@ def mean_hu(hu: np.ndarray, structure: np.ndarray, clip_hu: tuple[float, float] 
 
 
 def _similarity(real, synthetic, inside, clip_hu: tuple[float, float]) -> dict[str, float]:
-    """SSIM and MS-SSIM of clipped images, both set to the lower limit outside the mask and moved to start at 0."""
+    """SSIM and MS-SSIM of clipped images, moved to start at 0 and set to 0 outside the mask."""
+    images = (real - clip_hu[0], synthetic - clip_hu[0])
     if inside is not None:
-        real, synthetic = (np.where(inside, image, clip_hu[0]) for image in (real, synthetic))
-    images, width = (real - clip_hu[0], synthetic - clip_hu[0]), clip_hu[1] - clip_hu[0]
-    return {
-        "ssim": similarity.ssim(*images, inside, width),
-        "ms_ssim": similarity.ms_ssim(*images, inside, width),
-    }
+        for image in images:
+            image *= inside
+    return similarity.similarities(*images, inside, clip_hu[1] - clip_hu[0])
 
 
 def _check(real, synthetic, mask, what: str) -> None:
