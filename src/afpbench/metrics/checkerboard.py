@@ -12,7 +12,7 @@ PERIODS = (2, 4)
 SHORTEST = 24  # voxels: below, no frequencies are left beside those of the periods
 _GUARD = 2  # bins beside a period into which the Hann window spreads it, and one more
 _NEIGHBOURS = 4  # bins on each side, after the guard; at most 1/16 of the line where that is more
-_SLAB_VOXELS = 4_000_000
+_SLAB_VALUES = 1_000_000
 
 
 def checkerboard(image: np.ndarray) -> float:
@@ -33,26 +33,34 @@ def _axis_energy(lines: np.ndarray) -> float:
     """Mean square of the patterns along the last axis."""
     length = lines.shape[-1] // max(PERIODS) * max(PERIODS)
     window = np.hanning(length + 1)[:-1]
-    power = _mean_power(lines[..., :length], window)
     bins = [length // period for period in PERIODS]
+    beside = [_neighbours(place, bins, length) for place in bins]
+    wanted = sorted({*bins, *beside[0], *beside[1]})
+    power = dict(zip(wanted, _mean_power(lines[..., :length], window, wanted), strict=True))
     energy = 0.0
-    for period, place in zip(PERIODS, bins, strict=True):
-        neighbours = power[_neighbours(place, bins, length)]
+    for period, place, near in zip(PERIODS, bins, beside, strict=True):
+        neighbours = np.array([power[k] for k in near])
         usual = math.exp(np.log(neighbours).mean()) if (neighbours > 0).all() else 0.0
         sides = 1 if period == 2 else 2  # a cosine has half its amplitude at each sign of its frequency, but at Nyquist
         energy += sides * (power[place] - usual) / window.sum() ** 2
     return energy
 
 
-def _mean_power(lines: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """The power spectrum of the windowed lines, each about its mean, averaged over all lines."""
-    depth = max(1, _SLAB_VOXELS // (lines.shape[1] * lines.shape[2]))
-    total = np.zeros(lines.shape[-1] // 2 + 1)
+def _mean_power(lines: np.ndarray, window: np.ndarray, bins: list[int]) -> np.ndarray:
+    """The power at these frequencies of the windowed lines, each about its mean, averaged over all lines.
+
+    The Fourier transform of so few frequencies is a product with a matrix, into which mean and window go too.
+    """
+    length = lines.shape[-1]
+    angles = 2 * np.pi / length * (np.outer(np.arange(length), bins) % length)
+    waves = window[:, None] * np.concatenate([np.cos(angles), np.sin(angles)], axis=1)
+    waves -= waves.mean(axis=0)
+    depth = max(1, _SLAB_VALUES // (lines.shape[1] * waves.shape[1]))
+    total = np.zeros(waves.shape[1])
     for start in range(0, len(lines), depth):
-        slab = lines[start : start + depth]
-        spectrum = np.fft.rfft((slab - slab.mean(axis=-1, keepdims=True)) * window)
-        total += (spectrum.real**2 + spectrum.imag**2).sum(axis=(0, 1))
-    return total / (lines.shape[0] * lines.shape[1])
+        spectrum = lines[start : start + depth] @ waves
+        total += np.einsum("zyk,zyk->k", spectrum, spectrum)
+    return (total[: len(bins)] + total[len(bins) :]) / (lines.shape[0] * lines.shape[1])
 
 
 def _neighbours(place: int, bins: list[int], length: int) -> list[int]:

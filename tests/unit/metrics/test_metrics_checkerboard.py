@@ -66,7 +66,7 @@ def test_slabs_change_nothing(monkeypatch):
 
     image = smooth() + np.random.default_rng(0).normal(0, 5, SHAPE)
     whole = checkerboard(image)
-    monkeypatch.setattr(module, "_SLAB_VOXELS", 3000)
+    monkeypatch.setattr(module, "_SLAB_VALUES", 3000)
     assert checkerboard(image) == pytest.approx(whole, rel=1e-9)
 
 
