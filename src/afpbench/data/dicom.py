@@ -1,7 +1,7 @@
 """A DICOM series as a volume. The position of each slice decides the geometry, never its thickness."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 from ..base.atomic import sha256_of
 from ..base.errors import DataError
 from ..volumes.io import Volume
-from .dicom_files import BrokenError, broken_files, integer, is_image, numbers, read_headers, text
+from .dicom_files import BrokenError, broken_files, integer, is_dicom, is_image, numbers, read_headers, text
 from .dicom_geometry import Slice, regular_stack
 from .dicom_pixels import AIR_HU, Plane, read_plane
 
@@ -19,15 +19,6 @@ if TYPE_CHECKING:
 
 GREY = ("MONOCHROME1", "MONOCHROME2", "")
 PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
-
-
-@dataclass(frozen=True)
-class DicomVolume(Volume):
-    """A volume read from DICOM. findings: what was changed or looks wrong, in words; frame_uid: of the frame of
-    reference in which positions are given, '' where it is not said, and never to be shown."""
-
-    findings: tuple[str, ...] = ()
-    frame_uid: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -49,7 +40,12 @@ class _Image:
         return self.frames > 1 or None not in self.place.values()
 
 
-def read_series(folder: Path, what: str, modality: str | None = None, series: str | None = None) -> DicomVolume:
+def is_series(path: Path) -> bool:
+    """Whether a path is to be read as DICOM: a folder, or a file that is DICOM by its content (a slice, no volume)."""
+    return path.is_dir() or is_dicom(path)
+
+
+def read_series(folder: Path, what: str, modality: str | None = None, series: str | None = None) -> Volume:
     """Read the one series of a folder (with its subfolders) that fits; HU or stored values by slope and intercept.
 
     what: for messages, with the case. modality: `CT`, `MR`, ...; series: a SeriesInstanceUID; None for any.
@@ -71,7 +67,7 @@ def read_series(folder: Path, what: str, modality: str | None = None, series: st
     ]
     slices, geometry = regular_stack(slices, folder, what)
     array, findings = _voxels(slices, chosen[0].modality, folder, what)
-    return DicomVolume(array, geometry, str(folder), findings, chosen[0].frame_uid)
+    return Volume(array, geometry, str(folder), findings, chosen[0].frame_uid)
 
 
 def digest(path: Path) -> str:

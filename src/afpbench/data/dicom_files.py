@@ -16,6 +16,7 @@ from ..base.errors import DataError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+    from pydicom.uid import UID
 
 MAGIC, MAGIC_AT = b"DICM", 128
 TAGS = (
@@ -28,13 +29,21 @@ OTHER_KINDS = re.compile(
     r"|exe|dll|nii|nii\.gz|nrrd|mha|mhd|bval|bvec)$",
     re.IGNORECASE,
 )
+DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
+CUT_OFF = "the file is cut off"
+ELEMENT_BYTES = 8  # of an element's tag, kind and length
 TEXT_BYTES = 4096
 CONTROL = frozenset(range(32)) - frozenset(b"\t\n\f\r\x1b")
 SHOWN = 4
 
 
 class BrokenError(Exception):
-    """Why a file cannot be used, in words that hold nothing of its header."""
+    """Why a file cannot be used, in words that hold nothing of its header; where there is more to say, also what was
+    found and expected, and what to do next."""
+
+    def __init__(self, problem: str, *, found: str = "", expected: str = "", hint: str = ""):
+        super().__init__(problem)
+        self.problem, self.found, self.expected, self.hint = problem, found, expected, hint
 
 
 def quiet() -> None:
@@ -69,7 +78,9 @@ def read_headers(folder: Path, what: str) -> dict[Path, "Dataset"]:
             broken[path] = str(error)
     forms = {(path.parent, _form(path)) for path in found}
     wrong = {
-        path: why for path, why in broken.items() if (path.parent, _form(path)) in forms or not _of_another_kind(path)
+        path: why
+        for path, why in broken.items()
+        if path == folder or (path.parent, _form(path)) in forms or not _of_another_kind(path)
     }
     if wrong:
         raise broken_files(what, folder, wrong)
@@ -88,10 +99,39 @@ def broken_files(what: str, folder: Path, wrong: dict[Path, str]) -> DataError:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
-    """A file for pydicom, mapped: a length in a damaged header cannot make it ask for more memory than the file has."""
+def opened(path: Path, to_the_end: bool = False) -> Iterator[BinaryIO]:
+    """A file for pydicom, mapped: a length in a damaged header cannot make it ask for more memory than the file has.
+
+    to_the_end: reading raises BrokenError where the file ends within an element; pydicom alone takes what is there.
+    """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        yield cast(BinaryIO, content)
+        yield cast(BinaryIO, _Mapped(content, to_the_end))
+
+
+class _Mapped:
+    """A mapped file. To the end: as much must be there as is asked for; only where an element may begin may the file
+    end, once."""
+
+    def __init__(self, content: mmap.mmap, to_the_end: bool):
+        self.tell, self.close = content.tell, content.close
+        self._content, self._to_the_end, self._ended = content, to_the_end, False
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        try:
+            self._content.seek(offset, whence)
+        except ValueError:
+            raise BrokenError(CUT_OFF) from None
+        return self._content.tell()
+
+    def read(self, count: int = -1) -> bytes:
+        if count < 0:
+            raise BrokenError("compressed as a whole (deflated), which is not read")
+        block = self._content.read(count)
+        if self._to_the_end and len(block) < count:
+            if block or self._ended or count != ELEMENT_BYTES:
+                raise BrokenError(CUT_OFF)
+            self._ended = True
+        return block
 
 
 def numbers(header: "Dataset", name: str, count: int) -> tuple[float, ...] | None:
@@ -131,6 +171,18 @@ def is_image(header: "Dataset") -> bool:
     return "Rows" in header
 
 
+def is_rtstruct(header: "Dataset") -> bool:
+    """Whether a header is that of an RTSTRUCT, by its storage class or its modality."""
+    return storage(header).name == "RT Structure Set Storage" or text(header, "Modality") == "RTSTRUCT"
+
+
+def storage(header: "Dataset") -> "UID":
+    """The storage class of a file; its name is the UID itself where DICOM has none for it."""
+    from pydicom.uid import UID
+
+    return UID(str(header.file_meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID") or ""))
+
+
 def _files(folder: Path) -> list[Path]:
     """Every file, and every link to nothing, that is not hidden nor a DICOMDIR."""
     if not folder.is_dir():
@@ -167,10 +219,8 @@ def _header(path: Path) -> "Dataset":
 
 def _to_have_a_size(header: "Dataset") -> bool:
     """Whether a header must have the size of an image: by its storage class, else by its modality."""
-    from pydicom.uid import UID
-
-    uid = UID(str(header.file_meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID") or ""))
-    if uid.name != str(uid):  # pydicom has a name for it
+    uid = storage(header)
+    if uid.name != str(uid):
         return "Image Storage" in uid.name
     modality = text(header, "Modality")
     return not modality or (not uid and modality in ("CT", "MR"))
@@ -185,6 +235,8 @@ def _of_another_kind(path: Path) -> bool:
     """Whether a file that is not DICOM is none by intent: by the ending of its name, or since it is text."""
     if OTHER_KINDS.search(path.name):
         return True
+    if path.suffix.lower() in DICOM_ENDINGS:
+        return False
     try:
         with open(path, "rb") as file:
             start = file.read(TEXT_BYTES)

@@ -41,6 +41,8 @@ def read_plane(path: Path, size: tuple[int, int], modality: str, what: str) -> t
         with opened(path) as file:
             image = pydicom.dcmread(file)
         stored = image.pixel_array
+    except BrokenError as error:
+        raise _unreadable(path, str(error), what) from None
     except Exception as error:  # pydicom and its decoders raise many kinds, whose text may quote the header
         raise _unreadable(path, type(error).__name__, what) from None
     try:
