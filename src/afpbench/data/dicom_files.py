@@ -4,9 +4,12 @@ Nothing of a header but what is technical (modality, size, spacing, number of sl
 outputs: no name, no id, no date, and no UID either, since many scanners write the date into it.
 """
 
+import logging
 import math
 import mmap
+import os
 import re
+import warnings
 from collections.abc import Iterator, MutableSequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +54,8 @@ def quiet() -> None:
     from pydicom import config
 
     config.settings.reading_validation_mode = config.IGNORE
+    warnings.filterwarnings("ignore", module="pydicom")
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 
 def is_dicom(path: Path) -> bool:
@@ -116,12 +121,12 @@ class _Mapped:
         self.tell, self.close = content.tell, content.close
         self._content, self._to_the_end, self._ended = content, to_the_end, False
 
-    def seek(self, offset: int, whence: int = 0) -> int:
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         try:
-            self._content.seek(offset, whence)
+            self._content.seek(offset + (self.tell() if whence == os.SEEK_CUR else 0))
         except ValueError:
             raise BrokenError(CUT_OFF) from None
-        return self._content.tell()
+        return self.tell()
 
     def read(self, count: int = -1) -> bytes:
         if count < 0:
