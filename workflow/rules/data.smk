@@ -2,7 +2,11 @@
 
 from types import SimpleNamespace
 
-IMPORT_CODE = ["volumes.nifti", *(f"data.{name}" for name in ("importing", "checks", "dicom", "rtstruct", "hu_labels"))]
+IMPORT_CODE = [
+    "volumes.nifti",
+    *(f"data.{name}" for name in ("importing", "checks", "hu_labels", "rtstruct", "contours")),
+    *(f"data.{name}" for name in ("dicom", "dicom_files", "dicom_geometry", "dicom_pixels")),
+]
 
 
 localrules:

@@ -1,65 +1,73 @@
-"""A DICOM series as a volume. The position of each slice decides the geometry, never its thickness.
-
-Nothing of a header but what is technical (modality, size, spacing, number of slices) goes into logs, messages or
-outputs: no name, no id, no date, and no UID either, since many scanners write the date into it.
-"""
+"""A DICOM series as a volume. The position of each slice decides the geometry, never its thickness."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..base.atomic import sha256_of
 from ..base.errors import DataError
-from ..volumes.io import Geometry, Volume
+from ..volumes.io import Volume
+from .dicom_files import BrokenError, broken_files, integer, is_dicom, is_image, numbers, read_headers, text
+from .dicom_geometry import Slice, regular_stack
+from .dicom_pixels import AIR_HU, Plane, read_plane
 
-TAGS = (
-    "Modality", "SeriesInstanceUID", "ImageOrientationPatient", "ImagePositionPatient", "PixelSpacing", "Rows",
-    "Columns", "NumberOfFrames", "SamplesPerPixel",
-)  # fmt: skip
-SPACING_TOLERANCE = 0.02
-SAME_POSITION_MM = 1e-3
-TILT_MM = 0.05
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+GREY = ("MONOCHROME1", "MONOCHROME2", "")
+PLACE = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 
 
 @dataclass(frozen=True)
-class Slice:
-    """What places one file of a series. position_mm: LPS; orientation: directions of the row and of the column."""
+class _Image:
+    """What is known of one file of images; of `place` (position, orientation, spacing) what the header has."""
 
     path: Path
     series: str
     modality: str
-    position_mm: tuple[float, ...]
-    orientation: tuple[float, ...]
-    spacing_mm: tuple[float, float]
+    frame_uid: str
+    place: dict[str, tuple[float, ...] | None]
     size: tuple[int, int]
     frames: int
     samples: int
+    colours: str
+
+    @property
+    def placed(self) -> bool:
+        return self.frames > 1 or None not in self.place.values()
+
+
+def is_series(path: Path) -> bool:
+    """Whether a path is to be read as DICOM: a folder, or a file that is DICOM by its content (a slice, no volume)."""
+    return path.is_dir() or is_dicom(path)
 
 
 def read_series(folder: Path, what: str, modality: str | None = None, series: str | None = None) -> Volume:
     """Read the one series of a folder (with its subfolders) that fits; HU or stored values by slope and intercept.
 
     what: for messages, with the case. modality: `CT`, `MR`, ...; series: a SeriesInstanceUID; None for any.
-    Returns a float32 volume (z: along the slices' normal). Raises DataError for no or several fitting series,
-    missing, doubled, unevenly spaced or sheared (gantry tilt) slices, several frames or colours, unreadable pixels.
+    Returns a float32 volume (z: along the slices' normal). Raises DataError for no or several fitting series, files
+    that cannot be read, slices that do not make one regular grid (missing, doubled, unevenly spaced, sheared by
+    gantry tilt, of different sizes), several frames or colours, unreadable pixels, and padding that looks like tissue.
     """
-    found = _choose(list(_slices(folder)), folder, what, modality, series)
-    _check_same(found, folder, what)
-    row, column = np.array(found[0].orientation[:3]), np.array(found[0].orientation[3:])
-    normal = np.cross(row, column)
-    found.sort(key=lambda item: float(np.dot(item.position_mm, normal)))
-    positions = np.array([item.position_mm for item in found])
-    step_mm = _check_positions(positions, normal, folder, what)
-    array = np.stack([_pixels(item, what) for item in found])
-    down, across = found[0].spacing_mm
-    direction = np.stack([row, column, normal], axis=1)
-    geometry = Geometry(
-        array.shape, (step_mm, down, across), tuple(positions[0].tolist()), tuple(direction.ravel().tolist())
-    )
-    return Volume(array, geometry, str(folder))
+    chosen = _choose(_images(folder, what), folder, what, modality, series)
+    _check_kind(chosen, folder, what)
+    slices = [
+        Slice(
+            item.path,
+            item.place["ImagePositionPatient"] or (),
+            item.place["ImageOrientationPatient"] or (),
+            item.place["PixelSpacing"] or (),
+            item.size,
+        )
+        for item in chosen
+    ]
+    slices, geometry = regular_stack(slices, folder, what)
+    array, findings = _voxels(slices, chosen[0].modality, folder, what)
+    return Volume(array, geometry, str(folder), findings, chosen[0].frame_uid)
 
 
 def digest(path: Path) -> str:
@@ -70,49 +78,48 @@ def digest(path: Path) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def quiet() -> None:
-    """Keep pydicom from warning in this process: its warnings quote values of the header in the log."""
-    from pydicom import config
-
-    config.settings.reading_validation_mode = config.IGNORE
-
-
-def _slices(folder: Path) -> Iterator[Slice]:
-    """The images below a folder; other files, and DICOM files without a place in the patient, are passed over."""
-    import pydicom
-
-    quiet()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+def _images(folder: Path, what: str) -> list[_Image]:
+    """The images below a folder. Raises DataError for headers whose values make no sense."""
+    found: list[_Image] = []
+    wrong: dict[Path, str] = {}
+    for path, header in read_headers(folder, what).items():
         try:
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
-        except (pydicom.errors.InvalidDicomError, OSError, EOFError):
-            continue
-        position, orientation = header.get("ImagePositionPatient"), header.get("ImageOrientationPatient")
-        spacing = header.get("PixelSpacing")
-        if header.get("Rows") is None or (position is None and int(header.get("NumberOfFrames") or 1) < 2):
-            continue
-        yield Slice(
-            path,
-            str(header.get("SeriesInstanceUID", "")),
-            str(header.get("Modality", "")),
-            tuple(float(value) for value in position or (0, 0, 0)),
-            tuple(float(value) for value in orientation or (1, 0, 0, 0, 1, 0)),
-            tuple(float(value) for value in spacing or (0, 0)),
-            (int(header.Rows), int(header.Columns)),
-            int(header.get("NumberOfFrames") or 1),
-            int(header.get("SamplesPerPixel") or 1),
-        )
+            if is_image(header):
+                found.append(_image(path, header))
+        except BrokenError as error:
+            wrong[path] = str(error)
+    if wrong:
+        raise broken_files(what, folder, wrong)
+    return found
 
 
-def _choose(slices: list[Slice], folder: Path, what: str, modality: str | None, series: str | None) -> list[Slice]:
-    groups: dict[str, list[Slice]] = {}
-    for item in slices:
+def _image(path: Path, header: "Dataset") -> _Image:
+    return _Image(
+        path,
+        text(header, "SeriesInstanceUID"),
+        text(header, "Modality"),
+        text(header, "FrameOfReferenceUID"),
+        {name: numbers(header, name, count) for name, count in PLACE.items()},
+        (integer(header, "Rows", 0), integer(header, "Columns", 0)),
+        integer(header, "NumberOfFrames", 1) or 1,
+        integer(header, "SamplesPerPixel", 1),
+        text(header, "PhotometricInterpretation"),
+    )
+
+
+def _choose(images: list[_Image], folder: Path, what: str, modality: str | None, series: str | None) -> list[_Image]:
+    """The one series that fits. A series of which no image has a place (a report's pictures) is passed over where
+    there is another."""
+    groups: dict[str, list[_Image]] = {}
+    for item in images:
         groups.setdefault(item.series, []).append(item)
     fitting = [
         group
         for uid, group in groups.items()
-        if (modality is None or group[0].modality == modality) and (series is None or uid == series)
+        if (modality is None or any(item.modality == modality for item in group)) and (series is None or uid == series)
     ]
+    placed = [group for group in fitting if any(item.placed for item in group)]
+    fitting = placed or fitting
     if len(fitting) == 1:
         return fitting[0]
     wanted = " and ".join(
@@ -128,93 +135,70 @@ def _choose(slices: list[Slice], folder: Path, what: str, modality: str | None, 
     )
 
 
-def _words(group: list[Slice]) -> str:
+def _words(group: list[_Image]) -> str:
     rows, columns = group[0].size
     modality = group[0].modality if group[0].modality.isalpha() else "?"
     return f"{modality}, {len(group)} files of {columns} x {rows}, such as {group[0].path.name}"
 
 
-def _check_same(slices: list[Slice], folder: Path, what: str) -> None:
-    """One frame and one value per voxel in each file, and all files of one size, spacing and orientation."""
-    first = slices[0]
-    if any(item.frames > 1 or item.samples > 1 for item in slices):
-        raise DataError(
-            f"{what}: files with several frames or colours in {folder}",
-            found=f"{first.frames} frames, {first.samples} values per voxel",
-            expected="one slice per file, one value per voxel",
-            hint="convert the series to NIfTI with a tool that reads enhanced DICOM, such as dcm2niix",
-        )
-    if len(slices) < 2 or min(first.spacing_mm) <= 0:
-        raise DataError(
-            f"{what}: not a volume: {folder}",
-            found=f"{len(slices)} slices, spacing {first.spacing_mm} mm",
-            expected="at least two slices with a spacing",
-            hint="export the whole series again",
-        )
-    for item in slices:
-        same = item.size == first.size and np.allclose(item.spacing_mm, first.spacing_mm, atol=1e-4)
-        if not same or not np.allclose(item.orientation, first.orientation, atol=1e-4):
+def _check_kind(images: list[_Image], folder: Path, what: str) -> None:
+    """One frame and one grey value per voxel in each file, each with its place in one frame of reference."""
+    for item in images:
+        if item.frames != 1 or item.samples != 1 or item.colours not in GREY:
             raise DataError(
-                f"{what}: slices of different size, spacing or orientation in one series: {folder}",
-                found=f"{first.path.name} ({first.size[1]} x {first.size[0]}) and {item.path.name} "
-                f"({item.size[1]} x {item.size[0]})",
-                expected="one stack of equal slices",
-                hint="a scout or another stack lies in the series: move its files elsewhere",
+                f"{what}: files with several frames or colours in {folder}",
+                found=f"{item.path.name}: {item.frames} frames, {item.samples} values per voxel, "
+                f"{'grey' if item.colours in GREY else 'coloured'}",
+                expected="one slice per file, one grey value per voxel",
+                hint="convert the series to NIfTI with a tool that reads enhanced DICOM, such as dcm2niix",
+            )
+        if missing := [name for name, values in item.place.items() if values is None]:
+            raise DataError(
+                f"{what}: a slice without its place in the patient: {item.path}",
+                found=f"no {' and no '.join(missing)} in its header",
+                expected=f"{', '.join(PLACE)} in every slice",
+                hint="export the series again from its archive; enhanced DICOM, which keeps them elsewhere, is to be "
+                "converted with dcm2niix",
+            )
+    for kind, values in (
+        ("modalities", {item.modality for item in images}),
+        ("frames of reference", {item.frame_uid for item in images}),
+    ):
+        if len(values) > 1:
+            raise DataError(
+                f"{what}: slices of several {kind} in one series: {folder}",
+                found=f"{len(values)} in {len(images)} slices",
+                expected="one",
+                hint="the series was put together from several: give the folder of one",
             )
 
 
-def _check_positions(positions: np.ndarray, normal: np.ndarray, folder: Path, what: str) -> float:
-    """The slices' distance in mm, if they make one even, straight stack."""
-    along = positions @ normal
-    gaps = np.diff(along)
-    usual = float(np.median(gaps))
-    if (gaps < SAME_POSITION_MM).any():
-        index = int(np.argmin(gaps))
-        raise DataError(
-            f"{what}: two slices at one position in {folder}",
-            found=f"slices {index + 1} and {index + 2} of {len(along)}, both at {along[index]:.2f} mm",
-            expected="one slice per position",
-            hint="the series holds several echoes, phases or copies: keep the files of one",
-        )
-    wrong = np.abs(gaps - usual) > 0.01 + SPACING_TOLERANCE * usual
-    if wrong.any():
-        index = int(np.argmax(wrong))
-        missing = gaps[index] > 1.5 * usual
-        raise DataError(
-            f"{what}: {'a slice is missing' if missing else 'slices are unevenly spaced'} in {folder}",
-            found=f"{gaps[index]:.2f} mm between slices {index + 1} and {index + 2} of {len(along)}",
-            expected=f"{usual:.2f} mm, as between the others",
-            hint="export the whole series again" if missing else "resample the series to even spacing first",
-        )
-    shift = positions - positions[0] - np.outer(along - along[0], normal)
-    per_slice = float(np.linalg.norm(shift[-1])) / (len(along) - 1)
-    if per_slice > TILT_MM:
-        raise DataError(
-            f"{what}: the slices are sheared: a CT with gantry tilt: {folder}",
-            found=f"each slice lies {per_slice:.2f} mm beside the one before, a tilt of "
-            f"{np.degrees(np.arctan2(per_slice, usual)):.1f} degrees",
-            expected="slices straight above one another",
-            hint="undo the tilt by resampling (for example with dcm2niix), then give the result",
-        )
-    return float(along[-1] - along[0]) / (len(along) - 1)
+def _voxels(slices: list[Slice], modality: str, folder: Path, what: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The values of all slices in one array, float32, and what was found in them."""
+    array = np.empty((0, 0, 0), np.float32)
+    planes: list[Plane] = []
+    for index, item in enumerate(slices):
+        values, plane = read_plane(item.path, item.size, modality, what)
+        if index == 0:  # only now it is sure that a file has as many voxels as its header says
+            array = np.empty((len(slices), *item.size), np.float32)
+        array[index] = values
+        planes.append(plane)
+        if plane.rescaled != planes[0].rescaled:
+            raise DataError(
+                f"{what}: RescaleSlope and RescaleIntercept in some slices only: {folder}",
+                found=f"{slices[0].path.name} and {item.path.name} differ in it",
+                expected="in every slice, or in none",
+                hint="export the series again from its archive",
+            )
+    return array, tuple(_findings(planes, modality))
 
 
-def _pixels(item: Slice, what: str) -> np.ndarray:
-    """The values of one slice, float32: stored value x slope + intercept."""
-    import pydicom
-
-    quiet()
-    try:
-        image = pydicom.dcmread(item.path)
-        values = image.pixel_array
-        slope, intercept = image.get("RescaleSlope"), image.get("RescaleIntercept")
-    except Exception as error:  # pydicom and its decoders raise many kinds, whose text may quote the header
-        raise DataError(
-            f"{what}: cannot read the pixels of {item.path}",
-            found=type(error).__name__,
-            expected="a whole DICOM image",
-            hint="the file may be truncated: export it again",
-        ) from None
-    slope = 1.0 if slope is None else float(slope)
-    intercept = 0.0 if intercept is None else float(intercept)
-    return (values * slope + intercept).astype(np.float32)
+def _findings(planes: list[Plane], modality: str) -> list[str]:
+    findings = []
+    if padded := [plane for plane in planes if plane.padded]:
+        count = sum(plane.padded for plane in padded)
+        value = f"{AIR_HU:.0f} HU" if modality == "CT" else "0"
+        findings.append(f"{count} voxels of padding, stored as {padded[0].padding}, are taken as {value}")
+    if any(plane.lossy for plane in planes):
+        findings.append("its slices were compressed with loss once: the values are not those of the scanner")
+    return findings

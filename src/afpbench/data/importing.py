@@ -85,7 +85,10 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
             volumes[role] = read[role].with_array((read[role].array > 0).astype(np.uint8))
     volumes |= _labels(data.get("labels"), case, volumes["ct"], read.get("labels"))
     record = {role: {"file": path.name, "sha256": dicom.digest(path)} for role, path in files.items()}
-    return volumes, {"files": record, "labels": data.get("labels") or {}}
+    findings = {role: list(volume.findings) for role, volume in stored.items() if volume.findings}
+    for role, found in findings.items():
+        logger.warning("%s: %s", _what(case, role), "; ".join(found))
+    return volumes, {"files": record, "labels": data.get("labels") or {}, "findings": findings}
 
 
 def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict[str, Volume]]:
@@ -103,7 +106,7 @@ def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict
         path, what = files[role], _what(case, role)
         if role in DRAWN_IN and rtstruct.is_rtstruct(path):
             read[role] = rtstruct.read_contours(path, read[DRAWN_IN[role]], what, data.get("roi"))
-        elif role in MODALITIES and path.is_dir():
+        elif role in MODALITIES and dicom.is_series(path):
             read[role] = dicom.read_series(path, what, MODALITIES[role], series.get(role))
         else:
             read[role] = io.read(path, what)

@@ -1,6 +1,7 @@
 """Open every case of a source once and say what it is and what looks wrong with it."""
 
 import hashlib
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..base.errors import AfpbenchError
+from ..base.errors import AfpbenchError, DataError
+from ..base.log import logger
 from ..volumes.io import Volume
 from .checks import check_hu, check_mask, check_not_exchanged, check_overlap, check_values, is_hu
 from .importing import DRAWN_IN, canonical, read_files
@@ -51,6 +53,8 @@ def inspect_case(data: dict, case: str, root: Path) -> Inspection:
         _, stored = read_files(data, case, root)
         for role in ("mr", "ct"):
             result.facts |= _describe(role, stored[role])
+        for role, volume in stored.items():
+            result.findings += [f"{role.replace('_', ' ')}: {finding}" for finding in volume.findings]
         read = {role: canonical(volume) for role, volume in stored.items()}
         for role in ("mr", "ct"):
             check_values(read[role], f"case {case}: {role.upper()}")
@@ -69,7 +73,24 @@ def inspect_case(data: dict, case: str, root: Path) -> Inspection:
         _compare(result, read)
     except AfpbenchError as error:
         result.error = str(error)
+    except Exception as error:  # one broken case never hides the others
+        result.error = _unexpected(case, error)
     return result
+
+
+def _unexpected(case: str, error: Exception) -> str:
+    """What is said of an error that nobody foresaw: its kind and place; its text may quote a file's header."""
+    steps = traceback.extract_tb(error.__traceback__)
+    lines = [f"  {Path(step.filename).name}:{step.lineno} {step.name}" for step in steps]
+    logger.error("case %s: %s\n%s", case, type(error).__name__, "\n".join(lines))
+    return str(
+        DataError(
+            f"case {case}: it cannot be read or compared",
+            found=f"{type(error).__name__} at {lines[-1].strip() if lines else '?'}",
+            hint="the log shows the way there; this is a fault of afpbench: please report it, and leave the case out "
+            "meanwhile",
+        )
+    )
 
 
 def find_duplicates(inspections: list[Inspection]) -> None:

@@ -3,7 +3,7 @@ SimpleITK's x, y, z. SimpleITK is imported inside the functions, so that trainin
 
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,11 +52,17 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Volume:
-    """An image with its geometry. array: z, y, x (a vector image has a last axis of components)."""
+    """An image with its geometry. array: z, y, x (a vector image has a last axis of components).
+
+    findings: what its reader changed, or what looks wrong with its file, in words. frame_uid: of the frame of reference
+    that DICOM positions are given in, '' where it is not known; never to be shown.
+    """
 
     array: np.ndarray
     geometry: Geometry
     source: str = field(default="", compare=False)
+    findings: tuple[str, ...] = field(default=(), compare=False)
+    frame_uid: str = field(default="", compare=False, repr=False)
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -64,7 +70,7 @@ class Volume:
 
     def with_array(self, array: np.ndarray) -> "Volume":
         """The same grid with other values."""
-        return Volume(array, self.geometry, self.source)
+        return replace(self, array=array)
 
 
 def to_sitk(volume: Volume):

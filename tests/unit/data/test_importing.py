@@ -4,8 +4,9 @@ import json
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_series import SECRETS, write_rtstruct, write_series
+from dicom_series import SECRETS, with_values, write_rtstruct, write_series
 
+from afpbench.base import log
 from afpbench.base.errors import DataError
 from afpbench.data import checks, importing
 from afpbench.data.sources import case_folder
@@ -301,6 +302,35 @@ def test_nothing_of_a_dicom_header_is_copied(tmp_path, caplog):
     written = [gzip.decompress(path.read_bytes()) for path in (tmp_path / "out").glob("*.gz")]
     written += [(tmp_path / "out" / "case.json").read_bytes(), caplog.text.encode()]
     assert not [secret for secret in SECRETS for content in written if secret.encode() in content]
+
+
+def test_what_was_found_in_dicom_files_is_recorded(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(log.logger, "propagate", True)
+    stored = (pair()["CT_image"].array + 1024).astype(np.uint16)
+    stored[:, 0, 0] = 65535
+    padded = with_values(PixelPaddingValue=65535)
+    write_series(tmp_path / "ct", stored, origin_mm=(10, 20, 30), spacing_mm=(1.0, 1.0), edit=padded)
+    io.write(pair()["MR_T1_image"], tmp_path / "mr.nii.gz")
+    squares = [[[20, 30, z], [30, 30, z], [30, 40, z], [20, 40, z]] for z in (36, 42)]
+    write_rtstruct(tmp_path / "rs.dcm", {"GTV": squares})
+    (tmp_path / "cases.tsv").write_text("case\tmr\tct\tct_contour\np1\tmr.nii.gz\tct\trs.dcm\n")
+    data = {"source": "table", "table": "cases.tsv", "labels": None}
+    with caplog.at_level("WARNING", logger="afpbench"):
+        importing.import_case(data, "p1", 1, tmp_path / "out", tmp_path)
+    found = json.loads((tmp_path / "out" / "case.json").read_text())["record"]["findings"]
+    assert found["ct"] == ["12 voxels of padding, stored as 65535, are taken as -1024 HU"]
+    assert found["ct_contour"][0].startswith("no contour on 1 of 3 slices") and set(found) == {"ct", "ct_contour"}
+    assert "case p1: contour in the CT: no contour on 1 of 3 slices" in caplog.text
+    assert io.read(tmp_path / "out" / "ct.nii.gz").array[3, 0, 0] == -1024
+
+
+def test_one_dicom_file_is_no_volume(tmp_path):
+    write_series(tmp_path / "ct", np.ones((2, 4, 4), np.uint16))
+    (tmp_path / "ct" / "s001").rename(tmp_path / "ct.dcm")
+    io.write(pair()["MR_T1_image"], tmp_path / "mr.nii.gz")
+    (tmp_path / "cases.tsv").write_text("case\tmr\tct\np1\tmr.nii.gz\tct.dcm\n")
+    with pytest.raises(DataError, match="case p1: CT: not a volume: .*ct.dcm"):
+        importing.import_case({"source": "table", "table": "cases.tsv"}, "p1", 1, tmp_path / "out", tmp_path)
 
 
 # --- other sources

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from dicom_series import SECRETS, write_series
+from dicom_series import SECRETS, write_rtstruct, write_series
 
 from afpbench.commands import main as cli
 from afpbench.data import inspection, inspection_report, pairs
@@ -117,6 +117,47 @@ def test_a_file_that_is_not_there_does_not_end_the_inspection(tmp_path):
     first, second = inspect(tmp_path, "p1", "p2")
     assert (first.status, second.status) == ("error", "ok")
     assert "case p1: MR: no such file" in first.error and first.facts == {}
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_inspection(tmp_path, monkeypatch):
+    for case in ("p1", "p2", "p3"):
+        stored(tmp_path, case, seed=int(case[1]))
+    whole = inspection.agreement
+
+    def broken(mr, ct):
+        if "p2" in ct.source:
+            raise ValueError("Planted^Name")
+        return whole(mr, ct)
+
+    monkeypatch.setattr(inspection, "agreement", broken)
+    found = inspect(tmp_path, "p1", "p2", "p3")
+    assert [item.status for item in found] == ["ok", "error", "ok"]
+    assert (
+        "case p2: it cannot be read or compared" in found[1].error and "ValueError at test_inspection" in found[1].error
+    )
+    assert "Planted" not in found[1].error
+
+
+def test_broken_dicom_files_do_not_end_the_inspection(tmp_path):
+    good = pair()
+    values, place = (good["ct"].array + 1100).astype(np.uint16), {"origin_mm": (-150, -150, 0), "intercept": -1100.0}
+    lines = ["case\tmr\tct\tct_contour"]
+    square = [[20, 20, 5], [60, 20, 5], [60, 60, 5], [20, 60, 5]]
+    for case in ("p1", "p2", "p3", "p4"):
+        write_series(tmp_path / case / "ct", values, spacing_mm=(5, 5), step_mm=(0, 0, 5), **place)
+        write_rtstruct(tmp_path / case / "rs.dcm", {"GTV": [square, [[x, y, 15] for x, y, _ in square]]})
+        io.write(good["mr"], tmp_path / case / "mr.nii.gz")
+        lines.append(f"{case}\t{case}/mr.nii.gz\t{case}/ct\t{case}/rs.dcm")
+    (tmp_path / "cases.tsv").write_text("\n".join(lines) + "\n")
+    cut = tmp_path / "p2" / "rs.dcm"
+    cut.write_bytes(cut.read_bytes()[: int(0.7 * cut.stat().st_size)])
+    (tmp_path / "p3" / "ct" / "s001").write_bytes(b"")
+    data = {"source": "table", "table": "cases.tsv", "labels": None}
+    found = list(inspection.inspect_source(data, ["p1", "p2", "p3", "p4"], tmp_path))
+    assert [item.status for item in found] == ["look", "error", "error", "look"]
+    assert "the file is cut off" in found[1].error and "s001 (empty)" in found[2].error
+    (finding,) = found[0].findings
+    assert finding.startswith("ct contour: no contour on 1 of 3 slices")
 
 
 def test_axes_as_stored():
