@@ -15,6 +15,7 @@ evaluate_row(
     params.structures,
     failed=failures([*snakemake.input.synthetic, *snakemake.input.segmentations]),
     calibrations=calibrations(snakemake.input.synthetic),
+    metrics=params.metrics,
     threads=snakemake.threads,
     out=out,
 )

@@ -104,7 +104,7 @@ rule statistics:
         reference=option("reference"),
         controls=option("controls"),
         seed=SEED,
-        code=code_digest("metrics.statistics", "metrics.catalogue"),
+        code=code_digest("metrics.statistics", "study.kinds.metrics"),
     message:
         "{wildcards.task}: Wilcoxon signed-rank tests"
     script:

@@ -8,16 +8,15 @@ import yaml
 
 from ..base.errors import ConfigError, DataError
 from ..base.log import progress
-from ..metrics.catalogue import METRICS
 from ..metrics.evaluate import Pair, Structure, evaluate_pair, parse_structures
 from ..metrics.longtable import COLUMNS, write_long
+from ..study.kinds.registry import METRICS
 from ..volumes import io
 
 DESCRIPTION = """\
 MAE, ME, RMSE, PSNR, SSIM and MS-SSIM between a real and a synthetic CT and, for two label maps, Dice, NSD, HD95,
 average surface distances and volume error of each structure. Each argument is one file, or a folder; folders are
 matched by case id, which is the file's name without its extension. The output is afpbench's long table."""
-STRUCTURE_KEYS = {"labels", "exclude", "tolerance_mm", "tree"}
 SEGMENTER = "given"  # the label maps' entry in the column `segmenter`: whoever made them is unknown
 
 

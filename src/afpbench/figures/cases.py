@@ -12,7 +12,7 @@ from ..base.errors import DataError
 from ..base.log import logger
 from ..data.failures import policy
 from ..metrics.longtable import is_failed
-from ..study.checks.task import PICKS
+from ..study.rows import PICKS
 from ..volumes import io
 from . import style
 

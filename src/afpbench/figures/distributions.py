@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
-from ..metrics.catalogue import METRICS
+from ..study.kinds.registry import METRICS
 from . import style
 from .cases import Context
 
@@ -94,4 +94,4 @@ def _title(context: Context, column: Mapping) -> str:
     unit = f" ({metric.unit})" if metric.unit else ""
     where = context.structures[place]["label"] if place in context.structures else ""
     where = "whole volume" if place == "volume" else where
-    return f"{metric.label}{unit} {metric.arrow}" + (f", {where}" if where else "")
+    return f"{metric.label}{unit} {metric.arrow()}" + (f", {where}" if where else "")

@@ -16,14 +16,13 @@ from ..base.log import progress
 from ..volumes import io, normalization
 
 AIR_HU = -1024.0
-CONTROLS = ("real_ct", "mr_linear", "mean_ct")
 
 
 def open_control(name: str, train: dict[str, Path], statistics: dict) -> Callable[[str, Path, Path], dict]:
     """Return a function that writes the control image of one case: (case, prepared folder, output file) -> record.
 
-    name: one of CONTROLS. train: prepared folders of the training cases, which the line and the mean come from.
-    statistics: normalization.json.
+    name: one of study.rows.CONTROLS. train: prepared folders of the training cases, which the line and the mean come
+    from. statistics: normalization.json.
     """
     make = {"real_ct": _real_ct, "mr_linear": _mr_linear, "mean_ct": _mean_ct}[name](train, statistics["mr"])
 

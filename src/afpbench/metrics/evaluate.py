@@ -11,36 +11,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..base.errors import ConfigError, DataError
+from ..base.errors import DataError
 from ..base.log import logger, progress, tools
+from ..study.kinds.metric import REGIONS
+from ..study.metrics import family_metrics
 from ..volumes import io
-from .catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
+from . import own
 from .image import CLIP_HU, error_metrics, image_metrics, structure_error_hu
-from .longtable import COLUMNS, failed_status, is_failed, line, write_long
+from .longtable import COLUMNS, NO_VALUE, failed_status, is_failed, line, write_long
+from .structures import Structure, parse_structures
 from .surface import bounding_box, label_boxes, structure_metrics
 from .tree import tree_metrics
-
-
-@dataclass(frozen=True)
-class Structure:
-    """A named group of labels of one segmenter, and the tolerance of its NSD. tree: whether its branches count."""
-
-    name: str
-    segmenter: str
-    labels: tuple[int, ...]
-    tolerance_mm: float
-    exclude: tuple[int, ...] = ()
-    tree: bool = False
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """What is computed of it."""
-        return STRUCTURE_METRICS + (TREE_METRICS if self.tree else ())
-
-    def mask(self, labels: np.ndarray) -> np.ndarray:
-        """Where a label map (z, y, x) shows the structure; no labels given: every label but 0 and the excluded."""
-        inside = np.isin(labels, self.labels) if self.labels else labels != 0
-        return inside & ~np.isin(labels, self.exclude) if self.exclude else inside
 
 
 @dataclass(frozen=True)
@@ -54,34 +35,6 @@ class Pair:
     segmentations: Mapping[str, tuple[io.Volume, io.Volume]]
 
 
-def parse_structures(spec: Mapping[str, Mapping], tolerance_mm: float | None = None) -> list[Structure]:
-    """Structures of {name: {"segmenter", "labels": [ints], "exclude": [ints], "tolerance_mm", "tree"}}.
-
-    tolerance_mm: for structures that give none. Raises ConfigError that names the structure.
-    """
-    structures = []
-    for name, entry in spec.items():
-        labels, exclude = tuple(entry.get("labels", ())), tuple(entry.get("exclude", ()))
-        if not all(isinstance(label, int) and label > 0 for label in labels + exclude):
-            raise ConfigError(
-                f"structure {name}: labels", found=list(labels + exclude), expected="whole numbers above 0"
-            )
-        if labels and not set(labels) - set(exclude):
-            raise ConfigError(
-                f"structure {name}: every label is excluded", found=list(exclude), expected="one that stays"
-            )
-        tolerance = entry.get("tolerance_mm", tolerance_mm)
-        if tolerance is None:
-            raise ConfigError(
-                f"structure {name}: no tolerance for NSD",
-                expected="tolerance_mm, here or for all structures",
-                hint="the paper takes twice the voxel size",
-            )
-        segmenter, tree = str(entry.get("segmenter", "")), bool(entry.get("tree", False))
-        structures.append(Structure(name, segmenter, labels, float(tolerance), exclude, tree))
-    return structures
-
-
 def evaluate_pair(
     pair: Pair,
     task: str,
@@ -89,8 +42,9 @@ def evaluate_pair(
     structures: Sequence[Structure],
     inside_mask: bool = True,
     clip_hu: tuple[float, float] = CLIP_HU,
+    metrics: Sequence[str] = (),
 ) -> list[dict]:
-    """The lines of one case.
+    """The lines of one case. metrics: those to compute besides, which are no family's.
 
     inside_mask: segmentations count only inside the mask (the region that both modalities cover); without a mask the
     whole volume counts. Raises DataError, with the case, where two grids differ.
@@ -107,11 +61,12 @@ def evaluate_pair(
         )
         for region, values in regions.items():
             lines += [line(task, row, pair.case, "", region, metric, values[metric], _image_status(values[metric]))
-                      for metric in IMAGE_METRICS]  # fmt: skip
+                      for metric in family_metrics("image")]  # fmt: skip
+        lines += own.image_lines(pair, task, row, metrics, clip_hu)
     within = pair.mask.array != 0 if inside_mask and pair.mask is not None else None
     boxes = _boxes(pair, structures)
     for structure in structures:
-        lines += _structure_lines(pair, task, row, structure, boxes[structure], within, clip_hu)
+        lines += _structure_lines(pair, task, row, structure, boxes[structure], within, clip_hu, metrics)
     return lines
 
 
@@ -127,6 +82,7 @@ def evaluate_row(
     calibrations: Mapping[str, Mapping] | None = None,
     inside_mask: bool = True,
     clip_hu: tuple[float, float] = CLIP_HU,
+    metrics: Sequence[str] = (),
     threads: int = 1,
     out: str | Path | None = None,
 ) -> pd.DataFrame:
@@ -135,13 +91,15 @@ def evaluate_row(
     root: the task's folder, with cases/, synthetic/ and segmentations/. structures: as parse_structures takes them.
     failed: case -> reason, for cases that have no images because they failed: their lines carry
     `failed: <reason>`; the cases whose folder holds failed.json are found besides.
-    calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. threads: cases at once.
-    out: where to write the table. Raises DataError that names the case and the file.
+    calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. metrics: those to compute besides,
+    since a table names them (study.metrics.extra_metrics). threads: cases at once. out: where to write the table.
+    Raises DataError that names the case and the file.
     """
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
-    work = partial(_evaluate_case, root, task, row, wanted, reasons, dict(calibrations or {}), inside_mask, clip_hu)
+    calibrated = dict(calibrations or {})
+    work = partial(_evaluate_case, root, task, row, wanted, reasons, calibrated, inside_mask, clip_hu, metrics)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
     long = pd.DataFrame([entry for lines in per_case for entry in lines], columns=list(COLUMNS))
@@ -159,7 +117,7 @@ def calibration_lines(pair: Pair, task: str, row: str, calibration: Mapping, cli
     check_grids(pair)
     inside = pair.mask.array != 0
     errors = error_metrics(pair.real.array[inside], pair.synthetic.array[inside], clip_hu)
-    values = {key: errors[metric] for key, metric in UNCALIBRATED_METRICS.items()}
+    values = {"mae_uncalibrated": errors["mae"], "me_uncalibrated": errors["me"]}
     values |= {"calibration_slope": calibration["slope"], "calibration_offset_hu": calibration["offset_hu"]}
     return [line(task, row, pair.case, "", "body", metric, value, "ok") for metric, value in values.items()]
 
@@ -207,9 +165,11 @@ def check_grids(pair: Pair) -> None:
             )
 
 
-def _evaluate_case(root, task, row, structures, reasons, calibrations, inside_mask, clip_hu, case: str) -> list[dict]:
+def _evaluate_case(
+    root, task, row, structures, reasons, calibrations, inside_mask, clip_hu, metrics, case: str
+) -> list[dict]:
     if case in reasons:
-        return _failed_lines(task, row, case, structures, failed_status(reasons[case]))
+        return _failed_lines(task, row, case, structures, metrics, failed_status(reasons[case]))
     prepared = root / "cases" / case / "prepared"
     what = f"case {case}, row {row}"
     segmentations = {}
@@ -226,7 +186,7 @@ def _evaluate_case(root, task, row, structures, reasons, calibrations, inside_ma
         io.read(prepared / "mask.nii.gz", f"{what}: mask"),
         segmentations,
     )
-    lines = evaluate_pair(pair, task, row, structures, inside_mask, clip_hu)
+    lines = evaluate_pair(pair, task, row, structures, inside_mask, clip_hu, metrics)
     if case in calibrations:
         path = root / "synthetic" / row / "uncalibrated" / f"{case}.nii.gz"
         before = replace(pair, synthetic=io.read(path, f"{what}: synthetic CT before calibration"), segmentations={})
@@ -238,13 +198,13 @@ def _boxes(pair: Pair, structures: Sequence[Structure]) -> dict[Structure, tuple
     """For each structure a box that holds it in both label maps. Each map is passed once, whatever the structures."""
     boxes: dict[Structure, tuple[slice, ...]] = {}
     for name in dict.fromkeys(structure.segmenter for structure in structures):
-        own = [structure for structure in structures if structure.segmenter == name]
+        its = [structure for structure in structures if structure.segmenter == name]
         maps = [volume.array for volume in pair.segmentations[name]]
-        boxes |= zip(own, label_boxes([structure.labels for structure in own], maps), strict=True)
+        boxes |= zip(its, label_boxes([structure.labels for structure in its], maps), strict=True)
     return boxes
 
 
-def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, clip_hu) -> list[dict]:
+def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, clip_hu, metrics) -> list[dict]:
     spacing_mm = pair.segmentations[structure.segmenter][0].spacing_mm
     real, synthetic = (structure.mask(volume.array[box]) for volume in pair.segmentations[structure.segmenter])
     if within is not None:
@@ -262,10 +222,13 @@ def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, c
     if pair.real is not None:
         images = (volume.array[box][inner] for volume in (pair.real, pair.synthetic))
         others["me"] = structure_error_hu(*images, real, clip_hu)
-    values |= others
     statuses |= {metric: status if math.isnan(value) else "ok" for metric, value in others.items()}
+    extra = own.structure_values(real, synthetic, spacing_mm, structure, metrics, what)
+    missing = NO_VALUE if status == "ok" else status
+    statuses |= {metric: missing if math.isnan(value) else "ok" for metric, value in extra.items()}
+    values |= others | extra
     return [line(task, row, pair.case, structure.segmenter, structure.name, metric, values[metric], statuses[metric])
-            for metric in structure.metrics if metric in values]  # fmt: skip
+            for metric in [*structure.metrics, *extra] if metric in values]  # fmt: skip
 
 
 def _volume_error(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Sequence[float]) -> dict[str, float]:
@@ -275,13 +238,14 @@ def _volume_error(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Sequence[
     return {"volume_error": math.nan if empty else voxels * math.prod(spacing_mm) / 1000}
 
 
-def _failed_lines(task, row, case, structures, status) -> list[dict]:
-    lines = [
-        line(task, row, case, "", region, metric, math.nan, status) for region in REGIONS for metric in IMAGE_METRICS
-    ]
+def _failed_lines(task, row, case, structures: Sequence[Structure], metrics, status: str) -> list[dict]:
+    images = [(region, metric) for region in REGIONS for metric in family_metrics("image")]
+    images += [(region, metric.name) for region, metric in own.of_images(metrics)]
+    lines = [line(task, row, case, "", region, metric, math.nan, status) for region, metric in images]
     for structure in structures:
+        extra = [metric.name for metric in own.of_structures(metrics, structure.tree)]
         lines += [line(task, row, case, structure.segmenter, structure.name, metric, math.nan, status)
-                  for metric in structure.metrics]  # fmt: skip
+                  for metric in [*structure.metrics, *extra]]  # fmt: skip
     return lines
 
 

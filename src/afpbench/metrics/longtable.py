@@ -8,12 +8,16 @@ import pandas as pd
 
 from ..base.atomic import write_text
 from ..base.errors import DataError
-from .catalogue import CALIBRATION_FIGURES, METRICS, REGIONS
-from .surface import STATUSES
+from ..study.kinds.metric import REGIONS
+from ..study.metrics import score_metrics
+from . import surface
 
 COLUMNS = ("task", "variant", "case", "segmenter", "structure", "metric", "value", "status")
 KEY = ("task", "variant", "case", "segmenter", "structure", "metric")
 FAILED = "failed: "
+NO_VALUE = "no_value"  # of a metric that says itself that there is none
+STATUSES = (*surface.STATUSES, NO_VALUE)
+CALIBRATION_FIGURES = ("calibration_slope", "calibration_offset_hu")  # nothing to compare or to show as a column
 
 
 def failed_status(reason: str) -> str:
@@ -84,7 +88,7 @@ def _check_values(long: pd.DataFrame, source: str) -> None:
             raise DataError(f"{source}: {problem}", found=f"{line[column]!r} ({_place(line)})", expected=expected)
 
     failed = is_failed(long["status"])
-    known = [*METRICS, *CALIBRATION_FIGURES]
+    known = [*score_metrics(), *CALIBRATION_FIGURES]
     refuse(~long["metric"].isin(known), "an unknown metric", "metric", ", ".join(known))
     refuse(
         ~(long["status"].isin(STATUSES) | failed), "an unknown status", "status", f"{', '.join(STATUSES)}, {FAILED}…"

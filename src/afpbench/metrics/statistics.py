@@ -15,7 +15,9 @@ from scipy import stats
 
 from ..base.atomic import write_text
 from ..base.errors import ConfigError
-from .catalogue import METRICS
+from ..study.kinds.metric import Metric
+from ..study.kinds.registry import METRICS
+from ..study.metrics import score_metrics
 from .longtable import check_long, is_failed
 
 COLUMNS = (
@@ -114,7 +116,7 @@ def compare(
             expected="one of " + ", ".join(dict.fromkeys(long["variant"])),
         )
     lines = []
-    for key, group in long[long["metric"].isin(METRICS)].groupby(GROUP, sort=False):
+    for key, group in long[long["metric"].isin(score_metrics())].groupby(GROUP, sort=False):
         lines += _compare_group(dict(zip(GROUP, key, strict=True)), group, reference, alpha, seed, controls, resamples)
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
@@ -173,7 +175,7 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
     return [entry | {"p_holm": p} for entry, p in zip(lines, adjusted, strict=True)]
 
 
-def _direction(metric, effect_size: float) -> str:
+def _direction(metric: type[Metric], effect_size: float) -> str:
     if np.isnan(effect_size):
         return ""
     if effect_size == 0:

@@ -12,8 +12,7 @@ from itertools import product
 import numpy as np
 from scipy import ndimage
 
-from .catalogue import TREE_METRICS
-
+KEYS = ("tree_length", "branches", "branch_count", "leakage")
 DETECTED_SHARE = 0.8  # of a branch's centreline, as ATM'22 asks for
 _AROUND = np.ones((3, 3, 3), bool)
 
@@ -27,7 +26,7 @@ def tree_metrics(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Sequence[f
     """
     leakage = float((synthetic & ~real).sum() / synthetic.sum()) if synthetic.any() else math.nan
     if not real.any():
-        return dict.fromkeys(TREE_METRICS, math.nan) | {"leakage": leakage}
+        return dict.fromkeys(KEYS, math.nan) | {"leakage": leakage}
     line = centreline(real)
     length = step_lengths_mm(line, spacing_mm)
     branches, count = branches_of(line)

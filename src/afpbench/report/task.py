@@ -11,9 +11,10 @@ import pandas as pd
 from ..base import html
 from ..base.atomic import read_json
 from ..figures.cases import choose_case
-from ..metrics.catalogue import METRICS, Metric
 from ..metrics.longtable import FAILED, is_failed, read_long
 from ..metrics.statistics import read_statistics
+from ..study.kinds.metric import Metric
+from ..study.kinds.registry import METRICS, TABLES
 from ..study.splits import fold_folders, with_fold
 
 PARTS = ("train", "validation", "test", "unused")
@@ -74,20 +75,17 @@ class Task:
         """(metric, structure or region, name for people) of every column of the task's tables, each once."""
         found = {}
         for table in self.spec["tables"].values():
-            for column in table.get("columns", []):
-                metric = METRICS.get(column["metric"])
-                if metric is None:
-                    continue
-                structure = column.get("structure")
-                place = structure or column.get("region", "body")
+            for column in TABLES.make(table).columns():
+                metric, structure = METRICS[column["metric"]], column["structure"]
+                place = structure or column["region"]
                 of = self.spec["structures"][structure]["label"] if structure else ""
                 of = of or ("whole volume" if place == "volume" else "")
-                name = f"{_named(metric)} {metric.arrow}" + (f", {of}" if of else "")
-                found[metric.key, place] = name
+                name = f"{_named(metric)} {metric.arrow()}" + (f", {of}" if of else "")
+                found[metric.name, place] = name
         return [(metric, place, name) for (metric, place), name in found.items()]
 
 
-def _named(metric: Metric) -> str:
+def _named(metric: type[Metric]) -> str:
     """A metric's name with its unit."""
     return metric.label + (f" ({metric.unit})" if metric.unit else "")
 

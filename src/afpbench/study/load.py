@@ -12,6 +12,7 @@ from ..generators.architecture import is_gan
 from . import schema as config_schema
 from .checks import networks as config_networks
 from .checks import task as config_checks
+from .task import Task
 
 # Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
 OWN_ENTRIES = ("segmenters", "feature_networks", "structures", "variants", "tables")
@@ -192,8 +193,8 @@ def _complete(study: dict, name: str, task: dict) -> None:
         generator = task["generators"].get(variant["generator"], like)
         usual = GAN_TRAINING if is_gan(generator) else {}
         variant["training"] = {**task["training"], **usual, **variant.get("training", {})}
-    for table in task["tables"].values():
-        table.setdefault("rows", [*task["variants"], *(task["controls"] if table["kind"] == "scores" else [])])
+    for entry, table in Task(name, task, Path(), study["seed"]).tables.items():
+        table.complete(task["tables"][entry])
     figures = task["figures"]
     figures.setdefault("rows", list(task["variants"]))
     figures.setdefault("structures", list(task["structures"]))

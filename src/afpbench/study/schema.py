@@ -52,10 +52,16 @@ def shown(value: object) -> str:
 @functools.cache
 def study_schema() -> dict:
     """The whole schema with every `$ref` replaced by what it names and the branches of all kinds put in."""
-    from .kinds.registry import LOSSES
+    from . import metrics
+    from .kinds.registry import LOSSES, TABLES
 
     raw = _read_yaml(SCHEMA_PATH)
     _put_kinds(raw["$defs"]["loss_term"], LOSSES)
+    _put_kinds(raw["$defs"]["table"], TABLES)
+    raw["$defs"]["column"]["properties"]["metric"] = {
+        "description": metrics.description(),
+        "enum": metrics.score_metrics(),
+    }
     return _inline(raw, raw["$defs"])
 
 
@@ -67,7 +73,7 @@ def _put_kinds(part: dict, registry) -> None:
     part["allOf"] = [
         {
             "if": {"properties": {tag: {"const": name}}, **({} if name == default else {"required": [tag]})},
-            "then": kind.schema(),
+            "then": _without_tag(kind.schema(), tag) if name == default else kind.schema(),
         }
         for name, kind in registry.classes().items()
     ]
@@ -76,6 +82,11 @@ def _put_kinds(part: dict, registry) -> None:
 def inlined(part: dict) -> dict:
     """A part of a schema with every `$ref` to the study file's definitions replaced by what it names."""
     return _inline(part, _read_yaml(SCHEMA_PATH)["$defs"])
+
+
+def _without_tag(schema: dict, tag: str) -> dict:
+    """The branch of the kind that is the default: its tag may be left out."""
+    return {**schema, "required": [key for key in schema["required"] if key != tag]}
 
 
 def task_schema() -> dict:

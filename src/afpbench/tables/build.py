@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from ..base.errors import ConfigError
-from ..metrics.catalogue import METRICS, Metric
-from ..metrics.longtable import FAILED, is_failed
+from ..metrics.longtable import is_failed
+from ..study.kinds.metric import Metric
+from ..study.kinds.registry import METRICS
+from .footnotes import failures, footnotes
 from .marks import mark_best, shade
 from .published import PublishedTable, published_table
 
@@ -19,7 +21,7 @@ class Context:
 
     variants, controls: rows in the study file's order. reference: the row that the statistics compare with.
     labels: row -> name for people. structures: structure -> {"label", "segmenter"}. alpha: of the statistics.
-    notes: text that belongs in every caption (the loss weights). task: "" takes the long table's only one.
+    notes: text that belongs in the caption. task: "" takes the long table's only one. losses: variant -> its terms.
     """
 
     variants: Sequence[str]
@@ -30,13 +32,14 @@ class Context:
     alpha: float = 0.05
     notes: str = ""
     task: str = ""
+    losses: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Column:
     """A metric of a region (segmenter "") or of a structure. group: the heading above; published: the paper's own."""
 
-    metric: Metric
+    metric: type[Metric]
     structure: str
     segmenter: str
     group: str
@@ -46,7 +49,7 @@ class Column:
     def key(self) -> str:
         """`mae`, `mae:volume`, `dice:airways`; the paper's columns end in `(published)`."""
         plain = self.segmenter == "" and self.structure in ("", "body")
-        name = self.metric.key if plain else f"{self.metric.key}:{self.structure}"
+        name = self.metric.name if plain else f"{self.metric.name}:{self.structure}"
         return name + (" (published)" if self.published else "")
 
 
@@ -154,17 +157,17 @@ def _task_lines(long: pd.DataFrame, context: Context) -> pd.DataFrame:
 
 def _column(name: str, entry: Mapping, long: pd.DataFrame, context: Context) -> Column:
     where = f"tables.{name}.columns"
-    metric = METRICS.get(entry["metric"])
-    if metric is None:
+    if entry["metric"] not in METRICS:
         raise ConfigError(f"{where}: unknown metric", found=entry["metric"], expected=", ".join(METRICS))
-    lines = long[long["metric"] == metric.key]
+    metric = METRICS[entry["metric"]]
+    lines = long[long["metric"] == metric.name]
     structure = entry.get("structure")
     if structure is None:
         region = entry.get("region", "body")
         present = lines.loc[lines["segmenter"] == "", "structure"]
         if region not in set(present):
             raise ConfigError(
-                f"{where}: {metric.key} of this region is not in the metrics",
+                f"{where}: {metric.name} of this region is not in the metrics",
                 found=region,
                 expected=", ".join(dict.fromkeys(present)) or "a structure: this metric is computed per structure",
             )
@@ -176,7 +179,7 @@ def _column(name: str, entry: Mapping, long: pd.DataFrame, context: Context) -> 
     segmenter = entry.get("segmenter", known.get("segmenter", segmenters[0] if len(segmenters) == 1 else None))
     if segmenter not in segmenters:
         raise ConfigError(
-            f"{where}: {metric.key} of this structure is not in the metrics",
+            f"{where}: {metric.name} of this structure is not in the metrics",
             found=structure if not segmenters else f"{structure} by {segmenter}",
             expected=", ".join(dict.fromkeys(present["structure"])) if not segmenters else ", ".join(segmenters),
         )
@@ -197,23 +200,20 @@ def _row_keys(name: str, spec: Mapping, long: pd.DataFrame, context: Context) ->
 
 def _row(key: str, long: pd.DataFrame, statistics: pd.DataFrame, columns, context: Context) -> Row:
     lines = long[long["variant"] == key]
-    failed = lines[is_failed(lines["status"])].drop_duplicates("case")
-    failures = tuple(
-        (case, status.removeprefix(FAILED)) for case, status in zip(failed["case"], failed["status"], strict=True)
-    )
+    failed = failures(lines)
     tested = statistics[(statistics["variant"] == key) & (statistics["reference"] == context.reference)]
     if "task" in tested and len(lines):
         tested = tested[tested["task"] == lines["task"].iloc[0]]
     cells = tuple(_cell(lines, tested, column) for column in columns)
     kind = "control" if key in context.controls else "variant"
-    n = lines["case"].nunique() - len(failures)
-    return Row(key, context.labels.get(key) or key, kind, n, len(failures), cells, failures)
+    n = lines["case"].nunique() - len(failed)
+    return Row(key, context.labels.get(key) or key, kind, n, len(failed), cells, failed)
 
 
 def _cell(lines: pd.DataFrame, tested: pd.DataFrame, column: Column) -> Cell:
     def of_column(frame: pd.DataFrame) -> pd.DataFrame:
         return frame[
-            (frame["metric"] == column.metric.key)
+            (frame["metric"] == column.metric.name)
             & (frame["structure"] == column.structure)
             & (frame["segmenter"] == column.segmenter)
         ]
@@ -238,7 +238,7 @@ def _beside(cells: Sequence[Cell], variant: str, columns: Sequence[Column], pape
     both = []
     for cell, column in zip(cells, columns, strict=True):
         structure = column.structure if column.segmenter else ""
-        printed = paper.values.get((variant, column.metric.key, structure)) if column.structure != "volume" else None
+        printed = paper.values.get((variant, column.metric.name, structure)) if column.structure != "volume" else None
         theirs = Cell()
         if printed is not None:
             sd = math.nan if printed.sd is None else printed.sd
@@ -261,41 +261,3 @@ def _caption(spec: Mapping, context: Context, rows: Sequence[Row]) -> str:
         context.notes.strip(),
     ]
     return " ".join(part for part in parts if part)
-
-
-def footnotes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
-    """The failed cases, each with the rows that it failed in, and the values that are not defined."""
-    failures: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        for failure in row.failures:
-            failures.setdefault(failure, []).append(row.label)
-    notes = []
-    for (case, reason), labels in failures.items():
-        rows_text = "every row" if len(labels) == len(rows) else ", ".join(labels)
-        notes.append(f"Failed in {rows_text}: case {case}: {reason}")
-    return notes + _undefined(rows, columns)
-
-
-def _undefined(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
-    """The values that are not defined: metrics and rows that say the same share a note."""
-    metrics: dict[tuple, list[str]] = {}
-    for position, column in enumerate(columns):
-        by_status: dict[str, list[tuple[str, int]]] = {}
-        for row in rows:
-            for status, count in row.cells[position].undefined.items():
-                by_status.setdefault(status, []).append((row.label, count))
-        for status, found in by_status.items():
-            metrics.setdefault((column.group, status, tuple(found)), []).append(column.metric.label)
-    notes = []
-    for (group, status, found), labels in metrics.items():
-        counts = {count for _, count in found}
-        if len(found) == len(rows) and len(counts) == 1:
-            where = f"{_cases(*counts)} in every row"
-        else:
-            where = ", ".join(f"{label} {_cases(count)}" for label, count in found)
-        notes.append(f"{', '.join(labels)} of {group} undefined ({status}): {where}")
-    return notes
-
-
-def _cases(count: int) -> str:
-    return "1 case" if count == 1 else f"{count} cases"

@@ -2,14 +2,26 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from ..metrics.catalogue import COST_METRICS
-from .build import Cell, Column, Context, Row, Table, build_companion, footnotes
+from ..study.metrics import metrics_of
+from .build import Cell, Column, Context, Row, Table, build_companion
+from .captions import loss_notes
+from .footnotes import footnotes
+from .inputs import Inputs
+from .render import rendered
 
 ITERATIONS_PER_EPOCH = 250  # of nnU-Net and of the paper; an epoch of a study may be shorter
 PROJECTED = "†"
+
+
+def cost_files(name: str, spec: Mapping[str, Any], inputs: Inputs, context: Context) -> dict[str, str]:
+    """File name -> text of the table and, where its spec says `published`, of its companion."""
+    noted = replace(context, notes=loss_notes(context.losses, context.labels, spec["rows"]))
+    return rendered(build_cost_tables(name, spec, inputs.costs, inputs.syntheses, noted))
 
 
 def build_cost_tables(
@@ -28,8 +40,8 @@ def build_cost_tables(
     run. Inference: mean ± SD of the seconds of a case with reading, and the largest peak.
     """
     columns = tuple(
-        Column(metric, "body", "", "Inference" if key.startswith("inference") else "Training")
-        for key, metric in COST_METRICS.items()
+        Column(metric, "body", "", "Inference" if metric.name.startswith("inference") else "Training")
+        for metric in metrics_of("cost")
     )
     target = spec["epochs"] * ITERATIONS_PER_EPOCH
     rows = tuple(_row(key, costs[key], syntheses[key], target, context) for key in spec["rows"])

@@ -8,9 +8,10 @@ import html
 import io
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 from ..base.atomic import write_text
 from .build import Cell, Column, Row, Table
@@ -20,6 +21,7 @@ CSV_COLUMNS = (
     "mean", "sd", "n", "n_failed", "best", "significant", "shade", "mark",
 )  # fmt: skip
 DASH = "—"
+Render = TypeVar("Render")
 COLOURS = {  # shade -> (background, text), with a contrast of at least 7 : 1
     "optimal": ("1B5E20", "FFFFFF"),
     "favorable": ("B7E1A1", "000000"),
@@ -28,13 +30,21 @@ COLOURS = {  # shade -> (background, text), with a contrast of at least 7 : 1
 }
 
 
-def write_table(table: Table, folder: str | Path) -> list[Path]:
-    """Write <name>.csv, .md, .tex and .html into the folder, each atomically. Returns their paths."""
-    paths = []
-    for suffix, render in RENDERERS.items():
-        path = Path(folder) / f"{table.name}.{suffix}"
-        write_text(path, render(table))
-        paths.append(path)
+def rendered(tables: Iterable[Table]) -> dict[str, str]:
+    """File name -> text: <name>.csv, .md, .tex and .html of each table."""
+    return {file: render(table) for table in tables for file, render in file_names(table.name, RENDERERS).items()}
+
+
+def file_names(name: str, renderers: Mapping[str, Render]) -> dict[str, Render]:
+    """<name>.<suffix> -> renderer."""
+    return {f"{name}.{suffix}": render for suffix, render in renderers.items()}
+
+
+def write_files(files: Mapping[str, str], folder: str | Path) -> list[Path]:
+    """Write each text into the folder, atomically. Returns their paths."""
+    paths = [Path(folder) / name for name in files]
+    for path, text in zip(paths, files.values(), strict=True):
+        write_text(path, text)
     return paths
 
 
@@ -48,7 +58,7 @@ def to_csv(table: Table) -> str:
             numbers = ["" if math.isnan(value) else repr(value) for value in (cell.mean, cell.sd)]
             counts = ["", ""] if column.published else [cell.n, cell.n_failed]
             source = "published" if column.published else "ours"
-            place = [column.key, column.metric.key, column.segmenter, column.structure, source]
+            place = [column.key, column.metric.name, column.segmenter, column.structure, source]
             flags = [str(cell.best).lower(), str(cell.significant).lower(), cell.shade, cell.mark]
             writer.writerow([row.key, row.label, row.kind, *place, *numbers, *counts, *flags])
     return out.getvalue()
@@ -57,14 +67,14 @@ def to_csv(table: Table) -> str:
 def to_markdown(table: Table) -> str:
     """A pipe table. Markdown has no rules inside a table: controls stand in italics, below the variants."""
     heads = ["Row", *(_flat_head(column) for column in table.columns), "n"]
-    lines = [f"**{_title(table)}** {_escape_markdown(table.caption)}", ""]
-    lines += [_pipe([_escape_markdown(head) for head in heads]), _pipe(["---"] + ["---:"] * (len(heads) - 1))]
+    lines = [f"**{_title(table)}** {escape_markdown(table.caption)}", ""]
+    lines += [pipe([escape_markdown(head) for head in heads]), pipe(["---"] + ["---:"] * (len(heads) - 1))]
     for row in table.rows:
-        label = _escape_markdown(row.label)
+        label = escape_markdown(row.label)
         cells = [_text(cell, column, row, "**{}**".format, r"\*") for cell, column in _cells(table, row)]
-        lines.append(_pipe([f"*{label}*" if row.kind == "control" else label, *cells, _n_text(row)]))
+        lines.append(pipe([f"*{label}*" if row.kind == "control" else label, *cells, _n_text(row)]))
     if table.footnotes:
-        lines += ["", *(f"- {_escape_markdown(note)}" for note in table.footnotes)]
+        lines += ["", *(f"- {escape_markdown(note)}" for note in table.footnotes)]
     return "\n".join(lines) + "\n"
 
 
@@ -75,7 +85,7 @@ def to_latex(table: Table) -> str:
     """
     groups = _groups(table.columns)
     width = len(table.columns) + 2
-    head_1 = ["", *(rf"\multicolumn{{{count}}}{{c}}{{{_escape_latex(name)}}}" for name, count in groups), ""]
+    head_1 = ["", *(rf"\multicolumn{{{count}}}{{c}}{{{escape_latex(name)}}}" for name, count in groups), ""]
     head_2 = ["", *(_latex_head(column) for column in table.columns), "$n$"]
     rules, start = [], 2
     for _, count in groups:
@@ -85,8 +95,8 @@ def to_latex(table: Table) -> str:
         r"% needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolor}",
         r"\begin{table}[htbp]",
         r"\centering",
-        rf"\caption{{{_escape_latex(table.caption)}}}",
-        rf"\label{{tab:{_label_key(table.name)}}}",
+        rf"\caption{{{escape_latex(table.caption)}}}",
+        rf"\label{{tab:{label_key(table.name)}}}",
         r"\setlength{\tabcolsep}{4pt}",
         r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
         rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
@@ -101,10 +111,10 @@ def to_latex(table: Table) -> str:
         if previous is not None and (row.kind == "control") != (previous == "control"):
             lines.append(r"\midrule")
         cells = [_latex_text(cell, column, row) for cell, column in _cells(table, row)]
-        lines.append(" & ".join([_escape_latex(row.label), *cells, _escape_latex(_n_text(row))]) + r" \\")
+        lines.append(" & ".join([escape_latex(row.label), *cells, escape_latex(_n_text(row))]) + r" \\")
         previous = row.kind
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    lines += [rf"\par\smallskip\footnotesize {_escape_latex(note)}" for note in table.footnotes]
+    lines += [rf"\par\smallskip\footnotesize {escape_latex(note)}" for note in table.footnotes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
@@ -144,9 +154,9 @@ def _text(cell: Cell, column: Column, row: Row, bold: Callable[[str], str], star
     if math.isnan(cell.mean):
         return DASH
     decimals = column.metric.decimals if cell.decimals is None else cell.decimals
-    text = _number(cell.mean, decimals)
+    text = number(cell.mean, decimals)
     if not math.isnan(cell.sd):
-        text += f" ± {_number(cell.sd, decimals)}"
+        text += f" ± {number(cell.sd, decimals)}"
     text = bold(text) if cell.best else text
     text += (star if cell.significant else "") + cell.mark
     return text if column.published or cell.n == row.n else f"{text} (n={cell.n})"
@@ -171,7 +181,7 @@ def _html_cell(cell: Cell, column: Column, row: Row) -> str:
     return f'<td class="{cell.shade}" style="background:#{background};color:#{colour}">{text}</td>'
 
 
-def _number(value: float, decimals: int) -> str:
+def number(value: float, decimals: int) -> str:
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     text = f"{value:.{decimals}f}"
@@ -187,7 +197,7 @@ def _n_text(row: Row) -> str:
 
 def _short_head(column: Column) -> str:
     unit = f" ({column.metric.unit})" if column.metric.unit else ""
-    return f"{column.metric.label}{unit} {column.metric.arrow}" + (", paper" if column.published else "")
+    return f"{column.metric.label}{unit} {column.metric.arrow()}" + (", paper" if column.published else "")
 
 
 def _flat_head(column: Column) -> str:
@@ -198,7 +208,7 @@ def _latex_head(column: Column) -> str:
     if column.published:  # it follows our own column of the metric, and wide tables are shrunk
         return "paper"
     arrow = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\rightarrow 0$"}[column.metric.better]
-    return _escape_latex(_short_head(column).replace(column.metric.arrow, "@")).replace("@", arrow)
+    return escape_latex(_short_head(column).replace(column.metric.arrow(), "@")).replace("@", arrow)
 
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -206,14 +216,14 @@ def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
 
 
 def _title(table: Table) -> str:
-    return _escape_markdown(table.name) + "."
+    return escape_markdown(table.name) + "."
 
 
-def _pipe(cells: Sequence[str]) -> str:
+def pipe(cells: Sequence[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _escape_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     for character in ("\\", "|", "*", "_", "<", "`"):
         text = text.replace(character, "\\" + character)
     return text.replace("\n", " ")
@@ -230,7 +240,7 @@ _LATEX = {
 _ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u0327": "c"}
 
 
-def _escape_latex(text: str) -> str:
+def escape_latex(text: str) -> str:
     return "".join(_LATEX.get(character) or _latex_character(character) for character in text)
 
 
@@ -244,5 +254,5 @@ def _latex_character(character: str) -> str:
     return f"[U+{ord(character):04X}]"
 
 
-def _label_key(name: str) -> str:
+def label_key(name: str) -> str:
     return "".join(character if character.isalnum() else "-" for character in name)

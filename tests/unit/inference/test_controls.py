@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from afpbench.base.errors import DataError
-from afpbench.inference.controls import CONTROLS, _fit_line, open_control
+from afpbench.inference.controls import _fit_line, open_control
+from afpbench.study.rows import CONTROLS
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
 

@@ -247,12 +247,12 @@ def test_every_key_is_described_and_required_or_has_a_value():
             assert known, place
 
 
-def test_schema_and_catalogue_name_the_same_metrics():
-    from afpbench.metrics.catalogue import METRICS
+def test_schema_and_registry_name_the_same_metrics():
+    from afpbench.study.metrics import score_metrics
 
     tables = config_schema.branches(config_schema.task_schema()["properties"]["tables"]["additionalProperties"])
     columns = tables["scores"]["properties"]["columns"]
-    assert columns["items"]["properties"]["metric"]["enum"] == list(METRICS)
+    assert columns["items"]["properties"]["metric"]["enum"] == score_metrics()
 
 
 def test_readme_matches_the_schema(tmp_path, capsys):

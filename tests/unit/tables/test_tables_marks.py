@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from afpbench.metrics.catalogue import METRICS
+from afpbench.study.kinds.registry import METRICS
 from afpbench.tables.build import Cell, Column, Row
 from afpbench.tables.marks import SHADES, mark_best, shade
 from afpbench.tables.render import COLOURS

@@ -5,9 +5,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from afpbench.metrics.catalogue import METRICS
+from afpbench.study.kinds.registry import METRICS
 from afpbench.tables.build import Cell, Column, Row, Table, build_companion
-from afpbench.tables.render import to_csv, to_html, to_latex, to_markdown, write_table
+from afpbench.tables.render import rendered, to_csv, to_html, to_latex, to_markdown, write_files
 
 MAE = Column(METRICS["mae"], "body", "", "Image")
 DICE = Column(METRICS["dice"], "bones", "ts", "Bones & ribs")
@@ -130,10 +130,10 @@ def test_signed_numbers(value, text):
 
 
 def test_files_are_the_same_bytes_each_time(tmp_path):
-    paths = write_table(TABLE, tmp_path)
+    paths = write_files(rendered([TABLE]), tmp_path)
     assert [path.name for path in paths] == ["table_1.csv", "table_1.md", "table_1.tex", "table_1.html"]
     first = [path.read_bytes() for path in paths]
-    assert [path.read_bytes() for path in write_table(TABLE, tmp_path)] == first
+    assert [path.read_bytes() for path in write_files(rendered([TABLE]), tmp_path)] == first
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths)
 
 

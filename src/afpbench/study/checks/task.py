@@ -11,9 +11,12 @@ from pathlib import Path
 
 from ...base.errors import AfpbenchError
 from ...generators.architecture import check_depth, is_gan
-from ...metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from ...registration.options import problems as registration_problems
+from ..kinds.metric import REGIONS
+from ..rows import CONTROLS
 from ..schema import not_among
+from ..task import Task
+from . import figures, tables
 from .losses import check_losses
 from .networks import (
     STAND_IN,
@@ -28,13 +31,12 @@ from .networks import (
 
 TOTALSEGMENTATOR_DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
 NAVIAIRWAY_CLASSES = {"airway": 1}
-CONTROLS = ("real_ct", "mr_linear", "mean_ct")
-PICKS = ("typical", "best", "worst")  # of the test cases, for figures
 
 
 def check_task(study: dict, name: str, root: Path) -> list[str]:
     """All problems of one completed task, in the order of the file."""
     task = study["tasks"][name]
+    typed = Task(name, task, root, study["seed"])
     where = f"tasks.{name}"
     return [
         *_check_pairs(where, task),
@@ -46,8 +48,8 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
         *_check_structures(where, task, root),
         *_check_generators(where, task),
         *_check_variants(where, task, root),
-        *_check_tables(where, task),
-        *_check_figures(where, task, study["seed"], name, root),
+        *tables.problems(typed),
+        *figures.problems(typed),
     ]
 
 
@@ -377,78 +379,6 @@ def _check_start(place: str, name: str, variants: dict) -> list[str]:
             return [f"{place}.init_from: a circle: {circle}; hint: one of them must start from random weights"]
         if following in chain[:-1]:
             return []
-    return []
-
-
-def _check_tables(where: str, task: dict) -> list[str]:
-    lines = []
-    for name, table in task["tables"].items():
-        place = f"{where}.tables.{name}"
-        scores = table["kind"] == "scores"
-        rows = [*task["variants"], *(task["controls"] if scores else [])]
-        what = "no such variant or control" if scores else "no such variant"
-        lines += [not_among(f"{place}.rows", row, rows, what) for row in table["rows"] if row not in rows]
-        for index, column in enumerate(table["columns"] if scores else []):
-            lines += _check_column(f"{place}.columns[{index}]", column, task["structures"])
-    return lines
-
-
-def _check_figures(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
-    """Rows, structures and cases of the figures exist."""
-    figures, rows = task["figures"], [*task["variants"], *task["controls"]]
-    lines = [
-        not_among(f"{where}.figures.rows", row, rows, "no such variant or control")
-        for row in figures["rows"]
-        if row not in rows
-    ]
-    shown = {"structures": figures["structures"], "zoom.structure": [figures["zoom"]["structure"]]}
-    for key, names in shown.items():
-        lines += [
-            not_among(f"{where}.figures.{key}", structure, task["structures"], "no such structure")
-            for structure in names
-            if structure not in task["structures"]
-        ]
-    asked = [case for case in figures["cases"] if case not in PICKS]
-    if asked:
-        test = _test_cases(task, seed, name, root)
-        lines += [
-            not_among(f"{where}.figures.cases", case, [*PICKS, *test], "no such test case")
-            for case in asked
-            if test and case not in test
-        ]
-    return lines
-
-
-def _test_cases(task: dict, seed: int, name: str, root: Path) -> list[str]:
-    """The test cases; none where the data or the splits have problems of their own, which other checks report."""
-    from ...data.sources import list_cases
-    from ..splits import make_folds
-
-    try:
-        folds = make_folds(list_cases(task["data"], root), task["splits"], seed, name)
-        return sorted(case for fold in folds for case in fold["test"])
-    except AfpbenchError:
-        return []
-
-
-def _check_column(place: str, column: dict, structures: dict) -> list[str]:
-    metric, structure = column["metric"], column["structure"]
-    if structure is None:
-        if metric in UNCALIBRATED_METRICS and column["region"] != "body":
-            return [f"{place}.region: '{metric}' is taken inside the body only; hint: remove it"]
-        if metric in IMAGE_METRICS or metric in UNCALIBRATED_METRICS:
-            return []
-        return [f"{place}.structure: missing, '{metric}' is computed per structure; allowed: {', '.join(structures)}"]
-    if metric not in STRUCTURE_METRICS + TREE_METRICS:
-        return [f"{place}.structure: has no effect, since '{metric}' is computed of the image; hint: remove it"]
-    if structure not in structures:
-        return [not_among(f"{place}.structure", structure, structures, "no such structure")]
-    if metric in TREE_METRICS and not structures[structure]["tree"]:
-        trees = [name for name, spec in structures.items() if spec["tree"]]
-        what = f"'{metric}' is computed of trees only"
-        return [not_among(f"{place}.structure", structure, trees, what) + f"; hint: structures.{structure}.tree: true"]
-    if column["region"] != "body":
-        return [f"{place}.region: has no effect beside a structure; hint: remove it"]
     return []
 
 

@@ -1,28 +1,78 @@
 """What a metric is, as a study file names it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..schema import not_among
 from .kind import Kind
 
 if TYPE_CHECKING:
     import numpy as np
 
+REGIONS = {"body": "inside the body", "volume": "over the whole volume"}  # of the metrics of an image
+ARROWS = {"higher": "↑", "lower": "↓", "zero": "→0"}  # where the better values lie
+OF = ("image", "uncalibrated", "structure", "tree", "cost")
+
 
 class Metric(Kind):
     """A number that says how near a synthetic CT is to the real one: of the image, or of a structure in it.
 
-    A subclass says how it is shown (`label`, `better`, `decimals`, `unit`), what it is computed `of`, and implements
-    `of_image` or `of_structure`. Those built in are computed by families: see metrics/catalogue.py.
+    A subclass says how it is shown (`label`, `better`, `decimals`, `unit`) and what it is computed `of`, and implements
+    `of_image` or `of_structure`. It is computed where a column of a table names it. The entry that its options are is
+    such a column: `metric`, `structure`, `region`.
+
+    label: its name in tables; `name` where there is none. better: `higher`, `lower`, or `zero` (a signed error: the
+    smaller its absolute value, the better). decimals: digits after the point in tables for people. unit: "" for a
+    ratio. of: one or more of `image`, `structure`, `tree` (only structures with `tree: true`); built in are
+    `uncalibrated` (the image before its HU calibration) and `cost` (of training and inference). Where it is of several,
+    the first is what it is of most of all. regions: where a metric of an image is taken.
+    family: "module:function" that computes it together with others, whether a table names it or not; of those built in.
     """
 
     GROUP: ClassVar[str] = "metrics"
     TAG: ClassVar[str] = "metric"
+    SECTION: ClassVar[str] = "tables"
     label: ClassVar[str] = ""
-    better: ClassVar[str] = "higher"  # or `lower`, or `zero`: a signed error, the smaller its absolute value
+    better: ClassVar[str] = "higher"
     decimals: ClassVar[int] = 3
     unit: ClassVar[str] = ""
-    of: ClassVar[str] = "structure"  # or `image`
+    of: ClassVar[tuple[str, ...]] = ("structure",)
+    regions: ClassVar[tuple[str, ...]] = tuple(REGIONS)
+    family: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **options: Any):
+        super().__init_subclass__(**options)
+        cls.label = cls.label or cls.name
+        cls.of = (cls.of,) if isinstance(cls.of, str) else tuple(cls.of)
+        cls.regions = (cls.regions,) if isinstance(cls.regions, str) else tuple(cls.regions)
+
+    @classmethod
+    def code(cls) -> tuple[str, ...]:
+        return (cls.family.partition(":")[0],) if cls.family else super().code()
+
+    # --- how it is shown and compared
+
+    @classmethod
+    def arrow(cls) -> str:
+        """↑, ↓ or →0: where the better values lie."""
+        return ARROWS[cls.better]
+
+    @classmethod
+    def score(cls, value: Any) -> Any:
+        """A number (or array) that is higher where the metric is better."""
+        return {"higher": value, "lower": -value, "zero": -abs(value)}[cls.better]
+
+    @classmethod
+    def compared(cls, value: Any) -> Any:
+        """The value that the statistics compare: itself, and for a signed error its absolute value."""
+        return abs(value) if cls.better == "zero" else value
+
+    @classmethod
+    def shown(cls) -> dict[str, str | int]:
+        """All that statistics, tables and figures take from here, for the parameters of their rules."""
+        return {"label": cls.label, "better": cls.better, "decimals": cls.decimals, "unit": cls.unit}
+
+    # --- what a job does with one that is in no family
 
     @classmethod
     def of_image(
@@ -30,9 +80,11 @@ class Metric(Kind):
     ) -> float:
         """The value of one case; NaN where there is none.
 
-        real_hu, synthetic_hu: z, y, x. mask: bool, the voxels that count: the body, or all of the volume.
+        real_hu, synthetic_hu: float64 (z, y, x), clipped to [-1024, 3000] HU as for every metric. mask: bool (z, y, x),
+        the voxels that count: the body, or all of the volume. spacing_mm: z, y, x.
         """
-        raise NotImplementedError(f"{cls.__name__}.of_image")
+        value: float = cls.implement()(real_hu, synthetic_hu, mask, spacing_mm)
+        return value
 
     @classmethod
     def of_structure(
@@ -41,6 +93,53 @@ class Metric(Kind):
         """The value of one structure of one case; NaN where there is none.
 
         real, synthetic: bool (z, y, x), the structure in the real and in the synthetic CT, cropped to where either is.
-        options: the structure's entry, with `tolerance_mm`.
+        One of them may be empty, never both: that is NaN without a call. spacing_mm: z, y, x. options: `name`,
+        `segmenter`, `tolerance_mm` and `tree` of the structure.
         """
-        raise NotImplementedError(f"{cls.__name__}.of_structure")
+        value: float = cls.implement()(real, synthetic, spacing_mm, options)
+        return value
+
+    # --- what can be wrong
+
+    def problems(self) -> Iterable[str]:
+        """What is wrong with a column of a table that names the metric."""
+        if broken := self._class_problem():
+            yield f"{self.place}.metric: {broken}; hint: correct the class {type(self).__qualname__} of '{self.name}'"
+        elif self.options["structure"] is None:
+            yield from self._image_problems(self.options["region"])
+        else:
+            yield from self._structure_problems(self.options["structure"])
+
+    def _class_problem(self) -> str:
+        """What is wrong with the class itself; "" where nothing is."""
+        if self.better not in ARROWS:
+            return f"better: found: '{self.better}'; allowed: {', '.join(ARROWS)}"
+        if unknown := [what for what in self.of if what not in OF]:
+            return f"of: found: '{unknown[0]}'; allowed: {', '.join(OF)}"
+        if unknown := [region for region in self.regions if region not in REGIONS]:
+            return f"regions: found: '{unknown[0]}'; allowed: {', '.join(REGIONS)}"
+        method = "of_image" if self.options["structure"] is None else "of_structure"
+        inherited = getattr(type(self), method).__func__ is getattr(Metric, method).__func__
+        return f"nothing computes it: no {method}" if inherited and not (self.family or self.implementation) else ""
+
+    def _image_problems(self, region: str) -> Iterable[str]:
+        if not {"image", "uncalibrated"} & set(self.of):
+            structures = ", ".join(self.task.options["structures"])
+            yield f"{self.place}.structure: missing, '{self.name}' is computed per structure; allowed: {structures}"
+        elif region not in self.regions:
+            where = " or ".join(REGIONS[allowed] for allowed in self.regions)
+            hint = "remove it" if "body" in self.regions else f"write region: {self.regions[0]}"
+            yield f"{self.place}.region: '{self.name}' is taken {where} only; hint: {hint}"
+
+    def _structure_problems(self, structure: str) -> Iterable[str]:
+        structures, place = self.task.options["structures"], f"{self.place}.structure"
+        if not {"structure", "tree"} & set(self.of):
+            yield f"{place}: has no effect, since '{self.name}' is computed of the image; hint: remove it"
+        elif structure not in structures:
+            yield not_among(place, structure, structures, "no such structure")
+        elif "structure" not in self.of and not structures[structure]["tree"]:
+            trees = [name for name, spec in structures.items() if spec["tree"]]
+            line = not_among(place, structure, trees, f"'{self.name}' is computed of trees only")
+            yield f"{line}; hint: structures.{structure}.tree: true"
+        elif self.options["region"] != "body":
+            yield f"{self.place}.region: has no effect beside a structure; hint: remove it"

@@ -169,8 +169,38 @@ LOSSES = Registry(
         "segmentation": ".losses.segmentation:Segmentation",
     },
 )
-METRICS = Registry("metrics", Metric, {})
-TABLES = Registry("tables", Table, {})
+METRICS = Registry(
+    "metrics",
+    Metric,
+    {
+        "mae": ".metrics.image:Mae",
+        "me": ".metrics.image:Me",
+        "rmse": ".metrics.image:Rmse",
+        "psnr": ".metrics.image:Psnr",
+        "ssim": ".metrics.image:Ssim",
+        "ms_ssim": ".metrics.image:MsSsim",
+        "checkerboard": ".metrics.image:Checkerboard",
+        "mae_uncalibrated": ".metrics.image:MaeUncalibrated",
+        "me_uncalibrated": ".metrics.image:MeUncalibrated",
+        "dice": ".metrics.structure:Dice",
+        "nsd": ".metrics.structure:Nsd",
+        "hd95": ".metrics.structure:Hd95",
+        "assd": ".metrics.structure:Assd",
+        "asd_real_to_synthetic": ".metrics.structure:AsdRealToSynthetic",
+        "asd_synthetic_to_real": ".metrics.structure:AsdSyntheticToReal",
+        "volume_error": ".metrics.structure:VolumeError",
+        "tree_length": ".metrics.tree:TreeLength",
+        "branches": ".metrics.tree:Branches",
+        "branch_count": ".metrics.tree:BranchCount",
+        "leakage": ".metrics.tree:Leakage",
+        "training_vram_mb": ".metrics.cost:TrainingMemory",
+        "iteration_seconds": ".metrics.cost:IterationSeconds",
+        "training_hours": ".metrics.cost:TrainingHours",
+        "inference_vram_mb": ".metrics.cost:InferenceMemory",
+        "inference_seconds": ".metrics.cost:InferenceSeconds",
+    },
+)
+TABLES = Registry("tables", Table, {"scores": ".tables.scores:Scores", "cost": ".tables.cost:Cost"})
 REGISTRIES: dict[str, Registry[Any]] = {
     registry.group: registry for registry in (SOURCES, SEGMENTERS, NETWORKS, GENERATORS, LOSSES, METRICS, TABLES)
 }

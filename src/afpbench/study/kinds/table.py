@@ -3,9 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..schema import not_among
 from .kind import Kind
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from ...tables.build import Context
+    from ...tables.inputs import Inputs
     from ..paths import TaskPaths
 
 CAPTION: dict[str, Any] = {"$ref": "#/$defs/caption"}
@@ -15,29 +20,95 @@ PUBLISHED: dict[str, Any] = {"$ref": "#/$defs/published"}
 class Table(Kind):
     """A table of rows (variants, controls), made for machines and for people.
 
-    A subclass says which files it is made of (`inputs`) and names an `implementation` that makes it of them.
+    A subclass says what it is made of (`uses`) and implements `frame`, or names an `implementation`: a function of
+    the table's name, its options, the `tables.inputs.Inputs` and the `tables.build.Context`, which returns the text of
+    each file by its name.
+
+    uses: `metrics` (the long table) and `statistics`; `costs` and `syntheses` (records of trainings and of inference).
+    decimals: digits after the point of the numbers of `frame`, for people.
     """
 
     GROUP: ClassVar[str] = "tables"
     SECTION: ClassVar[str] = "tables"
-    has_controls: ClassVar[bool] = True  # whether a control can be one of its rows
+    uses: ClassVar[tuple[str, ...]] = ("metrics", "statistics")
+    decimals: ClassVar[int] = 3
 
     @classmethod
     def shared_properties(cls) -> Mapping[str, Mapping[str, Any]]:
-        return {"caption": CAPTION, "published": PUBLISHED}
+        every, each = ("all variants, then all controls", "variants and controls")
+        if not cls.has_controls():
+            every, each = "all variants", "variants"
+        rows = {
+            "description": f"The {'rows, ' if cls.has_controls() else ''}{each}, from top to bottom.",
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"type": "string"},
+            "x-inherits": every,
+            "x-allowed": f"a list of {each}",
+        }
+        return {"caption": CAPTION, "rows": rows}
+
+    @classmethod
+    def has_controls(cls) -> bool:
+        """Whether a control can be one of its rows: nothing was trained for one."""
+        return "costs" not in cls.uses
 
     def complete(self, options: dict[str, Any]) -> None:
         """All rows of the task, unless the entry says which."""
-        task = self.task.options
-        options.setdefault("rows", [*task["variants"], *(task["controls"] if self.has_controls else [])])
+        options.setdefault("rows", self._known_rows())
 
-    def columns(self) -> list[Mapping[str, Any]]:
-        """The metrics that it shows: entries with `metric`, `structure`, `region`. Figures show the same."""
+    def columns(self) -> list[dict[str, Any]]:
+        """The metrics that it shows, from its options alone: `metric`, `structure` or None, `region`. Figures show the
+        same, and what is computed only where a table asks for it is computed for these."""
         return []
 
-    def inputs(self, paths: "TaskPaths", chunks: int) -> dict[str, str | list[str]]:
-        """Name -> file or files that it is made of. chunks: how many the test cases are divided into."""
-        raise NotImplementedError(f"{type(self).__name__}.inputs")
+    def inputs(self, paths: "TaskPaths") -> dict[str, str | list[str]]:
+        """What `uses` names -> the file, or the files of all its rows, one row after the other."""
+        rows = self.options["rows"]
+        files = {
+            "metrics": lambda: paths.metrics,
+            "statistics": lambda: paths.statistics,
+            "costs": lambda: [path for row in rows for path in paths.costs(row)],
+            "syntheses": lambda: [path for row in rows for path in paths.synthesis_records(row)],
+        }
+        return {name: files[name]() for name in self.uses}
+
+    def build(self, inputs: "Inputs", context: "Context") -> dict[str, str]:
+        """File name -> its text: the table as CSV, Markdown, LaTeX and HTML, and what belongs to it."""
+        if self.implementation:
+            files: dict[str, str] = self.implement()(self.entry, self.options, inputs, context)
+            return files
+        from ...tables.frame import frame_files
+
+        return frame_files(self, inputs, context)
+
+    def frame(self, inputs: "Inputs", context: "Context") -> "pd.DataFrame":
+        """The table, a line for each row: the index holds rows (people read their labels), the columns are headings.
+
+        A cell is a number (NaN: a dash) or a text.
+        """
+        raise NotImplementedError(f"{type(self).__name__}.frame")
+
+    def caption(self, inputs: "Inputs", context: "Context") -> str:
+        """The text above `frame`."""
+        text: str = self.options["caption"]
+        return text
 
     def problems(self) -> Iterable[str]:
-        return ()
+        """Rows that are not there, and columns that cannot be."""
+        rows = self._known_rows()
+        what = "no such variant or control" if self.has_controls() else "no such variant"
+        yield from (not_among(f"{self.place}.rows", row, rows, what) for row in self.options["rows"] if row not in rows)
+        from .registry import METRICS
+
+        for index, column in enumerate(self.columns()):
+            entry = f"{self.entry}.columns[{index}]"
+            if column["metric"] in METRICS:
+                yield from METRICS.make(column, entry, self.task).problems()
+            else:
+                yield not_among(f"tasks.{self.task.name}.tables.{entry}.metric", column["metric"], METRICS)
+
+    def _known_rows(self) -> list[str]:
+        task = self.task.options
+        return [*task["variants"], *(task["controls"] if self.has_controls() else [])]

@@ -1,0 +1,5 @@
+"""The control rows, with their names for people, and the picks of test cases for figures."""
+
+CONTROL_LABELS = {"real_ct": "Real CT", "mr_linear": "MR, linear in HU", "mean_ct": "Mean training CT"}
+CONTROLS = tuple(CONTROL_LABELS)
+PICKS = ("typical", "best", "worst")

@@ -1,0 +1,78 @@
+"""What a table is made of, read when it is asked for."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..base.atomic import read_json
+from ..base.errors import DataError
+from ..metrics.longtable import read_long
+from ..metrics.statistics import read_statistics
+from .footnotes import failures
+
+
+class Inputs:
+    """The files of a table: those that its kind `uses`.
+
+    files: name -> file, or the files of all rows, one row after the other and equally many of each. rows: the table's.
+    """
+
+    def __init__(self, files: Mapping[str, str | Sequence[str]], rows: Sequence[str]):
+        self.files = files
+        self.rows = list(rows)
+
+    @cached_property
+    def long(self) -> pd.DataFrame:
+        """The long table of the task, of all rows (longtable.COLUMNS)."""
+        return read_long(str(self._of("metrics")))
+
+    @cached_property
+    def statistics(self) -> pd.DataFrame:
+        """Every row against the reference row (statistics.COLUMNS)."""
+        return read_statistics(str(self._of("statistics")))
+
+    @cached_property
+    def costs(self) -> dict[str, dict[str, Any]]:
+        """Row -> the cost record of its training; of a cross-validation pooled over the folds."""
+        from .cost import pooled_cost
+
+        return {row: pooled_cost([read_json(path) for path in paths]) for row, paths in self._per_row("costs").items()}
+
+    @cached_property
+    def syntheses(self) -> dict[str, list[dict[str, Any]]]:
+        """Row -> an entry for each test case: `case`, `status`, and if that is `ok` `seconds`, `shape`, and so on."""
+        return {
+            row: [entry for path in paths for entry in read_json(path)["cases"]]
+            for row, paths in self._per_row("syntheses").items()
+        }
+
+    def failures(self, row: str) -> list[tuple[str, str]]:
+        """(case, reason) of the cases that failed, as far as the table's files tell."""
+        if "metrics" in self.files:
+            return list(failures(self.long[self.long["variant"] == row]))
+        entries = self.syntheses[row] if "syntheses" in self.files else []
+        return [(e["case"], e["status"].removeprefix("failed: ")) for e in entries if e["status"] != "ok"]
+
+    def _per_row(self, name: str) -> dict[str, list[Path]]:
+        paths = [Path(path) for path in self._of(name)]
+        each, rest = divmod(len(paths), len(self.rows))
+        if rest or not each:
+            raise DataError(
+                f"tables: the {name} of {len(self.rows)} rows",
+                found=f"{len(paths)} files",
+                expected="as many of each row",
+            )
+        return {row: paths[index * each : (index + 1) * each] for index, row in enumerate(self.rows)}
+
+    def _of(self, name: str) -> str | Sequence[str]:
+        if name not in self.files:
+            raise DataError(
+                f"tables: the {name} are not among the table's files",
+                found=", ".join(self.files),
+                expected=name,
+                hint=f"put '{name}' into `uses` of the table's class",
+            )
+        return self.files[name]

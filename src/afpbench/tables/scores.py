@@ -1,0 +1,21 @@
+"""The files of a table of scores."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from .build import Context, build_all
+from .captions import calibration_notes, loss_notes
+from .inputs import Inputs
+from .render import rendered
+
+
+def score_files(name: str, spec: Mapping[str, Any], inputs: Inputs, context: Context) -> dict[str, str]:
+    """File name -> text of the table and, where its spec says `published`, of its companion."""
+    long, rows = inputs.long, spec["rows"]
+    notes = [
+        loss_notes(context.losses, context.labels, rows),
+        calibration_notes(long[long["variant"].isin(rows)], context.labels, context.task),
+    ]
+    noted = replace(context, notes=" ".join(note for note in notes if note))
+    return rendered(build_all(name, spec, long, inputs.statistics, noted))
