@@ -1,5 +1,8 @@
 """Metrics of every row, the long table, and the tests."""
 
+from afpbench.study.metrics import extra_metrics
+from afpbench.study.task import Task
+
 
 rule row_metrics:
     """MAE, SSIM and the like, Dice, NSD and HD95 of one row, for all test cases."""
@@ -22,6 +25,7 @@ rule row_metrics:
     params:
         cases=lambda wildcards: TEST[wildcards.task],
         structures=structures,
+        metrics=lambda wildcards: extra_metrics(Task(wildcards.task, TASKS[wildcards.task], ROOT)),
         code=code_digest("metrics", "volumes.io"),
     message:
         "{wildcards.task}: metrics of {wildcards.row}"

@@ -27,7 +27,15 @@ SPEC = {
     "segmenters": {"seg": {"label": "Judge"}},
     "structures": {"bones": {"label": "Bones"}},
     "figures": {"cases": ["typical", "p8"]},
-    "tables": {"t": {"columns": [{"metric": "mae"}, {"metric": "dice", "structure": "bones"}]}},
+    "tables": {
+        "t": {
+            "kind": "scores",
+            "columns": [
+                {"metric": "mae", "structure": None, "region": "body"},
+                {"metric": "dice", "structure": "bones", "region": "body"},
+            ],
+        }
+    },
 }
 CONTEXT = {
     "reference": "l1",

@@ -63,14 +63,17 @@ class Table(Kind):
         same, and what is computed only where a table asks for it is computed for these."""
         return []
 
-    def inputs(self, paths: "TaskPaths") -> dict[str, str | list[str]]:
-        """What `uses` names -> the file, or the files of all its rows, one row after the other."""
+    def inputs(self, paths: "TaskPaths", chunks: int) -> dict[str, str | list[str]]:
+        """What `uses` names -> the file, or the files of all its rows, one row after the other.
+
+        chunks: how many the test cases are divided into.
+        """
         rows = self.options["rows"]
         files = {
             "metrics": lambda: paths.metrics,
             "statistics": lambda: paths.statistics,
             "costs": lambda: [path for row in rows for path in paths.costs(row)],
-            "syntheses": lambda: [path for row in rows for path in paths.synthesis_records(row)],
+            "syntheses": lambda: [path for row in rows for path in paths.synthesis_records(row, chunks)],
         }
         return {name: files[name]() for name in self.uses}
 
