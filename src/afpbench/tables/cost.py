@@ -1,8 +1,9 @@
 """The table of costs (the paper's Table 4), from the records that trainings and syntheses leave."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,25 +61,21 @@ def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, conte
     done = [entry for entry in entries if entry["status"] == "ok"]
     seconds = np.array([entry["seconds"] for entry in done], dtype=np.float64)
     failures = tuple((e["case"], e["status"].removeprefix("failed: ")) for e in entries if e["status"] != "ok")
-    n, counts = len(done), {"n": len(done), "n_failed": len(failures)}
+    n, cell = len(done), partial(Cell, n=len(done), n_failed=len(failures))
     cells = (
-        Cell(cost["peak_memory_mb"], **counts),
-        Cell(cost["seconds_per_iteration"], **counts),
-        _training_time(cost, target, counts),
-        Cell(max((entry["peak_memory_mb"] for entry in done), default=math.nan), **counts),
-        Cell(
-            float(seconds.mean()) if n else math.nan,
-            float(seconds.std(ddof=1)) if n > 1 else math.nan,
-            **counts,
-        ),
+        cell(cost["peak_memory_mb"]),
+        cell(cost["seconds_per_iteration"]),
+        _training_time(cost, target, cell),
+        cell(max((entry["peak_memory_mb"] for entry in done), default=math.nan)),
+        cell(float(seconds.mean()) if n else math.nan, float(seconds.std(ddof=1)) if n > 1 else math.nan),
     )
     return Row(key, context.labels.get(key) or key, "variant", n, len(failures), cells, failures)
 
 
-def _training_time(cost: Mapping, target: int, counts: Mapping[str, int]) -> Cell:
+def _training_time(cost: Mapping, target: int, cell: Callable[..., Cell]) -> Cell:
     if cost["iterations"] == target:
-        return Cell(cost["seconds"] / 3600, **counts)
-    return Cell(cost["seconds_per_iteration"] * target / 3600, **counts, mark=PROJECTED)
+        return cell(cost["seconds"] / 3600)
+    return cell(cost["seconds_per_iteration"] * target / 3600, mark=PROJECTED)
 
 
 def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> str:

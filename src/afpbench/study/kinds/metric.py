@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 REGIONS = {"body": "inside the body", "volume": "over the whole volume"}  # of the metrics of an image
 ARROWS = {"higher": "↑", "lower": "↓", "zero": "→0"}  # where the better values lie
-OF = ("image", "uncalibrated", "structure", "tree", "cost")
+METHODS = {"image": "of_image", "structure": "of_structure", "tree": "of_structure"}  # of -> what computes it
 
 
 class Metric(Kind):
@@ -110,17 +110,20 @@ class Metric(Kind):
         else:
             yield from self._structure_problems(self.options["structure"])
 
-    def _class_problem(self) -> str:
+    @classmethod
+    def _class_problem(cls) -> str:
         """What is wrong with the class itself; "" where nothing is."""
-        if self.better not in ARROWS:
-            return f"better: found: '{self.better}'; allowed: {', '.join(ARROWS)}"
-        if unknown := [what for what in self.of if what not in OF]:
-            return f"of: found: '{unknown[0]}'; allowed: {', '.join(OF)}"
-        if unknown := [region for region in self.regions if region not in REGIONS]:
-            return f"regions: found: '{unknown[0]}'; allowed: {', '.join(REGIONS)}"
-        method = "of_image" if self.options["structure"] is None else "of_structure"
-        inherited = getattr(type(self), method).__func__ is getattr(Metric, method).__func__
-        return f"nothing computes it: no {method}" if inherited and not (self.family or self.implementation) else ""
+        allowed = {"better": ([cls.better], ARROWS), "regions": (cls.regions, REGIONS)}
+        if not cls.family:
+            allowed["of"] = (cls.of, METHODS)
+        for attribute, (found, known) in allowed.items():
+            if unknown := [word for word in found if word not in known]:
+                return f"{attribute}: found: '{unknown[0]}'; allowed: {', '.join(known)}"
+        if cls.family or cls.implementation:
+            return ""
+        methods = [METHODS[what] for what in cls.of]
+        inherited = [name for name in methods if getattr(cls, name).__func__ is getattr(Metric, name).__func__]
+        return f"nothing computes it: no {inherited[0]}" if inherited else ""
 
     def _image_problems(self, region: str) -> Iterable[str]:
         if not {"image", "uncalibrated"} & set(self.of):

@@ -106,11 +106,10 @@ class Table(Kind):
         from .registry import METRICS
 
         for index, column in enumerate(self.columns()):
-            entry = f"{self.entry}.columns[{index}]"
             if column["metric"] in METRICS:
-                yield from METRICS.make(column, entry, self.task).problems()
+                yield from METRICS.make(column, f"{self.entry}.columns[{index}]", self.task).problems()
             else:
-                yield not_among(f"tasks.{self.task.name}.tables.{entry}.metric", column["metric"], METRICS)
+                yield not_among(f"{self.place}.columns[{index}].metric", column["metric"], METRICS)
 
     def _known_rows(self) -> list[str]:
         task = self.task.options
