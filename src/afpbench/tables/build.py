@@ -161,6 +161,13 @@ def _column(name: str, entry: Mapping, long: pd.DataFrame, context: Context) -> 
         raise ConfigError(f"{where}: unknown metric", found=entry["metric"], expected=", ".join(METRICS))
     metric = METRICS[entry["metric"]]
     lines = long[long["metric"] == metric.name]
+    if lines.empty:
+        raise ConfigError(
+            f"{where}: {metric.name} is not in the metrics",
+            found=", ".join(dict.fromkeys(long["metric"])),
+            expected=metric.name,
+            hint="make the metrics anew: they are older than this column",
+        )
     structure = entry.get("structure")
     if structure is None:
         region = entry.get("region", "body")

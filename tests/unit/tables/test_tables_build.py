@@ -162,6 +162,10 @@ def test_the_papers_mae_stands_beside_the_body_only():
         ({"columns": [{"metric": "dise"}]}, r"tables.table5.columns: unknown metric\n.*dise\n.*mae, me"),
         ({"columns": [{"metric": "dice", "structure": "lungs"}]}, r"dice of this structure is not.*\n.*lungs\n.*bones"),
         ({"columns": [{"metric": "dice"}]}, r"dice of this region is not.*\n.*body\n.*computed per structure"),
+        (
+            {"columns": [{"metric": "leakage", "structure": "bones"}]},
+            r"leakage is not in the metrics(.|\n)*make the metrics anew",
+        ),
         ({"columns": [{"metric": "mae", "region": "head"}]}, r"mae of this region is not.*\n.*head\n.*body, volume"),
         ({"columns": [{"metric": "dice", "structure": "bones", "segmenter": "x"}]}, r"found: bones by x\n.*ts"),
         (
