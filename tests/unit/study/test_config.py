@@ -18,6 +18,7 @@ from afpbench.study import docs as config_docs
 from afpbench.study import schema as config_schema
 from afpbench.study.checks import task as config_checks
 from afpbench.study.load import load_study, merge, read_study
+from afpbench.study.rows import CONTROLS
 
 ROOT = Path(__file__).resolve().parents[3]
 STUDIES = sorted((ROOT / "config").glob("*.yaml"))
@@ -245,6 +246,11 @@ def test_every_key_is_described_and_required_or_has_a_value():
             assert sub.get("description") or "const" in sub, place
             known = key in part.get("required", []) or "default" in sub or "x-inherits" in sub or "const" in sub
             assert known, place
+
+
+def test_schema_and_rows_name_the_same_controls():
+    controls = config_schema.task_schema()["properties"]["controls"]
+    assert controls["items"]["enum"] == controls["default"] == list(CONTROLS)
 
 
 def test_schema_and_registry_name_the_same_metrics():
