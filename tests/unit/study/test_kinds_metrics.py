@@ -281,3 +281,12 @@ def test_a_word_is_as_good_as_a_tuple():
         name, of, regions = "own", "image", "body"
 
     assert (Own.of, Own.regions, Own.label) == (("image",), ("body",), "own")
+
+
+def test_the_code_of_one_with_an_implementation_is_both():
+    class Called(Metric):
+        """For this test."""
+
+        name, implementation = "called", "afpbench.metrics.surface:bounding_box"
+
+    assert Called.code() == ("afpbench.metrics.surface", __name__)

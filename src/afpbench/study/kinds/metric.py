@@ -48,7 +48,10 @@ class Metric(Kind):
 
     @classmethod
     def code(cls) -> tuple[str, ...]:
-        return (cls.family.partition(":")[0],) if cls.family else super().code()
+        """The family's; else what it calls and its own, since `of` and `regions` say what is computed."""
+        if cls.family:
+            return (cls.family.partition(":")[0],)
+        return tuple(dict.fromkeys([*super().code(), cls.__module__]))
 
     # --- how it is shown and compared
 
