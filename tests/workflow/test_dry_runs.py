@@ -8,8 +8,9 @@ import pytest
 import yaml
 from conftest import PROJECT, TINY_STUDY, copy_project, planned_jobs, snakemake, study_inputs, write_files
 
-from afpbench.data.layouts import synthrad2023_pelvis
-from afpbench.data.sources import list_cases, sts_files
+from afpbench.study.kinds.sources import open_source
+from afpbench.study.kinds.sources.sts import sts_files
+from afpbench.study.kinds.sources.synthrad2023 import synthrad2023_pelvis
 from afpbench.study.load import load_study, merge
 from afpbench.study.splits import PARTS, make_splits
 
@@ -113,7 +114,7 @@ def test_the_real_study_downloads_what_is_not_there(tree, tmp_path):
     for case in cases[:3]:
         (tmp_path / "real" / "sts" / case).mkdir(parents=True)
     study = load_study(yaml.safe_load((tree / "config" / "sts.yaml").read_text()), tree)
-    used = list_cases(study["tasks"]["sts"]["data"], tree)
+    used = open_source(study["tasks"]["sts"]["data"], tree).cases()
     jobs = plan(tree, "--configfile", "config/sts.yaml", AFPBENCH_REAL_DATA=str(tmp_path / "real"))
     assert jobs.pop("download_sts") == len(set(used) - set(cases[:3]))
     assert jobs == expected_jobs(study, tree)
@@ -166,7 +167,7 @@ def test_no_test_case_reaches_normalisation_or_training(tree):
     shutil.copyfile(TINY_STUDY, tree / "study.yaml")
     study = load_study(yaml.safe_load(TINY_STUDY.read_text()), tree)
     task = study["tasks"]["thorax"]
-    parts = make_splits(list_cases(task["data"], tree), task["splits"], study["seed"], "thorax")
+    parts = make_splits(open_source(task["data"], tree).cases(), task["splits"], study["seed"], "thorax")
     text = snakemake(tree, "--cores", "2", "--dag", "dot", "--configfile", "study.yaml").stdout
     names = dict(re.findall(r'^\s*(\d+)\[label = "(.*?)", color', text, re.MULTILINE))
     parents = {}

@@ -52,9 +52,10 @@ def shown(value: object) -> str:
 @functools.cache
 def study_schema() -> dict:
     """The whole schema with every `$ref` replaced by what it names and the branches of all kinds put in."""
-    from .kinds.registry import LOSSES
+    from .kinds.registry import LOSSES, SOURCES
 
     raw = _read_yaml(SCHEMA_PATH)
+    _put_kinds(raw["$defs"]["data"], SOURCES)
     _put_kinds(raw["$defs"]["loss_term"], LOSSES)
     return _inline(raw, raw["$defs"])
 

@@ -13,7 +13,12 @@ from ...base.errors import AfpbenchError
 from ...generators.architecture import check_depth, is_gan
 from ...metrics.catalogue import IMAGE_METRICS, REGIONS, STRUCTURE_METRICS, TREE_METRICS, UNCALIBRATED_METRICS
 from ...registration.options import problems as registration_problems
+from ..kinds.sources import open_source
 from ..schema import not_among
+from ..split_columns import resolve_splits
+from ..splits import make_folds
+from ..task import Task
+from .data import case_problems, may_lack_files, missing_files, one_line, source_problems
 from .losses import check_losses
 from .networks import (
     STAND_IN,
@@ -35,12 +40,13 @@ PICKS = ("typical", "best", "worst")  # of the test cases, for figures
 def check_task(study: dict, name: str, root: Path) -> list[str]:
     """All problems of one completed task, in the order of the file."""
     task = study["tasks"][name]
-    where = f"tasks.{name}"
+    where, parts = f"tasks.{name}", Task(name, task, root, study["seed"])
     return [
         *_check_pairs(where, task),
-        *_check_label_files(where, task["data"]),
+        *source_problems(parts),
         *_check_registration(where, task, root),
-        *_check_cases(where, task, study["seed"], name, root),
+        *case_problems(parts),
+        *([] if may_lack_files(study) else missing_files(parts)),
         *_check_segmenters(where, task, root),
         *check_feature_networks(where, task, root),
         *_check_structures(where, task, root),
@@ -53,12 +59,10 @@ def check_task(study: dict, name: str, root: Path) -> list[str]:
 
 def fill_splits(name: str, task: dict, root: Path) -> list[str]:
     """Put lists of cases in the place of columns in a task's `splits`, in place. Returns the problems."""
-    from ..split_columns import resolve_splits
-
     try:
-        resolve_splits(task, root)
+        resolve_splits(task["splits"], Task(name, task, root).source)
     except AfpbenchError as error:
-        return [f"tasks.{name}.splits: {_one_line(error)}"]
+        return [f"tasks.{name}.splits: {one_line(error)}"]
     return []
 
 
@@ -114,13 +118,7 @@ def totalsegmentator_classes() -> dict[int, str]:
 
 def source_labels(data: dict) -> list[str]:
     """The names of the labels that a data source has."""
-    if data["source"] == "phantom":
-        from ...phantom.labels import REGION_CLASSES
-
-        return list(REGION_CLASSES[data["region"]])
-    from ...data.sources import class_ids
-
-    return list(class_ids(data))
+    return open_source(data, Path()).label_names()
 
 
 def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | None:
@@ -162,41 +160,6 @@ def _check_pairs(where: str, task: dict) -> list[str]:
         for key, pair in pairs.items()
         if pair[0] >= pair[1]
     ]
-
-
-def _check_label_files(where: str, data: dict) -> list[str]:
-    """Label maps that come with the cases need a source that can name them."""
-    if (data.get("labels") or {}).get("kind") != "files":
-        return []
-    if data["source"] == "table":
-        return []
-    if data["source"] == "folder":
-        line = (
-            f"{where}.data.label_map: missing; allowed: a path with {{case}} in it; hint: data.labels.kind is 'files'"
-        )
-        return [] if data["label_map"] else [line]
-    found = f"found: data.source '{data['source']}'; allowed: table, folder"
-    return [f"{where}.data.labels.kind: 'files' needs a source that names label maps; {found}"]
-
-
-def _check_cases(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
-    """The data source has cases, and the splits ask for no more than there are."""
-    from ...data.sources import case_files, list_cases
-    from ..splits import make_folds
-
-    try:
-        cases = list_cases(task["data"], root)
-        for case in cases if task["data"]["source"] in ("folder", "bids") else ():
-            case_files(task["data"], case, root)  # each pattern fits one file
-    except AfpbenchError as error:
-        return [f"{where}.data: {_one_line(error)}"]
-    if any(isinstance(part, str) for part in task["splits"].values()):  # fill_splits has said what is wrong
-        return []
-    try:
-        make_folds(cases, task["splits"], seed, name)
-    except AfpbenchError as error:
-        return [f"{where}.splits: {_one_line(error)}"]
-    return []
 
 
 def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
@@ -318,7 +281,7 @@ def _check_generators(where: str, task: dict) -> list[str]:
             try:
                 check_depth(generator["downsamplings"], generator["patch_size"])
             except AfpbenchError as error:
-                lines.append(f"{place}.downsamplings: {_one_line(error)}")
+                lines.append(f"{place}.downsamplings: {one_line(error)}")
     return lines
 
 
@@ -421,11 +384,8 @@ def _check_figures(where: str, task: dict, seed: int, name: str, root: Path) -> 
 
 def _test_cases(task: dict, seed: int, name: str, root: Path) -> list[str]:
     """The test cases; none where the data or the splits have problems of their own, which other checks report."""
-    from ...data.sources import list_cases
-    from ..splits import make_folds
-
     try:
-        folds = make_folds(list_cases(task["data"], root), task["splits"], seed, name)
+        folds = make_folds(open_source(task["data"], root).cases(), task["splits"], seed, name)
         return sorted(case for fold in folds for case in fold["test"])
     except AfpbenchError:
         return []
@@ -450,7 +410,3 @@ def _check_column(place: str, column: dict, structures: dict) -> list[str]:
     if column["region"] != "body":
         return [f"{place}.region: has no effect beside a structure; hint: remove it"]
     return []
-
-
-def _one_line(error: AfpbenchError) -> str:
-    return "; ".join(part.strip() for part in str(error).splitlines())
