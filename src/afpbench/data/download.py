@@ -7,8 +7,7 @@ from pathlib import Path
 from ..base.atomic import atomic_path, sha256_of
 from ..base.errors import DataError
 from ..base.log import logger
-from ..study.kinds.sources import open_source
-from ..study.kinds.sources.sts import RemoteFile, sts_files
+from ..study.kinds.sources.sts import RemoteFile, Sts, sts_files
 from .http import CHUNK_BYTES, check_url, open_url, try_again
 
 REPOSITORY_URL = "https://raw.githubusercontent.com/theibsi/data_sets/6da96021bc91faf4c0cb7fd7fa56a4225d2064a8"
@@ -28,7 +27,7 @@ def download_case(data: dict, case: str, root: Path, pause_s: float = 2.0) -> Pa
     files = [file for file in sts_files() if file.case == case]
     if not files:
         raise DataError(f"case {case}: not in the list of files to download", hint="sts_files.tsv has the list")
-    folder = open_source(data, root).download_folder / case
+    folder = Sts({**Sts.defaults(), **data}, root=root).download_folder / case
     for number, file in enumerate(files, start=1):
         target = folder / file.name
         if is_right(target, file):

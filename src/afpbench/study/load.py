@@ -73,7 +73,7 @@ def load_study(config: dict, root: str | Path) -> dict:
 def _missing(study: dict, root: Path) -> list[str]:
     """Files that are not there, of a study that goes on without them."""
     tasks = study["tasks"].items() if may_lack_files(study) else ()
-    return [line for name, task in tasks for line in missing_files(Task(name, task, root))]
+    return [line for name, task in tasks for line in missing_files(Task(name, task, root, study["seed"]))]
 
 
 def read_study(path: str | Path) -> dict:

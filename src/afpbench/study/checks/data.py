@@ -20,16 +20,16 @@ def source_problems(task: Task) -> list[str]:
 
 def case_problems(task: Task) -> list[str]:
     """The source has cases, knows the files of each, and the splits ask for no more cases than there are."""
-    source, splits = task.source, task.options["splits"]
+    source = task.source
     try:
         cases = source.cases()
     except AfpbenchError as error:
         return [f"{source.place}: {one_line(error)}"]
     lines = _first(source, [line for case in cases if (line := _broken(source, case))])
-    if any(isinstance(part, str) for part in splits.values()):  # fill_splits has said what is wrong
+    if _unresolved(task):
         return lines
     try:
-        make_folds(cases, dict(splits), task.seed, task.name)
+        make_folds(cases, dict(task.options["splits"]), task.seed, task.name)
     except AfpbenchError as error:
         lines.append(f"{task.place}.splits: {one_line(error)}")
     return lines
@@ -43,15 +43,28 @@ def may_lack_files(study: Mapping[str, Any]) -> bool:
 def missing_files(task: Task) -> list[str]:
     """A line for each file that a case needs and that is not there; none for what is downloaded, made, or unknown."""
     source = task.source
-    if source.makes_cases:
+    if source.makes_cases or _unresolved(task):
         return []
     try:
-        files = {case: source.files(case) for case in source.cases() if not _broken(source, case)}
+        files = {case: source.files(case) for case in _used_cases(task) if not _broken(source, case)}
     except AfpbenchError:  # case_problems has said what is wrong
         return []
     here = {case: found for case, found in files.items() if not source.needs_download(case)}
     lines = [line for case, found in here.items() for line in _missing(source, case, found)]
     return _first(source, [*_without_labels(source, here), *lines])
+
+
+def _unresolved(task: Task) -> bool:
+    """Whether the splits still name a column: fill_splits has said what is wrong."""
+    return any(isinstance(part, str) for part in task.options["splits"].values())
+
+
+def _used_cases(task: Task) -> list[str]:
+    """The cases that a part of the splits uses: others are not processed, and may lack anything."""
+    cases = task.source.cases()
+    folds = make_folds(cases, dict(task.options["splits"]), task.seed, task.name)
+    unused = set.intersection(*(set(fold["unused"]) for fold in folds))
+    return [case for case in cases if case not in unused]
 
 
 def one_line(error: AfpbenchError) -> str:
