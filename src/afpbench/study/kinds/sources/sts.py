@@ -55,6 +55,10 @@ class Sts(Source):
     """Paired CT and T1-weighted MR of patients with soft-tissue sarcomas of the limbs (TCIA)."""
 
     name = "sts"
+    citation = (
+        "Vallières et al., A radiomics model from joint FDG-PET and MRI texture features for the prediction of lung "
+        "metastases in soft-tissue sarcomas of the extremities, Physics in Medicine and Biology 60: 5471, 2015"
+    )
     required: ClassVar[tuple[str, ...]] = ("labels",)
     properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "root": {
