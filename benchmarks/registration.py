@@ -18,9 +18,11 @@ import numpy as np
 import SimpleITK as sitk
 
 from afpbench.base.atomic import read_json
-from afpbench.data import importing, sources
+from afpbench.data import importing
 from afpbench.registration.case import register_case
 from afpbench.registration.options import DEFAULTS
+from afpbench.study.kinds.sources import open_source
+from afpbench.study.kinds.sources.sts import REAL_DATA_VARIABLE
 from afpbench.volumes import io
 from afpbench.volumes.preprocessing import body_mask_mr, dilated, resample_case
 
@@ -44,8 +46,8 @@ def main() -> None:
         for region in options.regions:
             phantoms(region, options, Path(folder))
         for patient in options.patients:
-            if sources.needs_download({"source": "sts"}, patient, ROOT):
-                print(f"\n{patient} is not here: set {sources.REAL_DATA_VARIABLE}")
+            if open_source({"source": "sts"}, ROOT).needs_download(patient):
+                print(f"\n{patient} is not here: set {REAL_DATA_VARIABLE}")
             else:
                 one_patient(patient, options, Path(folder))
 
@@ -53,7 +55,7 @@ def main() -> None:
 def phantoms(region: str, options: argparse.Namespace, folder: Path) -> None:
     """One row per method: means over the cases."""
     data = {"source": "phantom", "region": region, "cases": options.cases, "spacing_mm": [3.0, 3.0, 3.0]}
-    cases = [prepared(data, case, options.seed, (3.0, 3.0, 3.0), folder) for case in sources.list_cases(data, ROOT)]
+    cases = [prepared(data, case, options.seed, (3.0, 3.0, 3.0), folder) for case in open_source(data, ROOT).cases()]
     print(f"\n{region}: {len(cases)} phantoms of seed {options.seed}; mean over the cases\n", flush=True)
     print("| method | mean (mm) | 95th percentile (mm) | edge Dice | smallest Jacobian | folding | CPU (s) |")
     print("|---|---|---|---|---|---|---|")

@@ -3,7 +3,8 @@ from afpbench.base import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.data.archive import unpack_synthrad_case
+from afpbench.data.archive import unpack_case
+from afpbench.study.kinds.sources import open_source
 
-data, case = {"source": "synthrad2023", "region": "pelvis"}, snakemake.wildcards.case
-unpack_synthrad_case(Path(snakemake.input[0]), data, case, Path(snakemake.output[0]))
+source, case = open_source({"source": "synthrad2023", "region": "pelvis"}, Path.cwd()), snakemake.wildcards.case
+unpack_case(Path(snakemake.input[0]), source.members(case), case, Path(snakemake.output[0]))

@@ -8,8 +8,9 @@ import pytest
 import yaml
 from conftest import PROJECT, TINY_STUDY, copy_project, planned_jobs, snakemake, study_inputs, write_files
 
-from afpbench.data.layouts import synthrad2023_pelvis
-from afpbench.data.sources import list_cases, sts_files
+from afpbench.study.kinds.sources import open_source
+from afpbench.study.kinds.sources.sts import ROLES, sts_files
+from afpbench.study.kinds.sources.synthrad2023 import synthrad2023_pelvis
 from afpbench.study.load import load_study, merge
 from afpbench.study.splits import PARTS, make_splits
 
@@ -100,9 +101,16 @@ def test_the_guides_spade_rows_on_the_tiny_study(tree):
     assert jobs == expected_jobs(load_study(study, tree), tree) and jobs["training_set"] == 2
 
 
+def write_patients(folder, cases):
+    """Small files where a source `sts` looks for those of its patients."""
+    for case in cases:
+        (folder / case).mkdir(parents=True)
+        for name in ROLES.values():
+            (folder / case / name).write_bytes(b"small")
+
+
 def test_the_real_study_with_its_patients_on_disk(tree, tmp_path):
-    for case in {file.case for file in sts_files()}:
-        (tmp_path / "real" / "sts" / case).mkdir(parents=True)
+    write_patients(tmp_path / "real" / "sts", {file.case for file in sts_files()})
     study = load_study(yaml.safe_load((tree / "config" / "sts.yaml").read_text()), tree)
     jobs = plan(tree, "--configfile", "config/sts.yaml", AFPBENCH_REAL_DATA=str(tmp_path / "real"))
     assert jobs == expected_jobs(study, tree)
@@ -110,10 +118,9 @@ def test_the_real_study_with_its_patients_on_disk(tree, tmp_path):
 
 def test_the_real_study_downloads_what_is_not_there(tree, tmp_path):
     cases = sorted({file.case for file in sts_files()})
-    for case in cases[:3]:
-        (tmp_path / "real" / "sts" / case).mkdir(parents=True)
+    write_patients(tmp_path / "real" / "sts", cases[:3])
     study = load_study(yaml.safe_load((tree / "config" / "sts.yaml").read_text()), tree)
-    used = list_cases(study["tasks"]["sts"]["data"], tree)
+    used = open_source(study["tasks"]["sts"]["data"], tree).cases()
     jobs = plan(tree, "--configfile", "config/sts.yaml", AFPBENCH_REAL_DATA=str(tmp_path / "real"))
     assert jobs.pop("download_sts") == len(set(used) - set(cases[:3]))
     assert jobs == expected_jobs(study, tree)
@@ -166,7 +173,7 @@ def test_no_test_case_reaches_normalisation_or_training(tree):
     shutil.copyfile(TINY_STUDY, tree / "study.yaml")
     study = load_study(yaml.safe_load(TINY_STUDY.read_text()), tree)
     task = study["tasks"]["thorax"]
-    parts = make_splits(list_cases(task["data"], tree), task["splits"], study["seed"], "thorax")
+    parts = make_splits(open_source(task["data"], tree).cases(), task["splits"], study["seed"], "thorax")
     text = snakemake(tree, "--cores", "2", "--dag", "dot", "--configfile", "study.yaml").stdout
     names = dict(re.findall(r'^\s*(\d+)\[label = "(.*?)", color', text, re.MULTILINE))
     parents = {}
@@ -190,11 +197,20 @@ def test_no_test_case_reaches_normalisation_or_training(tree):
 
 
 def test_a_table_of_ten_thousand_cases_plans_in_seconds(tree_with_inputs):
+    """Files of the cases that no part of the splits uses need not be there."""
     tree = tree_with_inputs
-    lines = "".join(f"q{number:05d}\tmr/{number}.nii\tct/{number}.nii\n" for number in range(10_000))
-    (tree / "many.tsv").write_text("case\tmr\tct\n" + lines)
     text = (tree / "config/own_data.yaml").read_text().replace("data/cases.tsv", "many.tsv")
     (tree / "many.yaml").write_text(text)
+    lines = "".join(f"q{number:05d}\tmr/{number}.nii\tct/{number}.nii\n" for number in range(10_000))
+    (tree / "many.tsv").write_text("case\tmr\tct\n" + lines)
+    study = yaml.safe_load(text)
+    ((name, task),) = study["tasks"].items()
+    cases = [f"q{number:05d}" for number in range(10_000)]
+    parts = make_splits(cases, {"stratify": None, **task["splits"]}, study["seed"], name)
+    for number in (int(case[1:]) for part in PARTS for case in parts[part]):
+        for role in ("mr", "ct"):
+            (tree / role).mkdir(exist_ok=True)
+            (tree / role / f"{number}.nii").write_bytes(b"small")
     begin = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     jobs = plan(tree, "--configfile", "many.yaml")
     assert jobs["import_case"] == 32
@@ -215,8 +231,7 @@ def test_relative_paths_start_from_the_working_directory(tree, tmp_path):
     task["data"]["root"] = "patients"
     del task["data"]["exclude"]
     task["splits"] = {"train": 1, "validation": 1, "test": 1}
-    for case in cases:
-        (tmp_path / "patients" / case).mkdir(parents=True)
+    write_patients(tmp_path / "patients", cases)
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     jobs = plan(tree, "--configfile", str(tmp_path / "study.yaml"), "--directory", str(tmp_path))
     assert jobs["import_case"] == 3 and "download_sts" not in jobs

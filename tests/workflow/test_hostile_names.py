@@ -7,8 +7,8 @@ import yaml
 from conftest import copy_project, snakemake
 
 from afpbench.base.errors import ConfigError
-from afpbench.data.sources import list_cases
 from afpbench.phantom.generate import generate
+from afpbench.study.kinds.sources import open_source
 from afpbench.volumes import io
 
 pytestmark = pytest.mark.workflow
@@ -65,7 +65,7 @@ def test_hostile_paths_are_only_paths(tree):
 def test_hostile_ids_are_refused(tree, case):
     write_table(tree, case)
     with pytest.raises(ConfigError, match="(?s)not a usable case id.*give the case an id such as"):
-        list_cases({"source": "table", "table": "data/cases.tsv"}, tree)
+        open_source({"source": "table", "table": "data/cases.tsv"}, tree).cases()
 
 
 def test_a_study_with_a_hostile_id_stops_before_anything_runs(tree):

@@ -6,8 +6,8 @@ from afpbench.study.checks import networks as config_networks
 from afpbench.study.checks.task import NAVIAIRWAY_CLASSES
 from afpbench.study.checks.task import is_trained_here
 from afpbench.study.checks.task import totalsegmentator_classes
-from afpbench.data import sources
 from afpbench.study.label_names import label_values
+from afpbench.study.label_names import segmenter_groups as label_groups
 from afpbench.study.label_names import used_names
 from afpbench.generators.architecture import is_gan
 from afpbench.base.provenance import code_digest
@@ -17,6 +17,8 @@ from afpbench.study.kinds.registry import LOSSES
 from afpbench.study.splits import fold_folders
 from afpbench.study.splits import make_folds
 from afpbench.study.splits import with_fold
+from afpbench.study.kinds.sources import open_source
+from afpbench.study.task import Task
 
 RESULTS = STUDY["results"]
 TASKS = STUDY["tasks"]
@@ -28,7 +30,8 @@ CONTROL_LABELS = {"real_ct": "Real CT", "mr_linear": "MR, linear in HU", "mean_c
 LOGS = f"{RESULTS}/{{task}}/logs"
 BENCHMARKS = f"{RESULTS}/{{task}}/benchmarks"
 
-ALL_CASES = {name: sources.list_cases(task["data"], ROOT) for name, task in TASKS.items()}
+SOURCES = {name: Task(name, task, ROOT, SEED).source for name, task in TASKS.items()}
+ALL_CASES = {name: source.cases() for name, source in SOURCES.items()}
 FOLDS = {name: fold_folders(task["splits"]) for name, task in TASKS.items()}
 SPLITS = {
     name: dict(zip(FOLDS[name], make_folds(ALL_CASES[name], task["splits"], SEED, name), strict=True))
@@ -148,18 +151,18 @@ def all_results():
             f"{base}/metrics/metrics.csv",
         ]
         files += [f"{base}/statistics/statistics.csv"]
-        if spec["data"]["source"] != "phantom":
+        if not SOURCES[task].makes_cases:
             files += [f"{base}/check/index.html"]
-        if has_accuracy(spec):
+        if has_accuracy(task):
             files += [f"{base}/segmenters/accuracy.csv"]
         files += [f"{base}/tables/{table}.{kind}" for table in spec["tables"] for kind in ("csv", "md", "tex", "html")]
         files += [*figure_files(task), *figure_files(task, "pdf")]
     return files + ([f"{RESULTS}/report.html"] if STUDY["report"] else [])
 
 
-def has_accuracy(spec):
+def has_accuracy(task):
     """Whether a task's segmenters can be compared with true labels."""
-    return spec["data"]["source"] == "phantom" and bool(spec["segmenters"])
+    return SOURCES[task].has_true_labels and bool(TASKS[task]["segmenters"])
 
 
 def summary():
@@ -190,31 +193,23 @@ def failure_hint(log):
     return "\n".join(lines)
 
 
-def download_data(source):
-    """The `data` section of the first task with a source of this name; {} where none has it."""
-    return next((task["data"] for task in TASKS.values() if task["data"]["source"] == source), {})
+def download_source(kind):
+    """The source of the first task with a source of this kind; with default options where none has it."""
+    return next((source for source in SOURCES.values() if source.name == kind), open_source({"source": kind}, ROOT))
 
 
-STS_DOWNLOADS = sources.download_folder({"source": "sts"} | download_data("sts"), ROOT)
-SYNTHRAD2023 = sources.download_folder({"source": "synthrad2023"} | download_data("synthrad2023"), ROOT)
+STS_DOWNLOADS = download_source("sts").download_folder
+SYNTHRAD2023 = download_source("synthrad2023").download_folder
 
 
 def source_files(wildcards):
-    """The files that a case is made of, so that a mended one is imported again.
-
-    A patient that is not on this machine is downloaded first. A file that is missing is the import's to complain about.
-    """
-    data = TASKS[wildcards.task]["data"]
-    files = sources.case_files(data, wildcards.case, ROOT)
-    if sources.needs_download(data, wildcards.case, ROOT):
-        return [str(files["ct"].parent)]
-    return [str(path) for path in files.values() if path.exists()]
+    """The files that a case is made of, so that a mended one is imported again; downloaded first where they are not here."""
+    return [str(path) for path in SOURCES[wildcards.task].input_files(wildcards.case)]
 
 
 def import_options(wildcards):
     """What the import of a case depends on: which other cases there are, and where they are fetched, is not among it."""
-    data = TASKS[wildcards.task]["data"]
-    return {key: value for key, value in data.items() if key not in ("cases", "exclude", "url")}
+    return SOURCES[wildcards.task].import_options()
 
 
 def own_registration(wildcards):
@@ -233,7 +228,7 @@ def segmenter_groups(wildcards):
     if segmenter["kind"] == "distilled":
         values = class_values(wildcards.task, segmenter["teacher"])
         return {name: [values[member] for member in members] for name, members in segmenter["classes"].items()}
-    return sources.segmenter_groups(TASKS[wildcards.task]["data"], segmenter)
+    return label_groups(SOURCES[wildcards.task], segmenter)
 
 
 def taught_chunks(wildcards):
@@ -490,7 +485,7 @@ def known_classes(wildcards):
 def structure_truth(task):
     """Structure -> values in the cases' true label maps (phantoms know them)."""
     segmenters = TASKS[task]["segmenters"]
-    groups = {name: sources.segmenter_groups(TASKS[task]["data"], s) for name, s in segmenters.items()}
+    groups = {name: label_groups(SOURCES[task], s) for name, s in segmenters.items()}
     for name, segmenter in segmenters.items():
         if segmenter["kind"] == "distilled":
             known = groups[segmenter["teacher"]]

@@ -24,7 +24,7 @@ rule download_sts:
     conda:
         "../../envs/imaging.yaml"
     params:
-        data=download_data("sts"),
+        data=download_source("sts").options,
     message:
         "Downloading {wildcards.case}"
     script:
@@ -40,7 +40,7 @@ rule download_synthrad2023:
     conda:
         "../../envs/imaging.yaml"
     params:
-        url=download_data("synthrad2023").get("url"),
+        url=download_source("synthrad2023").options["url"],
     message:
         "Downloading SynthRAD2023, Task 1 (14.5 GB)"
     script:

@@ -92,5 +92,5 @@ def report_records():
         files += [f"{base}/{fold}splits/splits.json" for fold in FOLDS[task]]
         files += [f"{base}/registration/registration.csv"]
         files += [path for _, path in trained_networks(task, "cost.json")]
-        files += [f"{base}/segmenters/accuracy.csv"] if has_accuracy(spec) else []
+        files += [f"{base}/segmenters/accuracy.csv"] if has_accuracy(task) else []
     return files

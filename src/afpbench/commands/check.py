@@ -6,8 +6,8 @@ from pathlib import Path
 from ..base.log import progress
 from ..data.inspection import find_duplicates, inspect_source
 from ..data.inspection_report import to_text, write_report
-from ..data.sources import list_cases
 from ..study import load as config
+from ..study.kinds.sources import open_source
 
 DESCRIPTION = """\
 Opens every case of a study's sources once and prints a table: size, spacing, axes, range of HU, overlap of MR and CT,
@@ -37,10 +37,11 @@ def run(options: argparse.Namespace) -> int:
     good = True
     for name in wanted:
         data, folder = study["tasks"][name]["data"], (options.out or options.root / study["results"]) / name / "check"
-        if data["source"] == "phantom":
-            print(f"{name}: phantoms are made by the workflow: nothing to check")
+        source = open_source(data, options.root)
+        if source.makes_cases:
+            print(f"{name}: {source.title}: nothing to check")
             continue
-        cases = list_cases(data, options.root)
+        cases = source.cases()
         found = inspect_source(data, cases, options.root, options.jobs)
         inspections = list(progress(found, len(cases), f"{name}: case"))
         find_duplicates(inspections)

@@ -86,14 +86,14 @@ def run_validate(options: argparse.Namespace) -> int:
 
 def summary(study: dict, root: Path) -> str:
     """A study in a few lines: tasks, cases, networks, rows and tables."""
-    from ..data.sources import list_cases
+    from ..study.kinds.sources import open_source
     from ..study.splits import PARTS, make_folds
 
     preset = f", preset '{study['preset']}'" if study["preset"] else ""
     count = len(study["tasks"])
     lines = [f"valid: {count} {'task' if count == 1 else 'tasks'}, seed {study['seed']}{preset}"]
     for name, task in study["tasks"].items():
-        cases = list_cases(task["data"], root)
+        cases = open_source(task["data"], root).cases()
         folds = make_folds(cases, task["splits"], study["seed"], name)
         words = ", ".join(f"{len(folds[0][part])} {part}" for part in PARTS)
         lines += [

@@ -3,17 +3,17 @@
 import shutil
 import stat
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from ..base.errors import DataError
-from .layouts import synthrad_files
 
 LARGEST_MEMBER_BYTES = 4 << 30
 LARGEST_RATIO = 200
 
 
-def unpack_synthrad_case(archive: Path, data: dict, case: str, out: Path) -> None:
-    """Write the files of a SynthRAD case (mr, ct, mask) from its archive into `out`, under their own names.
+def unpack_case(archive: Path, names: Sequence[str], case: str, out: Path) -> None:
+    """Write the members of an archive that a case consists of into `out`, under their own names without folders.
 
     Raises DataError for a file that is no zip archive, a member that could do harm, and a case that is not in it.
     """
@@ -21,8 +21,7 @@ def unpack_synthrad_case(archive: Path, data: dict, case: str, out: Path) -> Non
         with zipfile.ZipFile(archive) as zipped:
             members = {_safe(archive, member): member for member in zipped.infolist()}
             out.mkdir(parents=True, exist_ok=True)
-            for path in synthrad_files(data, case, Path("/")).values():
-                name = str(path.relative_to("/"))
+            for name in names:
                 if name not in members:
                     raise DataError(
                         f"case {case}: {archive.name} has no {name}",
@@ -30,7 +29,7 @@ def unpack_synthrad_case(archive: Path, data: dict, case: str, out: Path) -> Non
                         expected="the archive of Task 1",
                         hint="check data.url, or leave the case out with data.exclude",
                     )
-                with zipped.open(members[name]) as source, open(out / path.name, "wb") as target:
+                with zipped.open(members[name]) as source, open(out / PurePosixPath(name).name, "wb") as target:
                     shutil.copyfileobj(source, target, 1 << 20)
     except zipfile.BadZipFile as error:
         raise DataError(

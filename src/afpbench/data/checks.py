@@ -1,5 +1,7 @@
 """What an MR, a CT, and a pair of them must be before anything is made of them. Each failure is a DataError."""
 
+from pathlib import Path
+
 import numpy as np
 
 from ..base.errors import DataError
@@ -151,3 +153,15 @@ def bounding_box_mm(volume: Volume) -> np.ndarray:
 
 def _mm(values) -> str:
     return "(" + ", ".join(f"{value:.1f}" for value in values) + ") mm"
+
+
+def check_inside(base: Path, path: Path, what: str) -> None:
+    """Refuse a symbolic link that leads out of the cases' folder. what: for the message, with the case."""
+    target = path.resolve()
+    if path.exists() and not target.is_relative_to(base.resolve()):
+        raise DataError(
+            f"{what}: a link leads out of the folder of the data: {path}",
+            found=f"it points to {target}",
+            expected=f"a file below {base}",
+            hint="copy the file there, or name it in a table (data.source: table), which may name any path",
+        )

@@ -7,8 +7,8 @@ from pathlib import Path
 from ..base.atomic import atomic_path, sha256_of
 from ..base.errors import DataError
 from ..base.log import logger
+from ..study.kinds.sources.sts import RemoteFile, Sts, sts_files
 from .http import CHUNK_BYTES, check_url, open_url, try_again
-from .sources import RemoteFile, download_folder, sts_files
 
 REPOSITORY_URL = "https://raw.githubusercontent.com/theibsi/data_sets/6da96021bc91faf4c0cb7fd7fa56a4225d2064a8"
 
@@ -26,8 +26,8 @@ def download_case(data: dict, case: str, root: Path, pause_s: float = 2.0) -> Pa
     check_url(base, "data.url")
     files = [file for file in sts_files() if file.case == case]
     if not files:
-        raise DataError(f"case {case}: not in the list of files to download", hint="see data/sts_files.tsv")
-    folder = download_folder(data, root) / case
+        raise DataError(f"case {case}: not in the list of files to download", hint="sts_files.tsv has the list")
+    folder = Sts({**Sts.defaults(), **data}, root=root).download_folder / case
     for number, file in enumerate(files, start=1):
         target = folder / file.name
         if is_right(target, file):

@@ -7,16 +7,25 @@ import numpy as np
 from ..base.atomic import sha256_of, write_json
 from ..base.errors import DataError
 from ..base.log import logger
+from ..study.kinds.source import Source
+from ..study.kinds.sources import open_source
 from ..volumes import io
 from ..volumes.io import Volume
 from . import dicom, rtstruct
-from .checks import check_hu, check_labels, check_mask, check_not_exchanged, check_overlap, check_values
+from .checks import (
+    check_hu,
+    check_inside,
+    check_labels,
+    check_mask,
+    check_not_exchanged,
+    check_overlap,
+    check_values,
+)
 from .hu_labels import hu_labels
-from .layouts import check_inside
-from .sources import base_folder, case_files, case_series, class_ids, phantom_index
 
 CANONICAL = "LPS"
 MODALITIES = {"mr": "MR", "ct": "CT"}
+MADE = ("mr", "ct", "mask", "labels", "mr_labels", "displacement")  # what a source may make
 DRAWN_IN = {"mask": "mr", "mr_contour": "mr", "ct_contour": "ct"}
 
 
@@ -31,16 +40,14 @@ def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    if data["source"] == "phantom":
-        volumes, record = _phantom(data, case, seed)
-    else:
-        volumes, record = _files(data, case, Path(root))
+    source = open_source(data, Path(root))
+    volumes, record = _made(source, case, seed) if source.makes_cases else _files(data, case, Path(root))
     overlap = _check_pair(case, volumes)
     for name, volume in volumes.items():
         io.write(volume, out / f"{name}.nii.gz")
-    header = {"case": case, "source": data["source"], "ct_box_share_of_mr": round(overlap, 4)}
+    header = {"case": case, "source": source.name, "ct_box_share_of_mr": round(overlap, 4)}
     images = {name: _describe(volumes[name], out / f"{name}.nii.gz") for name in ("mr", "ct")}
-    write_json(out / "case.json", {**header, **images, "classes": class_ids(data), "record": record})
+    write_json(out / "case.json", {**header, **images, "classes": source.label_ids(), "record": record})
     logger.info("case %s: MR %s, CT %s", case, images["mr"]["shape"], images["ct"]["shape"])
 
 
@@ -54,18 +61,35 @@ def canonical(volume: Volume) -> Volume:
     return io.from_sitk(sitk.DICOMOrient(io.to_sitk(volume), CANONICAL), volume.source)
 
 
-def _phantom(data: dict, case: str, seed: int) -> tuple[dict[str, Volume], dict]:
-    from ..phantom.generate import generate
+def _made(source: Source, case: str, seed: int) -> tuple[dict[str, Volume], dict]:
+    """The images of a source that makes them, on canonical axes, in the types in which they are written."""
+    made, record = source.make_case(case, seed)
+    if not {"mr", "ct"} <= set(made) <= set(MADE):
+        raise DataError(
+            f"case {case}: the source '{source.name}' does not make what an import takes",
+            found=", ".join(made) or "nothing",
+            expected=f"mr and ct, and what there is of {', '.join(MADE[2:])}",
+            hint=f"correct {type(source).__name__}.make_case",
+        )
+    return {name: _as_written(name, volume, _what(case, name)) for name, volume in made.items()}, record
 
-    made = generate(data["region"], phantom_index(data, case), seed, tuple(data["spacing_mm"]))
-    volumes = {
-        "mr": made.mr.with_array(made.mr.array.astype(np.float32)),
-        "ct": made.ct.with_array(io.save_hu(made.ct.array)),
-        "labels": made.fine_labels,
-        "mr_labels": made.mr_labels.with_array(made.mr_labels.array.astype(np.uint8)),
-        "displacement": made.displacement.with_array(made.displacement.array.astype(np.float32)),
-    }
-    return volumes, made.record
+
+def _as_written(name: str, volume: Volume, what: str) -> Volume:
+    """One image that a source made. Raises DataError for label values that the files cannot hold."""
+    volume = canonical(volume)
+    if name in ("mr", "displacement"):
+        return volume.with_array(volume.array.astype(np.float32))
+    if name == "ct":
+        return volume.with_array(io.save_hu(volume.array))
+    whole = volume.array.astype(np.uint8)
+    if not np.array_equal(whole, volume.array):
+        raise DataError(
+            f"{what}: values that a label map cannot hold",
+            found=f"{volume.array.min()} to {volume.array.max()}, type {volume.array.dtype}",
+            expected="whole numbers from 0 to 255",
+            hint="correct the source's make_case",
+        )
+    return volume.with_array(whole)
 
 
 def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
@@ -96,11 +120,12 @@ def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict
 
     Raises DataError for what cannot be read, and for links that lead out of the source's folder.
     """
-    files, base = case_files(data, case, root), base_folder(data, root)
+    source = open_source(data, root)
+    files, base = source.files(case), source.base_folder
     for role, path in files.items():
-        if base is not None and data["source"] != "sts":
+        if base is not None:
             check_inside(base, path, _what(case, role))
-    series = case_series(data, case, root)
+    series = source.series(case)
     read: dict[str, Volume] = {}
     for role in sorted(files, key=lambda role: role in DRAWN_IN):  # images first
         path, what = files[role], _what(case, role)
@@ -164,5 +189,7 @@ def _what(case: str, role: str) -> str:
         "labels": "label map",
         "mr_contour": "contour in the MR",
         "ct_contour": "contour in the CT",
+        "mr_labels": "label map on the MR's grid",
+        "displacement": "displacement",
     }
     return f"case {case}: {names[role]}"

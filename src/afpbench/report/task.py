@@ -15,6 +15,7 @@ from ..metrics.longtable import FAILED, is_failed, read_long
 from ..metrics.statistics import read_statistics
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS, TABLES
+from ..study.kinds.sources import open_source
 from ..study.splits import fold_folders, with_fold
 
 PARTS = ("train", "validation", "test", "unused")
@@ -102,13 +103,12 @@ def _section(task: Task, title: str, key: str, *parts: str) -> str:
 
 
 def _data(task: Task) -> str:
-    source, spacing = task.spec["data"], " × ".join(f"{value:g}" for value in task.spec["spacing_mm"])
-    what = {"phantom": f"phantoms of the {source.get('region')}, made by the built-in generator"}
+    spacing = " × ".join(f"{value:g}" for value in task.spec["spacing_mm"])
     first = task.splits[0]
     counts = ", ".join(f"{len(first[part])} {part}" for part in PARTS if first[part])
     folds = f"cross-validation with {len(task.folds)} folds, the first of " if len(task.folds) > 1 else ""
     facts = [
-        ("Source", what.get(source["source"], source["source"])),
+        ("Source", open_source(task.spec["data"], Path()).title),
         ("Cases", f"{sum(len(first[part]) for part in PARTS)}: {folds}{counts}"),
         ("Voxels", f"{spacing} mm (z, y, x)"),
         ("Test cases", ", ".join(task.test_cases())),

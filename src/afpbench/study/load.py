@@ -12,6 +12,8 @@ from ..generators.architecture import is_gan
 from . import schema as config_schema
 from .checks import networks as config_networks
 from .checks import task as config_checks
+from .checks.data import may_lack_files, missing_files
+from .kinds.registry import SOURCES
 from .task import Task
 
 # Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
@@ -63,9 +65,15 @@ def load_study(config: dict, root: str | Path) -> dict:
         lines += config_checks.check_task(study, name, Path(root))
     if lines:
         raise StudyError(lines)
-    for line in config_checks.warnings(study):
+    for line in [*config_checks.warnings(study), *_missing(study, Path(root))]:
         logger.warning(line)
     return study
+
+
+def _missing(study: dict, root: Path) -> list[str]:
+    """Files that are not there, of a study that goes on without them."""
+    tasks = study["tasks"].items() if may_lack_files(study) else ()
+    return [line for name, task in tasks for line in missing_files(Task(name, task, root, study["seed"]))]
 
 
 def read_study(path: str | Path) -> dict:
@@ -170,7 +178,7 @@ def _for_task(preset: dict, task: dict) -> dict:
 def _complete(study: dict, name: str, task: dict) -> None:
     """Fill in a valid task's defaults and what its parts inherit from one another, in place."""
     task.setdefault("generators", {}).setdefault("nnunet", {})
-    if task["data"]["source"].startswith("synthrad"):  # its pairs are aligned
+    if SOURCES[task["data"]["source"]].aligned:
         task.setdefault("registration", {}).setdefault("method", "none")
     config_schema.fill(config_schema.task_schema(), task)
     task.setdefault("title", name)

@@ -53,9 +53,10 @@ def shown(value: object) -> str:
 def study_schema() -> dict:
     """The whole schema with every `$ref` replaced by what it names and the branches of all kinds put in."""
     from . import metrics
-    from .kinds.registry import LOSSES, TABLES
+    from .kinds.registry import LOSSES, SOURCES, TABLES
 
     raw = _read_yaml(SCHEMA_PATH)
+    _put_kinds(raw["$defs"]["data"], SOURCES)
     _put_kinds(raw["$defs"]["loss_term"], LOSSES)
     _put_kinds(raw["$defs"]["table"], TABLES)
     raw["$defs"]["column"]["properties"]["metric"] = {

@@ -1,12 +1,14 @@
 import stat
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from afpbench.base.errors import DataError
 from afpbench.data import archive
+from afpbench.study.kinds.sources import open_source
 
-DATA = {"source": "synthrad2023", "region": "pelvis"}
+SOURCE = open_source({"source": "synthrad2023", "region": "pelvis"}, Path())
 
 
 def zipped(tmp_path, *extra):
@@ -22,7 +24,7 @@ def zipped(tmp_path, *extra):
 
 
 def unpack(path, tmp_path, case="1PA001"):
-    archive.unpack_synthrad_case(path, DATA, case, tmp_path / "out" / case)
+    archive.unpack_case(path, SOURCE.members(case), case, tmp_path / "out" / case)
     return {file.name: file.read_text() for file in (tmp_path / "out" / case).iterdir()}
 
 

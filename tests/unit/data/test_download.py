@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from afpbench.base.errors import ConfigError, DataError
-from afpbench.data import download, sources
-from afpbench.data.sources import RemoteFile
+from afpbench.data import download
+from afpbench.study.kinds.sources.sts import RemoteFile, sts_files
 
 CONTENT = {name: (name * 5000).encode() for name in ("CT_image.nii.gz", "MR_T1_image.nii.gz")}
 
@@ -158,4 +158,4 @@ def test_a_redirect_to_an_unsafe_address_is_refused(data, server, tmp_path):
 def test_the_default_address_is_https_and_pinned():
     assert download.REPOSITORY_URL.startswith("https://")
     assert download.REPOSITORY_URL.endswith("/6da96021bc91faf4c0cb7fd7fa56a4225d2064a8")
-    assert sources.sts_files()[0].path == "ibsi_validation/nifti/STS_001/CT_image.nii.gz"
+    assert sts_files()[0].path == "ibsi_validation/nifti/STS_001/CT_image.nii.gz"

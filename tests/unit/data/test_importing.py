@@ -9,7 +9,7 @@ from dicom_series import SECRETS, with_values, write_rtstruct, write_series
 from afpbench.base import log
 from afpbench.base.errors import DataError
 from afpbench.data import checks, importing
-from afpbench.data.sources import case_folder
+from afpbench.study.kinds.sources import open_source
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
 
@@ -415,4 +415,4 @@ def test_a_phantom_case(tmp_path):
 
 
 def test_the_case_folder_is_that_of_the_source(tmp_path):
-    assert case_folder(DATA, "STS_002", tmp_path) == stored(tmp_path)
+    assert open_source(DATA, tmp_path).case_folder("STS_002") == stored(tmp_path)

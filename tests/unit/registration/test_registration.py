@@ -10,10 +10,12 @@ from scipy.ndimage import gaussian_filter
 
 from afpbench.base.atomic import write_json
 from afpbench.base.errors import ConfigError, DataError
-from afpbench.data import importing, sources
+from afpbench.data import importing
 from afpbench.registration import case as registration
 from afpbench.registration import elastix, intensity, options, parameters, quality, table
 from afpbench.registration.warp import warp
+from afpbench.study.kinds.sources import open_source
+from afpbench.study.kinds.sources.sts import REAL_DATA_VARIABLE
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
 from afpbench.volumes.preprocessing import resample_case
@@ -348,8 +350,8 @@ def test_the_summary(tmp_path, done):
 
 def test_sts_019_is_mended(tmp_path):
     data = {"source": "sts"}
-    if sources.needs_download(data, "STS_019", ROOT):
-        pytest.skip(f"STS_019 is not here: set {sources.REAL_DATA_VARIABLE}")
+    if open_source(data, ROOT).needs_download("STS_019"):
+        pytest.skip(f"STS_019 is not here: set {REAL_DATA_VARIABLE}")
     importing.import_case(data, "STS_019", 1, tmp_path / "imported", ROOT)
     resample_case(tmp_path / "imported", tmp_path / "resampled", (3.27, 2.0, 2.0))
     record = register(tmp_path, {"iterations": 60, "samples": 2000})

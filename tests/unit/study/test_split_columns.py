@@ -1,7 +1,13 @@
 import pytest
 
 from afpbench.base.errors import ConfigError
-from afpbench.study.split_columns import resolve_splits
+from afpbench.study import split_columns
+from afpbench.study.kinds.sources import open_source
+
+
+def resolve_splits(task, root):
+    split_columns.resolve_splits(task["splits"], open_source(task["data"], root))
+
 
 ROWS = [("p1", "train", "A"), ("p2", "train", "B"), ("p3", "val", "A"), ("p4", "test", "B"), ("p5", "test", "A")]
 

@@ -34,11 +34,8 @@ def problems(task: Task) -> list[str]:
 
 def _test_cases(task: Task) -> list[str]:
     """The test cases; none where the data or the splits have problems of their own, which other checks report."""
-    from ...data.sources import list_cases
-
     try:
-        cases = list_cases(task.options["data"], task.root)
-        folds = make_folds(cases, task.options["splits"], task.seed, task.name)
+        folds = make_folds(task.source.cases(), task.options["splits"], task.seed, task.name)
         return sorted(case for fold in folds for case in fold["test"])
     except AfpbenchError:
         return []

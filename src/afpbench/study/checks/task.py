@@ -13,10 +13,13 @@ from ...base.errors import AfpbenchError
 from ...generators.architecture import check_depth, is_gan
 from ...registration.options import problems as registration_problems
 from ..kinds.metric import REGIONS
+from ..kinds.sources import open_source
 from ..rows import CONTROLS
 from ..schema import not_among
+from ..split_columns import resolve_splits
 from ..task import Task
 from . import figures, tables
+from .data import case_problems, may_lack_files, missing_files, one_line, source_problems
 from .losses import check_losses
 from .networks import (
     STAND_IN,
@@ -36,31 +39,29 @@ NAVIAIRWAY_CLASSES = {"airway": 1}
 def check_task(study: dict, name: str, root: Path) -> list[str]:
     """All problems of one completed task, in the order of the file."""
     task = study["tasks"][name]
-    typed = Task(name, task, root, study["seed"])
-    where = f"tasks.{name}"
+    where, parts = f"tasks.{name}", Task(name, task, root, study["seed"])
     return [
         *_check_pairs(where, task),
-        *_check_label_files(where, task["data"]),
+        *source_problems(parts),
         *_check_registration(where, task, root),
-        *_check_cases(where, task, study["seed"], name, root),
+        *case_problems(parts),
+        *([] if may_lack_files(study) else missing_files(parts)),
         *_check_segmenters(where, task, root),
         *check_feature_networks(where, task, root),
         *_check_structures(where, task, root),
         *_check_generators(where, task),
         *_check_variants(where, task, root),
-        *tables.problems(typed),
-        *figures.problems(typed),
+        *tables.problems(parts),
+        *figures.problems(parts),
     ]
 
 
 def fill_splits(name: str, task: dict, root: Path) -> list[str]:
     """Put lists of cases in the place of columns in a task's `splits`, in place. Returns the problems."""
-    from ..split_columns import resolve_splits
-
     try:
-        resolve_splits(task, root)
+        resolve_splits(task["splits"], Task(name, task, root).source)
     except AfpbenchError as error:
-        return [f"tasks.{name}.splits: {_one_line(error)}"]
+        return [f"tasks.{name}.splits: {one_line(error)}"]
     return []
 
 
@@ -116,13 +117,7 @@ def totalsegmentator_classes() -> dict[int, str]:
 
 def source_labels(data: dict) -> list[str]:
     """The names of the labels that a data source has."""
-    if data["source"] == "phantom":
-        from ...phantom.labels import REGION_CLASSES
-
-        return list(REGION_CLASSES[data["region"]])
-    from ...data.sources import class_ids
-
-    return list(class_ids(data))
+    return open_source(data, Path()).label_names()
 
 
 def segmenter_classes(segmenter: dict, data: dict, root: Path) -> list[str] | None:
@@ -164,41 +159,6 @@ def _check_pairs(where: str, task: dict) -> list[str]:
         for key, pair in pairs.items()
         if pair[0] >= pair[1]
     ]
-
-
-def _check_label_files(where: str, data: dict) -> list[str]:
-    """Label maps that come with the cases need a source that can name them."""
-    if (data.get("labels") or {}).get("kind") != "files":
-        return []
-    if data["source"] == "table":
-        return []
-    if data["source"] == "folder":
-        line = (
-            f"{where}.data.label_map: missing; allowed: a path with {{case}} in it; hint: data.labels.kind is 'files'"
-        )
-        return [] if data["label_map"] else [line]
-    found = f"found: data.source '{data['source']}'; allowed: table, folder"
-    return [f"{where}.data.labels.kind: 'files' needs a source that names label maps; {found}"]
-
-
-def _check_cases(where: str, task: dict, seed: int, name: str, root: Path) -> list[str]:
-    """The data source has cases, and the splits ask for no more than there are."""
-    from ...data.sources import case_files, list_cases
-    from ..splits import make_folds
-
-    try:
-        cases = list_cases(task["data"], root)
-        for case in cases if task["data"]["source"] in ("folder", "bids") else ():
-            case_files(task["data"], case, root)  # each pattern fits one file
-    except AfpbenchError as error:
-        return [f"{where}.data: {_one_line(error)}"]
-    if any(isinstance(part, str) for part in task["splits"].values()):  # fill_splits has said what is wrong
-        return []
-    try:
-        make_folds(cases, task["splits"], seed, name)
-    except AfpbenchError as error:
-        return [f"{where}.splits: {_one_line(error)}"]
-    return []
 
 
 def _check_segmenters(where: str, task: dict, root: Path) -> list[str]:
@@ -320,7 +280,7 @@ def _check_generators(where: str, task: dict) -> list[str]:
             try:
                 check_depth(generator["downsamplings"], generator["patch_size"])
             except AfpbenchError as error:
-                lines.append(f"{place}.downsamplings: {_one_line(error)}")
+                lines.append(f"{place}.downsamplings: {one_line(error)}")
     return lines
 
 
@@ -380,7 +340,3 @@ def _check_start(place: str, name: str, variants: dict) -> list[str]:
         if following in chain[:-1]:
             return []
     return []
-
-
-def _one_line(error: AfpbenchError) -> str:
-    return "; ".join(part.strip() for part in str(error).splitlines())

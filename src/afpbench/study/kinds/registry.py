@@ -153,7 +153,19 @@ class Registry(Generic[K]):
         )
 
 
-SOURCES = Registry("sources", Source, {})
+SOURCES = Registry(
+    "sources",
+    Source,
+    {
+        "phantom": ".sources.phantom:Phantom",
+        "sts": ".sources.sts:Sts",
+        "table": ".sources.table:Table",
+        "folder": ".sources.folder:Folder",
+        "bids": ".sources.bids:Bids",
+        "synthrad2023": ".sources.synthrad2023:SynthRad2023",
+        "synthrad2025": ".sources.synthrad2025:SynthRad2025",
+    },
+)
 SEGMENTERS = Registry("segmenters", Segmenter, {})
 NETWORKS = Registry("networks", Network, {})
 GENERATORS = Registry("generators", Generator, {})

@@ -1,24 +1,60 @@
 """What a data source is, as a study file names it."""
 
-from collections.abc import Iterable, Mapping
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...base.errors import ConfigError
+from ..case_ids import check_id
 from .kind import Kind
+
+if TYPE_CHECKING:
+    from ...volumes.io import Volume
+
+NAME = {"$ref": "#/$defs/name"}
+# Options that sources with files share.
+CASES: dict[str, Any] = {
+    "description": "The cases to use; `null` means all.",
+    "type": ["array", "null"],
+    "items": NAME,
+    "minItems": 1,
+    "uniqueItems": True,
+    "default": None,
+    "x-allowed": "a list of case ids, or null",
+}
+EXCLUDE: dict[str, Any] = {
+    "description": "Cases to leave out.",
+    "type": "array",
+    "items": NAME,
+    "uniqueItems": True,
+    "default": [],
+    "x-allowed": "a list of case ids",
+}
+LABELS: dict[str, Any] = {"default": None, "$ref": "#/$defs/labels"}
+DATA_ROOT: dict[str, Any] = {
+    "description": "Folder that holds the cases, relative to the working directory. A symbolic link that leads out of "
+    "it is refused.",
+    "type": "string",
+    "minLength": 1,
+}
 
 
 class Source(Kind):
     """Where the paired MR and CT come from: their ids and their files.
 
-    A subclass lists its cases (`available`) and the files of each (`files`). `self.root` is the folder that relative
-    paths start from.
+    A subclass lists its cases (`available`) and the files of each (`files`), or makes the images itself (`make_case`).
+    `self.root` is the folder that relative paths start from (`self.path`).
     """
 
     GROUP: ClassVar[str] = "sources"
     TAG: ClassVar[str] = "source"
     SECTION: ClassVar[str] = "data"
     aligned: ClassVar[bool] = False  # its pairs need no registration, unless the study asks for it
+    makes_cases: ClassVar[bool] = False  # by `make_case`: there are no files to read, to check, to complain about
+    columns: ClassVar[tuple[str, ...]] = ()  # that its cases can be split by
+    label_maps: ClassVar[str] = ""  # where a user names the label maps that come with the cases; "": nowhere
 
     def __init__(self, options: Mapping[str, Any], entry: str = "", task: Any = None, root: Path = Path()):
         super().__init__(options, entry, task)
@@ -28,16 +64,54 @@ class Source(Kind):
     def place(self) -> str:
         return f"tasks.{self.task.name}.data"
 
+    def path(self, name: str | Path) -> Path:
+        """A path of the study file: `~` is the home folder, relative ones start from `root`."""
+        return normal(self.root, name)
+
     # --- cases and files
 
     def available(self) -> list[str]:
         """Every case id that the source has, in a fixed order, whatever `cases` and `exclude` say."""
         raise NotImplementedError(f"{type(self).__name__}.available")
 
+    def cases(self) -> list[str]:
+        """The case ids of the task, in a fixed order: those that `cases` lists, or all, without `exclude`.
+
+        Raises ConfigError for an unusable, unknown or repeated id, or no case left.
+        """
+        available = [check_id(case, f"the source '{self.name}'") for case in self.available()]
+        asked = self.options.get("cases")
+        wanted = asked if isinstance(asked, list) else available
+        excluded = self.options.get("exclude") or []
+        _check_ids("data.cases", wanted, available)
+        _check_ids("data.exclude", excluded, available)
+        left_out = set(excluded)
+        cases = [case for case in wanted if case not in left_out]
+        if not cases:
+            raise ConfigError(
+                "data: no case is left",
+                found=f"{len(wanted)} cases listed, {len(excluded)} excluded",
+                expected="at least one case",
+                hint="shorten data.exclude or name more cases in data.cases",
+            )
+        return cases
+
     def files(self, case: str) -> dict[str, Path]:
         """Role (`mr`, `ct`, `mask`, `labels`, `mr_contour`, `ct_contour`) -> path of a file, or of a folder of DICOM
         files. They need not exist yet: a download rule makes those of `download_folder`."""
+        if self.makes_cases:
+            return {}
         raise NotImplementedError(f"{type(self).__name__}.files")
+
+    def input_files(self, case: str) -> list[Path]:
+        """What a rule that reads the case depends on: its folder where that is downloaded, else the files that exist.
+
+        A file that is missing is the import's to complain about, where planning has not done so.
+        """
+        files = self.files(case)
+        if self.needs_download(case):
+            return [files["ct"].parent]
+        return [path for path in files.values() if path.exists()]
 
     def series(self, case: str) -> dict[str, str]:
         """Role (`mr`, `ct`) -> SeriesInstanceUID, where the study names the series to take from a folder."""
@@ -48,7 +122,7 @@ class Source(Kind):
         raise ConfigError(
             f"the source '{self.name}' has no such column",
             found=name,
-            expected="none",
+            expected=", ".join(self.columns) or "none",
             hint="list the cases in a table (data.source: table), which may have any columns",
         )
 
@@ -70,10 +144,15 @@ class Source(Kind):
 
     # --- labels
 
+    @property
+    def has_label_files(self) -> bool:
+        """Whether the study says that each case comes with a label map of its own."""
+        return (self.options.get("labels") or {}).get("kind") == "files"
+
     def label_ids(self) -> dict[str, int]:
         """The label values that its cases carry: name -> value; {} for a source without labels."""
         labels = self.options.get("labels") or {}
-        if labels.get("kind") == "files":
+        if self.has_label_files:
             return dict(labels["classes"])
         return {name: number for number, name in enumerate(labels.get("structures") or {}, start=1)}
 
@@ -88,13 +167,59 @@ class Source(Kind):
 
     # --- the import
 
-    def read_case(self, case: str, seed: int) -> Any:
-        """The images of a case as `data.importing` takes them; None where `files` are read."""
-        return None
+    def make_case(self, case: str, seed: int) -> "tuple[dict[str, Volume], dict[str, Any]]":
+        """The images of a case, of a source that `makes_cases`, and what the case's record shall say of them.
+
+        seed: the study's. The images: `mr`; `ct` in HU; and what there is of `mask` (on the MR's grid), `labels`,
+        `mr_labels` (label maps on the CT's and the MR's grid) and `displacement` (on the MR's grid: for each voxel the
+        way to where its tissue lies in the CT, in mm, x, y, z).
+        """
+        raise NotImplementedError(f"{type(self).__name__}.make_case")
 
     def import_options(self) -> dict[str, Any]:
         """The options that the import of a case depends on: which other cases there are is not among them."""
         return {key: value for key, value in self.options.items() if key not in ("cases", "exclude", "url")}
 
+    # --- for people
+
+    @property
+    def title(self) -> str:
+        """What the report calls it."""
+        return self.name
+
     def problems(self) -> Iterable[str]:
-        return ()
+        """Label maps that come with the cases need a source that can name them."""
+        if self.has_label_files and not self.label_maps:
+            from .registry import SOURCES
+
+            able = ", ".join(name for name, source in SOURCES.classes().items() if source.label_maps)
+            yield (
+                f"{self.place}.labels.kind: 'files' needs a source that names label maps; "
+                f"found: data.source '{self.name}'; allowed: {able}"
+            )
+
+
+def normal(root: Path, name: str | Path) -> Path:
+    """A path of the study file below `root`, without `..` in it."""
+    return Path(os.path.normpath(root / Path(name).expanduser()))
+
+
+def _check_ids(where: str, ids: Sequence[str], known: Sequence[str]) -> None:
+    repeated = sorted(case for case, count in Counter(ids).items() if count > 1)
+    if repeated:
+        raise ConfigError(
+            f"{where}: an id stands there more than once",
+            found=", ".join(repeated),
+            expected="each id once",
+            hint="remove the repetition",
+        )
+    available = set(known)
+    unknown = [str(case) for case in ids if case not in available]
+    if unknown:
+        shown = known if len(known) <= 40 else [*known[:5], "...", known[-1]]
+        raise ConfigError(
+            f"{where}: not a case of this source",
+            found=", ".join(unknown),
+            expected=", ".join(shown),
+            hint="correct the id or remove it",
+        )

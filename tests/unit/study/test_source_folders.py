@@ -1,7 +1,8 @@
 import pytest
 
 from afpbench.base.errors import ConfigError, DataError
-from afpbench.data import layouts, sources
+from afpbench.data.checks import check_inside
+from afpbench.study.kinds.sources import open_source
 
 FOLDER = {"source": "folder", "root": "in", "mr": "{case}/mr.nii.gz", "ct": "{case}/ct.nii.gz"}
 
@@ -14,11 +15,11 @@ def touch(root, *names):
 
 
 def cases_and_files(data, root):
-    cases = sources.list_cases(data, root)
+    cases = open_source(data, root).cases()
     return {
         case: {
             role: str(path.relative_to(root / data["root"]))
-            for role, path in sources.case_files(data, case, root).items()
+            for role, path in open_source(data, root).files(case).items()
         }
         for case in cases
     }
@@ -54,36 +55,36 @@ def test_several_files_that_fit(tmp_path):
     touch(tmp_path, "in/p1/T1_a.nii", "in/p1/T1_b.nii", "in/p1/ct.nii.gz")
     data = {**FOLDER, "mr": "{case}/T1*.nii"}
     with pytest.raises(ConfigError, match="data.mr: several files of case p1 fit\n  found: p1/T1_a.nii, p1/T1_b.nii"):
-        sources.case_files(data, "p1", tmp_path)
+        open_source(data, tmp_path).files("p1")
 
 
 def test_an_empty_folder_and_none(tmp_path):
     with pytest.raises(ConfigError, match="data.root: no such folder: .*in"):
-        sources.list_cases(FOLDER, tmp_path)
+        open_source(FOLDER, tmp_path).cases()
     touch(tmp_path, "in/p1/other.nii")
     with pytest.raises(ConfigError, match=r"no case in .*in\n  found: nothing that fits \{case\}/mr.nii.gz"):
-        sources.list_cases(FOLDER, tmp_path)
+        open_source(FOLDER, tmp_path).cases()
 
 
 def test_a_folder_whose_name_is_no_id(tmp_path):
     touch(tmp_path, "in/Jane Doe/mr.nii.gz")
     with pytest.raises(ConfigError, match="not a usable case id\n  found: 'Jane Doe'(?s:.)*such as 'Jane_Doe'"):
-        sources.list_cases(FOLDER, tmp_path)
+        open_source(FOLDER, tmp_path).cases()
 
 
 def test_a_pattern_without_the_id(tmp_path):
     touch(tmp_path, "in/mr.nii.gz")
     with pytest.raises(ConfigError, match="data.mr: the pattern does not say where the case id is"):
-        sources.list_cases({**FOLDER, "mr": "mr.nii.gz"}, tmp_path)
+        open_source({**FOLDER, "mr": "mr.nii.gz"}, tmp_path).cases()
 
 
 def test_a_link_out_of_the_folder(tmp_path):
     touch(tmp_path, "elsewhere/ct.nii.gz", "in/p1/inner.nii.gz")
     (tmp_path / "in/p1/ct.nii.gz").symlink_to(tmp_path / "elsewhere/ct.nii.gz")
     (tmp_path / "in/p1/mr.nii.gz").symlink_to("inner.nii.gz")
-    layouts.check_inside(tmp_path / "in", tmp_path / "in/p1/mr.nii.gz", "case p1: MR")
+    check_inside(tmp_path / "in", tmp_path / "in/p1/mr.nii.gz", "case p1: MR")
     with pytest.raises(DataError, match="case p1: CT: a link leads out of the folder of the data(?s:.)*elsewhere"):
-        layouts.check_inside(tmp_path / "in", tmp_path / "in/p1/ct.nii.gz", "case p1: CT")
+        check_inside(tmp_path / "in", tmp_path / "in/p1/ct.nii.gz", "case p1: CT")
 
 
 # --- BIDS
@@ -102,29 +103,29 @@ def test_bids_subjects_and_sessions(tmp_path):
         "in/sub-02/ses-1/ct/sub-02_ses-1_ct.nii.gz",
         "in/derivatives/x/sub-09/anat/sub-09_T1w.nii.gz",
     )
-    assert sources.list_cases(BIDS, tmp_path) == ["sub-01", "sub-02_ses-1"]
+    assert open_source(BIDS, tmp_path).cases() == ["sub-01", "sub-02_ses-1"]
     data = {**BIDS, "mr_entities": {"acq": "ute"}}
-    assert sources.case_files(data, "sub-02_ses-1", tmp_path) == {
+    assert open_source(data, tmp_path).files("sub-02_ses-1") == {
         "mr": tmp_path / "in/sub-02/ses-1/anat/sub-02_ses-1_acq-ute_T1w.nii.gz",
         "ct": tmp_path / "in/sub-02/ses-1/ct/sub-02_ses-1_ct.nii.gz",
     }
-    assert sources.case_files(BIDS, "sub-01", tmp_path)["ct"].name == "sub-01_ct.nii"
+    assert open_source(BIDS, tmp_path).files("sub-01")["ct"].name == "sub-01_ct.nii"
     with pytest.raises(
         ConfigError, match="case sub-02_ses-1: more than one MR in the BIDS folder\n  found: sub-02_ses"
     ):
-        sources.case_files(BIDS, "sub-02_ses-1", tmp_path)
+        open_source(BIDS, tmp_path).files("sub-02_ses-1")
 
 
 def test_a_bids_subject_without_ct(tmp_path):
     touch(tmp_path, "in/sub-01/anat/sub-01_T1w.nii.gz")
     with pytest.raises(ConfigError, match="case sub-01: no CT in the BIDS folder\n  found: none"):
-        sources.case_files(BIDS, "sub-01", tmp_path)
+        open_source(BIDS, tmp_path).files("sub-01")
 
 
 def test_no_bids_folder(tmp_path):
     touch(tmp_path, "in/p1/mr.nii.gz")
     with pytest.raises(ConfigError, match=r"no sub-\*/ with a file \*_T1w.nii.gz or \*_ct.nii.gz"):
-        sources.list_cases(BIDS, tmp_path)
+        open_source(BIDS, tmp_path).cases()
 
 
 # --- SynthRAD
@@ -147,15 +148,15 @@ def test_synthrad2025(tmp_path):
     assert list(cases_and_files(data, tmp_path)) == ["1THB006"]
     assert cases_and_files({**data, "region": "abdomen"}, tmp_path)["1ABA005"]["mask"] == "Task1/AB/1ABA005/mask.mha"
     with pytest.raises(ConfigError, match="no patients of synthrad2025, region head_neck(?s:.)*Task1/HN/1HNA001/"):
-        sources.list_cases({**data, "region": "head_neck"}, tmp_path)
+        open_source({**data, "region": "head_neck"}, tmp_path).cases()
 
 
 def test_synthrad2023_before_it_is_downloaded(tmp_path):
     data = {"source": "synthrad2023", "region": "pelvis", "root": None, "download_dir": "cache"}
-    cases = sources.list_cases(data, tmp_path)
+    cases = open_source(data, tmp_path).cases()
     assert (len(cases), cases[0], cases[-1]) == (180, "1PA001", "1PC098")
-    assert sources.case_files(data, "1PA001", tmp_path)["mr"] == tmp_path / "cache/Task1/pelvis/1PA001/mr.nii.gz"
-    assert sources.needs_download(data, "1PA001", tmp_path)
-    assert not sources.needs_download({**data, "root": "in"}, "1PA001", tmp_path)
+    assert open_source(data, tmp_path).files("1PA001")["mr"] == tmp_path / "cache/Task1/pelvis/1PA001/mr.nii.gz"
+    assert open_source(data, tmp_path).needs_download("1PA001")
+    assert not open_source({**data, "root": "in"}, tmp_path).needs_download("1PA001")
     with pytest.raises(ConfigError, match="data.root: missing(?s:.)*only the region pelvis is downloaded"):
-        sources.list_cases({**data, "region": "brain"}, tmp_path)
+        open_source({**data, "region": "brain"}, tmp_path).cases()

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ..base.errors import ConfigError
-from .ids import check_id
+from ....base.errors import ConfigError
+from ...case_ids import check_id
 
 REQUIRED = ("case", "mr", "ct")
 FILE_COLUMNS = ("mr", "ct", "mask", "labels", "mr_contour", "ct_contour")

@@ -1,8 +1,8 @@
 import pytest
 
 from afpbench.base.errors import ConfigError
-from afpbench.data import sources
-from afpbench.data.case_table import read_table
+from afpbench.study.kinds.sources import open_source
+from afpbench.study.kinds.sources.case_table import read_table
 
 TEXT = "case\tmr\tct\tmask\tcentre\np01\tp01/mr.mha\t/data/p01 ct.nii.gz\t\tA\np02\tmr2.nii\tct2.nii\tm2.nii\tB\n"
 
@@ -87,15 +87,15 @@ def test_an_unknown_column(tmp_path):
 def test_the_table_as_a_source(tmp_path):
     written(tmp_path, TEXT)
     data = {"source": "table", "table": "cases.tsv", "exclude": ["p01"]}
-    assert sources.list_cases(data, tmp_path) == ["p02"]
-    assert sources.case_files(data, "p02", tmp_path)["ct"] == tmp_path / "ct2.nii"
+    assert open_source(data, tmp_path).cases() == ["p02"]
+    assert open_source(data, tmp_path).files("p02")["ct"] == tmp_path / "ct2.nii"
 
 
 def test_ten_thousand_cases_are_listed_at_once(tmp_path):
     lines = "".join(f"p{number:05d}\tmr/{number}.nii\tct/{number}.nii\n" for number in range(10_000))
     written(tmp_path, "case\tmr\tct\n" + lines)
     data = {"source": "table", "table": "cases.tsv", "exclude": [f"p{number:05d}" for number in range(0, 10_000, 2)]}
-    cases = sources.list_cases(data, tmp_path)
+    cases = open_source(data, tmp_path).cases()
     assert len(cases) == 5000
-    files = [sources.case_files(data, case, tmp_path) for case in cases]  # would take minutes if each read the table
+    files = [open_source(data, tmp_path).files(case) for case in cases]  # would take minutes if each read the table
     assert files[-1]["mr"] == tmp_path / "mr/9999.nii"

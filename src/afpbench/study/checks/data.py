@@ -1,0 +1,119 @@
+"""What a schema cannot see of a task's data: that the source has cases, that their files are there, that splits fit."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...base.errors import AfpbenchError
+from ..kinds import Source
+from ..splits import make_folds
+from ..task import Task
+
+MOST_LINES = 20
+
+
+def source_problems(task: Task) -> list[str]:
+    """What the source itself says of its options."""
+    return list(task.source.problems())
+
+
+def case_problems(task: Task) -> list[str]:
+    """The source has cases, knows the files of each, and the splits ask for no more cases than there are."""
+    source = task.source
+    try:
+        cases = source.cases()
+    except AfpbenchError as error:
+        return [f"{source.place}: {one_line(error)}"]
+    lines = _first(source, [line for case in cases if (line := _broken(source, case))])
+    if _unresolved(task):
+        return lines
+    try:
+        make_folds(cases, dict(task.options["splits"]), task.seed, task.name)
+    except AfpbenchError as error:
+        lines.append(f"{task.place}.splits: {one_line(error)}")
+    return lines
+
+
+def may_lack_files(study: Mapping[str, Any]) -> bool:
+    """Whether a study goes on without the cases that cannot be imported: what is missing is then a warning."""
+    return bool(study["failed_cases"] == "exclude")
+
+
+def missing_files(task: Task) -> list[str]:
+    """A line for each file that a case needs and that is not there; none for what is downloaded, made, or unknown."""
+    source = task.source
+    if source.makes_cases or _unresolved(task):
+        return []
+    try:
+        files = {case: source.files(case) for case in _used_cases(task) if not _broken(source, case)}
+    except AfpbenchError:  # case_problems has said what is wrong
+        return []
+    here = {case: found for case, found in files.items() if not source.needs_download(case)}
+    lines = [line for case, found in here.items() for line in _missing(source, case, found)]
+    return _first(source, [*_without_labels(source, here), *lines])
+
+
+def _unresolved(task: Task) -> bool:
+    """Whether the splits still name a column: fill_splits has said what is wrong."""
+    return any(isinstance(part, str) for part in task.options["splits"].values())
+
+
+def _used_cases(task: Task) -> list[str]:
+    """The cases that a part of the splits uses: others are not processed, and may lack anything."""
+    cases = task.source.cases()
+    folds = make_folds(cases, dict(task.options["splits"]), task.seed, task.name)
+    unused = set.intersection(*(set(fold["unused"]) for fold in folds))
+    return [case for case in cases if case not in unused]
+
+
+def one_line(error: AfpbenchError) -> str:
+    """An error as a line of a study file's problems."""
+    return "; ".join(part.strip() for part in str(error).splitlines())
+
+
+def _broken(source: Source, case: str) -> str:
+    """What is wrong with a case whose files the source cannot say; "" where nothing is."""
+    try:
+        files = source.files(case)
+    except AfpbenchError as error:
+        return f"{source.place}: {one_line(error)}"
+    absent = [role.upper() for role in ("mr", "ct") if role not in files]
+    if absent and not source.makes_cases:
+        return (
+            f"{source.place}: case {case}: the source names no {' and no '.join(absent)}; "
+            f"found: {', '.join(files) or 'no file'}; hint: correct {type(source).__name__}.files"
+        )
+    return ""
+
+
+def _missing(source: Source, case: str, files: dict[str, Path]) -> Iterator[str]:
+    for role, path in files.items():
+        if not os.path.exists(path):
+            what = role.upper() if role in ("mr", "ct") else role
+            yield (
+                f"{source.place}: case {case}: no such file: {what}; found: '{path}'; hint: correct its path, or leave "
+                "the case out with data.exclude"
+            )
+
+
+def _without_labels(source: Source, files: dict[str, dict[str, Path]]) -> list[str]:
+    """The study says that the cases come with label maps: each of them has one."""
+    without = [case for case, found in files.items() if "labels" not in found]
+    if not source.has_label_files or not source.label_maps or not without:
+        return []
+    who = "no case has a label map" if len(without) == len(files) else f"cases without a label map: {_some(without)}"
+    return [
+        f"{source.place}.labels.kind: 'files', and {who}; allowed: one for each case; hint: name it in "
+        f"{source.label_maps}, or remove data.labels"
+    ]
+
+
+def _some(cases: list[str]) -> str:
+    return ", ".join(cases[:MOST_LINES]) + (f" and {len(cases) - MOST_LINES} more" if len(cases) > MOST_LINES else "")
+
+
+def _first(source: Source, lines: list[str]) -> list[str]:
+    """The first lines, and how many more there are."""
+    more = len(lines) - MOST_LINES
+    return lines if more <= 0 else [*lines[:MOST_LINES], f"{source.place}: and {more} more of this kind"]

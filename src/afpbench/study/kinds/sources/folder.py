@@ -1,0 +1,92 @@
+"""A user's own pairs, found by the pattern of their names."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ....base.errors import ConfigError
+from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, Source
+from .patterns import CASE, files_of, ids_of, need_folder
+
+PATTERN: dict[str, Any] = {
+    "type": "string",
+    "pattern": r"\{case\}",
+    "x-allowed": "a path with {case} in it, such as '{case}/mr.nii.gz'",
+}
+OPTIONAL_PATTERN: dict[str, Any] = {
+    "default": None,
+    "type": ["string", "null"],
+    "pattern": r"\{case\}",
+    "x-allowed": "a path with {case} in it, or null",
+}
+ROLES = {"mr": "mr", "ct": "ct", "mask": "mask", "label_map": "labels"}  # option -> role
+
+
+class Folder(Source):
+    """Your own pairs in a folder, found by the pattern of their names."""
+
+    name = "folder"
+    label_maps = "data.label_map"
+    required: ClassVar[tuple[str, ...]] = ("root", "mr", "ct")
+    properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "root": DATA_ROOT,
+        "mr": {
+            **PATTERN,
+            "description": "Where the MR of a case lies below `root`. `{case}` stands for the id, `*` for any text "
+            "without a slash.",
+        },
+        "ct": {**PATTERN, "description": "Where the CT of a case lies, in the same way."},
+        "mask": {
+            **OPTIONAL_PATTERN,
+            "description": "Where the region of evaluation of a case lies, a mask on the MR's grid; `null` if there is "
+            "none, and the body is found in the images.",
+        },
+        "label_map": {
+            **OPTIONAL_PATTERN,
+            "description": "Where the label map of a case lies, on the CT's grid, for `labels: {kind: files}`; `null` "
+            "if there is none.",
+        },
+        "cases": CASES,
+        "exclude": EXCLUDE,
+        "labels": LABELS,
+    }
+
+    @property
+    def base_folder(self) -> Path:
+        return self.path(self.options["root"])
+
+    def available(self) -> list[str]:
+        need_folder(self.base_folder)
+        cases = set().union(*(ids_of(self.options[role], self.base_folder, f"data.{role}") for role in ("mr", "ct")))
+        if not cases:
+            raise ConfigError(
+                f"data.root: no case in {self.base_folder}",
+                found=f"nothing that fits {self.options['mr']} or {self.options['ct']}",
+                expected="at least one MR and its CT",
+                hint=f"correct data.root, data.mr and data.ct; {CASE} stands for the id, * for any text",
+            )
+        return sorted(cases)
+
+    def files(self, case: str) -> dict[str, Path]:
+        """A file that is not there keeps the pattern's path. Raises ConfigError where a pattern with * fits several."""
+        files = {}
+        for option, role in ROLES.items():
+            if not self.options.get(option):
+                continue
+            name, found = files_of(self.options[option], case, self.base_folder)
+            if len(found) > 1:
+                raise ConfigError(
+                    f"data.{option}: several files of case {case} fit",
+                    found=", ".join(found[:5]),
+                    expected=f"one file that fits {self.options[option]}",
+                    hint="make the pattern narrower, or list the cases in a table (data.source: table)",
+                )
+            files[role] = self.base_folder / (found[0] if found else name)
+        return files
+
+    def problems(self) -> Iterable[str]:
+        if self.has_label_files and not self.options["label_map"]:
+            yield (
+                f"{self.place}.label_map: missing; allowed: a path with {{case}} in it; hint: data.labels.kind is "
+                "'files'"
+            )

@@ -1,0 +1,56 @@
+"""Names of files with `{case}` in them, and with `*` for any text without a slash."""
+
+import glob
+import re
+from pathlib import Path
+
+from ....base.errors import ConfigError
+from ...case_ids import check_id
+
+CASE = "{case}"
+
+
+def ids_of(pattern: str, base: Path, where: str) -> set[str]:
+    """The ids of the cases that have a file below `base` under the pattern.
+
+    where: what names the pattern, for messages, such as `data.mr`. Raises ConfigError for an id that is not usable and
+    a pattern that does not say where it is.
+    """
+    expression = _expression(pattern, where)
+    paths = ((path, expression.fullmatch(path)) for path in find(base, pattern.replace(CASE, "*")))
+    return {check_id(match["case"], f"{where}: {path}") for path, match in paths if match}
+
+
+def files_of(pattern: str, case: str, base: Path) -> tuple[str, list[str]]:
+    """The pattern with the case's id in it, and what fits it below `base`; without `*` that is itself, there or not."""
+    name = pattern.replace(CASE, case)
+    return name, sorted(find(base, name)) if "*" in name else [name]
+
+
+def find(base: Path, pattern: str) -> list[str]:
+    """What lies below `base` under a pattern in which `*` alone has a meaning; paths from `base`."""
+    return glob.glob("*".join(map(glob.escape, pattern.strip("/").split("*"))), root_dir=base)
+
+
+def need_folder(base: Path) -> None:
+    """Raises ConfigError where the folder of the cases is not there."""
+    if not base.is_dir():
+        raise ConfigError(
+            f"data.root: no such folder: {base}",
+            expected="the folder that holds the cases",
+            hint="correct data.root; relative paths start from the folder where Snakemake runs",
+        )
+
+
+def _expression(pattern: str, where: str) -> re.Pattern[str]:
+    if CASE not in pattern:
+        role = where.rsplit(".", 1)[-1]
+        raise ConfigError(
+            f"{where}: the pattern does not say where the case id is",
+            found=pattern,
+            expected=f"a path with {CASE} in it, such as {CASE}/{role}.nii.gz",
+            hint=f"put {CASE} where the names of two cases differ",
+        )
+    parts = [r"[^/]*".join(map(re.escape, part.split("*"))) for part in pattern.strip("/").split(CASE)]
+    text = parts[0] + "(?P<case>[^/]+)" + "(?P=case)".join(parts[1:])
+    return re.compile(text)

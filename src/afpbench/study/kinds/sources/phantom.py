@@ -1,0 +1,67 @@
+"""Phantoms: made here, so that every truth is known."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..source import Source
+
+if TYPE_CHECKING:
+    from ....volumes.io import Volume
+
+MOST_CASES = 1000
+
+
+class Phantom(Source):
+    """Pairs made by the built-in generator, with true labels and a known deformation between MR and CT."""
+
+    name = "phantom"
+    implementation = "afpbench.phantom.generate:generate"
+    makes_cases = True
+    required: ClassVar[tuple[str, ...]] = ("region", "cases")
+    properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "region": {"description": "The part of the body.", "enum": ["thorax", "pelvis"]},
+        "cases": {"description": "Number of cases.", "type": "integer", "minimum": 1, "maximum": MOST_CASES},
+        "spacing_mm": {
+            "description": "Voxel size of the generated CT in mm, in the order z, y, x. The MR is coarser by the "
+            "generator's fixed factor.",
+            "default": [3.0, 3.0, 3.0],
+            "$ref": "#/$defs/spacing_mm",
+        },
+    }
+
+    def available(self) -> list[str]:
+        return [f"{self.options['region']}_{number:03d}" for number in range(self.options.get("cases", MOST_CASES))]
+
+    def label_ids(self) -> dict[str, int]:
+        from ....phantom.labels import LABELS  # standard library only
+
+        return dict(LABELS)
+
+    def label_names(self) -> list[str]:
+        """Those of its region."""
+        from ....phantom.labels import REGION_CLASSES
+
+        return list(REGION_CLASSES[self.options["region"]])
+
+    @property
+    def has_true_labels(self) -> bool:
+        return True
+
+    def index(self, case: str) -> int:
+        """The number of a case: `thorax_007` -> 7."""
+        return int(case.removeprefix(f"{self.options['region']}_"))
+
+    def make_case(self, case: str, seed: int) -> "tuple[dict[str, Volume], dict[str, Any]]":
+        made = self.implement()(self.options["region"], self.index(case), seed, tuple(self.options["spacing_mm"]))
+        volumes = {
+            "mr": made.mr,
+            "ct": made.ct,
+            "labels": made.fine_labels,
+            "mr_labels": made.mr_labels,
+            "displacement": made.displacement,
+        }
+        return volumes, made.record
+
+    @property
+    def title(self) -> str:
+        return f"phantoms of the {self.options['region']}, made by the built-in generator"

@@ -1,0 +1,115 @@
+"""Patients with soft-tissue sarcomas: on this machine, or downloaded."""
+
+import csv
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ..source import CASES, EXCLUDE, Source, normal
+
+REAL_DATA_VARIABLE = "AFPBENCH_REAL_DATA"
+REAL_DATA_DEFAULT = "../shared/real"
+FILES = Path(__file__).with_name("sts_files.tsv")
+ROLES = {
+    "mr": "MR_T1_image.nii.gz",
+    "ct": "CT_image.nii.gz",
+    "mr_contour": "MR_T1_mask.nii.gz",
+    "ct_contour": "CT_mask.nii.gz",
+}
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of the public repository: its path there, size in bytes and sha256."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+    @property
+    def case(self) -> str:
+        return self.path.split("/")[-2]
+
+    @property
+    def name(self) -> str:
+        return self.path.split("/")[-1]
+
+
+@lru_cache(maxsize=1)
+def sts_files() -> tuple[RemoteFile, ...]:
+    """The files of the soft-tissue-sarcoma patients in the public repository `theibsi/data_sets`."""
+    with open(FILES, encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t")
+        return tuple(RemoteFile(row["path_in_repository"], int(row["bytes"]), row["sha256"]) for row in rows)
+
+
+def real_data_folder(root: Path) -> Path:
+    """The folder of real inputs: what AFPBENCH_REAL_DATA names, else a sibling folder of the project."""
+    return normal(root, os.environ.get(REAL_DATA_VARIABLE) or REAL_DATA_DEFAULT)
+
+
+class Sts(Source):
+    """Paired CT and T1-weighted MR of patients with soft-tissue sarcomas of the limbs (TCIA)."""
+
+    name = "sts"
+    citation = (
+        "Vallières et al., A radiomics model from joint FDG-PET and MRI texture features for the prediction of lung "
+        "metastases in soft-tissue sarcomas of the extremities, Physics in Medicine and Biology 60: 5471, 2015"
+    )
+    required: ClassVar[tuple[str, ...]] = ("labels",)
+    properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "root": {
+            "description": "Folder that holds the patients' folders (`STS_001`, ...). `null` means the folder that the "
+            "environment variable `AFPBENCH_REAL_DATA` names, else `download_dir`.",
+            "type": ["string", "null"],
+            "default": None,
+        },
+        "cases": {
+            **CASES,
+            "description": "The patients to use; `null` means all.",
+            "x-allowed": "a list of patients such as [STS_001, STS_002], or null",
+        },
+        "exclude": {
+            **EXCLUDE,
+            "description": "Patients to leave out.",
+            "x-allowed": "a list of patients such as [STS_001, STS_002]",
+        },
+        "labels": {"$ref": "#/$defs/labels"},
+        "url": {
+            "description": "Address to download from; `null` means the public repository at the pinned commit. "
+            "Checksums are checked in either case.",
+            "type": ["string", "null"],
+            "default": None,
+        },
+        "download_dir": {
+            "description": "Folder for downloaded files, relative to the working directory. It may be filled by hand.",
+            "type": "string",
+            "minLength": 1,
+            "default": "resources/sts",
+        },
+    }
+
+    def available(self) -> list[str]:
+        return sorted({file.case for file in sts_files()})
+
+    def files(self, case: str) -> dict[str, Path]:
+        folder = self.case_folder(case)
+        return {role: folder / name for role, name in ROLES.items()}
+
+    def case_folder(self, case: str) -> Path:
+        """In `data.root` where that is given, else in the folder of real data (variable AFPBENCH_REAL_DATA) where the
+        case lies there, else in the download folder."""
+        if self.options["root"]:
+            return self.path(self.options["root"]) / case
+        local = real_data_folder(self.root) / "sts" / case
+        return local if local.is_dir() else self.download_folder / case
+
+    @property
+    def download_folder(self) -> Path:
+        return self.path(self.options["download_dir"])
+
+    def needs_download(self, case: str) -> bool:
+        return self.case_folder(case).parent == self.download_folder
