@@ -155,7 +155,7 @@ def _findings(slices: dict[int, list[Loop]], cut: int, inside: int, count: int) 
             "no hole (a hole is a keyhole, or CLOSEDPLANAR_XOR)"
         )
     if cut:
-        found.append(f"{cut} of {count} contours reach{'es' * (cut == 1)} beyond the image and is cut off at its edge")
+        found.append(f"{cut} of {count} contours reaching beyond the image, cut off at its edge")
     span = max(slices) - min(slices) + 1
     if gaps := span - len(slices):
         found.append(

@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import DataError
-from ..volumes.io import Geometry
+from ..volumes.io import WITHIN_VOXEL, Geometry
 
 SAME_POSITION_MM = 1e-3
 MISSING_GAP = 1.5  # of the usual gap: a slice is missing
-WITHIN_VOXEL = 0.25  # of the in-plane voxel: no corner of a slice may lie further from its place
 ROUNDED = 1e-2  # of a direction's length, or of a right angle: more is no rounding
 
 

@@ -186,7 +186,7 @@ def _polygons(structure: _Structure) -> tuple[list[np.ndarray], bool, list[str]]
         raise BrokenError(f"no contour of {structure.name} encloses anything")
     count = len(structure.contours)
     left = count - len(polygons)
-    words = f"{left} of {count} contours enclose{'s' * (left == 1)} nothing (a point, a line) and is left out"
+    words = f"{left} of {count} contours enclosing nothing (points, lines), left out"
     return polygons, kinds == {XOR}, [words] * bool(left)
 
 

@@ -4,6 +4,7 @@ SimpleITK's x, y, z. SimpleITK is imported inside the functions, so that trainin
 import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ..base.errors import DataError
 
 FORMATS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+WITHIN_VOXEL = 0.25  # of a voxel: what may add up over a grid before it is another one
 
 
 @dataclass(frozen=True)
@@ -41,13 +43,21 @@ class Geometry:
         return cls((nz, ny, nx), (dz, dy, dx), (ox, oy, oz), direction)
 
     def matches(self, other: "Geometry", tolerance_mm: float = 1e-3) -> bool:
-        """Whether two grids are the same to within `tolerance_mm` (directions to 1e-4)."""
+        """Whether two grids are the same: origin and spacing to within `tolerance_mm`, directions to 1e-4, and, since
+        what is small for one voxel adds up, every corner to within a fraction of the smallest voxel."""
         return (
             self.shape == other.shape
             and np.allclose(self.spacing_mm, other.spacing_mm, atol=tolerance_mm)
             and np.allclose(self.origin_mm, other.origin_mm, atol=tolerance_mm)
             and np.allclose(self.direction, other.direction, atol=1e-4)
+            and float(np.abs(self.corners_mm() - other.corners_mm()).max()) <= WITHIN_VOXEL * min(self.spacing_mm)
         )
+
+    def corners_mm(self) -> np.ndarray:
+        """The centres of the eight corner voxels, 8 x 3, in LPS x, y, z."""
+        last = np.array(self.shape[::-1]) - 1
+        index = np.array(list(product((0, 1), repeat=3))) * last
+        return index * np.array(self.spacing_mm[::-1]) @ np.array(self.direction).reshape(3, 3).T + self.origin_mm
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 import SimpleITK as sitk
 from dicom_series import FRAME_UID, SECRETS, moved, with_values, write_rtstruct, write_series
 from pydicom.dataset import Dataset
-from pydicom.uid import RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 from afpbench.base.errors import DataError
 from afpbench.data import dicom
@@ -339,6 +339,15 @@ def test_compressed_slices(tmp_path):
         write_series(tmp_path / "lossy", STORED, edit=with_values(LossyImageCompression="01")), "case p1: CT"
     )
     assert lossy.findings == ("its slices were compressed with loss once: the values are not those of the scanner",)
+
+
+def test_a_data_set_deflated_as_a_whole(tmp_path):
+    folder = write_series(tmp_path / "ct", STORED)
+    for path in folder.iterdir():
+        image = pydicom.dcmread(path)
+        image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        image.save_as(path)
+    assert "compressed as a whole (deflated), which is not read" in failure(folder)
 
 
 def test_the_memory_is_that_of_the_volume_and_a_few_slices(tmp_path):

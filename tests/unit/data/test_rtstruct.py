@@ -149,7 +149,7 @@ def test_open_contours_and_points_are_left_out_and_said(tmp_path):
 
     volume = mask_of(tmp_path, [box(0.5, 2.5, 0.5, 1.5, 0), box(0.5, 7.5, 0.5, 7.5, 0)], edit=edit)
     assert volume.array.sum() == 2
-    assert volume.findings == ("1 of 2 contours encloses nothing (a point, a line) and is left out",)
+    assert volume.findings == ("1 of 2 contours enclosing nothing (points, lines), left out",)
 
 
 def test_contours_on_every_second_slice_are_said(tmp_path):
@@ -171,7 +171,7 @@ def test_contours_beside_the_image(tmp_path):
     assert "a contour beside the image" in message and "x 20.0 to 24.0" in message
     volume = mask_of(tmp_path, [box(6.5, 14, 2.5, 5.5, 1)])
     assert volume.array.sum() == 9
-    assert volume.findings == ("1 of 1 contours reaches beyond the image and is cut off at its edge",)
+    assert volume.findings == ("1 of 1 contours reaching beyond the image, cut off at its edge",)
 
 
 def test_contours_of_another_frame_of_reference(tmp_path):

@@ -176,3 +176,21 @@ def test_a_grid_is_copied_between_files_of_one_size_only(tmp_path):
     assert not (tmp_path / "small.nii.gz").exists()
     io.write(small, tmp_path / "small.mha", like=tmp_path / "large.nii.gz")  # another format has no such header
     assert io.read(tmp_path / "small.mha").array.shape == (3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("spacing_mm", "tilt", "same"),
+    [((3.0009, 1.0, 1.0), 0.0, False), ((3.0, 1.0, 1.0009), 0.0, False), ((3.0005, 1.0, 1.0), 9e-5, True)],
+)
+def test_what_is_small_for_a_voxel_is_held_against_the_whole_grid(spacing_mm, tilt, same):
+    direction = (1.0, 0.0, 0.0, 0.0, 1.0, -tilt, 0.0, tilt, 1.0)
+    grid = Geometry((300, 400, 400), (3.0, 1.0, 1.0))  # 299 x 0.0009 mm and 399 x 0.0009 mm are over 0.25 mm
+    assert grid.matches(Geometry(grid.shape, spacing_mm, direction=direction)) == same
+    assert Geometry((4, 4, 4), grid.spacing_mm).matches(Geometry((4, 4, 4), spacing_mm, direction=direction))
+
+
+def test_the_corners_of_a_grid():
+    corners = Geometry((3, 4, 5), (2.0, 1.5, 1.0), (10.0, 20.0, 30.0), (0, 1, 0, 1, 0, 0, 0, 0, -1)).corners_mm()
+    assert corners.shape == (8, 3)
+    np.testing.assert_allclose(corners.min(axis=0), (10.0, 20.0, 26.0))
+    np.testing.assert_allclose(corners.max(axis=0), (14.5, 24.0, 30.0))
