@@ -6,7 +6,6 @@ combined by exclusive or. A contour's own line is filled by the even-odd rule.
 """
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -22,35 +21,25 @@ EXPORT_AGAIN = "export it again from the program that drew it, or give a mask as
 
 @dataclass(frozen=True)
 class Loop:
-    """One contour on its slice. corners: n x 2, in y, x, in voxels."""
+    """One contour on its slice. corners: n x 2, in y, x, in voxels; low, high: the box around them; area: in voxels,
+    signed by the sense of rotation."""
 
     corners: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    area: float
+
+    @classmethod
+    def of(cls, corners: np.ndarray) -> "Loop":
+        y, x = corners.T
+        area = float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+        return cls(corners, corners.min(axis=0), corners.max(axis=0), area)
 
     @property
-    def box(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.corners.min(axis=0), self.corners.max(axis=0)
-
-    @property
-    def area(self) -> float:
-        """Signed by the sense of rotation, in voxels."""
-        y, x = self.corners.T
-        return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
-
-    def same(self, other: "Loop") -> bool:
-        """Whether two contours have the same corners, wherever they begin and whichever way they run."""
-        if self.corners.shape != other.corners.shape:
-            return False
-        ours, theirs = (np.round(loop.corners / SAME_POINT) for loop in (self, other))
-        return bool(np.array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)]))
-
-    def holds(self, other: "Loop") -> bool:
-        """Whether another contour lies inside this one, with every corner."""
-        from skimage.measure import points_in_poly
-
-        (low, high), (other_low, other_high) = self.box, other.box
-        if (other_low < low).any() or (other_high > high).any():
-            return False
-        return bool(points_in_poly(other.corners, self.corners).all())
+    def key(self) -> bytes:
+        """The same for contours of the same corners, wherever they begin and whichever way they run."""
+        rounded = np.round(self.corners / SAME_POINT)
+        return rounded[np.lexsort(rounded.T)].tobytes()
 
 
 def fill(polygons: list[np.ndarray], xor: bool, geometry: Geometry) -> tuple[np.ndarray, list[str]]:
@@ -63,8 +52,12 @@ def fill(polygons: list[np.ndarray], xor: bool, geometry: Geometry) -> tuple[np.
     mask = np.zeros(geometry.shape, bool)
     inside = 0
     for number, loops in slices.items():
-        inside += _check_xor(loops) if xor else _count_inside(loops)
-        for loop in loops:
+        different = list({loop.key: loop for loop in loops}.values())
+        if xor:
+            _check_once(loops, different)
+        else:
+            inside += _count_inside(different)
+        for loop in different:
             _add(loop, mask[number], xor)
     return mask, _findings(slices, cut, inside, len(polygons))
 
@@ -78,8 +71,8 @@ def _by_slice(polygons: list[np.ndarray], geometry: Geometry) -> tuple[dict[int,
     cut = 0
     for polygon in polygons:
         index = (polygon - np.array(geometry.origin_mm)) @ turn.T / spacing_mm
-        loop = Loop(index[:, 1::-1])
-        low, high = loop.box
+        loop = Loop.of(index[:, 1::-1])
+        low, high = loop.low, loop.high
         if (high < -OFF_IMAGE).any() or (low > last).any():
             raise BrokenError(
                 "a contour beside the image",
@@ -108,43 +101,53 @@ def _add(loop: Loop, plane: np.ndarray, xor: bool) -> None:
     """Unite a slice of the mask with the pixels whose centres lie inside a contour, or change them."""
     from skimage.draw import polygon2mask
 
-    low, high = loop.box
-    first = np.clip(np.floor(low), 0, plane.shape).astype(int)
-    after = np.clip(np.ceil(high) + 1, first, plane.shape).astype(int)
+    first = np.clip(np.floor(loop.low), 0, plane.shape).astype(int)
+    after = np.clip(np.ceil(loop.high) + 1, first, plane.shape).astype(int)
     part = plane[first[0] : after[0], first[1] : after[1]]
     if part.size:
         filled = polygon2mask(part.shape, loop.corners - first)
         part[...] = part ^ filled if xor else part | filled
 
 
-def _check_xor(loops: list[Loop]) -> int:
-    """No contour twice: the two would take each other away."""
-    if any(one.same(other) for one, other in combinations(loops, 2)):
+def _check_once(loops: list[Loop], different: list[Loop]) -> None:
+    """No contour twice: by exclusive or the two would take each other away."""
+    if len(different) < len(loops):
         raise BrokenError(
             "the same CLOSEDPLANAR_XOR contour twice",
             found="two contours with the same corners on one slice, which cancel each other",
             expected="each contour once",
             hint=EXPORT_AGAIN,
         )
-    return 0
 
 
 def _count_inside(loops: list[Loop]) -> int:
     """How many contours lie inside another of their slice. By the standard they add nothing; but a contour that runs
     the other way round is how many programs mean a hole."""
+    loops = sorted(loops, key=lambda loop: -abs(loop.area))
     count = 0
-    for one, other in combinations(sorted(loops, key=lambda loop: -abs(loop.area)), 2):
-        if one.same(other) or not one.holds(other):
-            continue
-        if one.area * other.area < 0:
+    for number, loop in enumerate(loops):
+        outer = _outer(loop, loops[:number])
+        if outer is not None and outer.area * loop.area < 0:
             raise BrokenError(
                 "a contour that may or may not be a hole",
                 found="a CLOSED_PLANAR contour inside another that runs the other way round",
                 expected="holes as keyholes or as contours of type CLOSEDPLANAR_XOR (DICOM PS3.3 C.8.8.6.3)",
                 hint=EXPORT_AGAIN,
             )
-        count += 1
+        count += outer is not None
     return count
+
+
+def _outer(loop: Loop, larger: list[Loop]) -> Loop | None:
+    """The first of some contours that holds another with every corner."""
+    from skimage.measure import points_in_poly
+
+    if not larger:
+        return None
+    low, high = (np.array([getattr(other, side) for other in larger]) for side in ("low", "high"))
+    around = ((low <= loop.low) & (high >= loop.high)).all(axis=1)
+    candidates = (larger[number] for number in np.flatnonzero(around))
+    return next((other for other in candidates if points_in_poly(loop.corners, other.corners).all()), None)
 
 
 def _findings(slices: dict[int, list[Loop]], cut: int, inside: int, count: int) -> list[str]:
