@@ -5,6 +5,7 @@ a keyhole, a channel that joins the outer and the inner line of one contour. Con
 combined by exclusive or. A contour's own line is filled by the even-odd rule.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,9 +125,11 @@ def _count_inside(loops: list[Loop]) -> int:
     """How many contours lie inside another of their slice. By the standard they add nothing; but a contour that runs
     the other way round is how many programs mean a hole."""
     loops = sorted(loops, key=lambda loop: -abs(loop.area))
+    lows, highs = np.array([loop.low for loop in loops]), np.array([loop.high for loop in loops])
     count = 0
     for number, loop in enumerate(loops):
-        outer = _outer(loop, loops[:number])
+        around = ((lows[:number] <= loop.low) & (highs[:number] >= loop.high)).all(axis=1)
+        outer = _outer(loop, (loops[other] for other in np.flatnonzero(around)))
         if outer is not None and outer.area * loop.area < 0:
             raise BrokenError(
                 "a contour that may or may not be a hole",
@@ -138,15 +141,10 @@ def _count_inside(loops: list[Loop]) -> int:
     return count
 
 
-def _outer(loop: Loop, larger: list[Loop]) -> Loop | None:
+def _outer(loop: Loop, candidates: Iterable[Loop]) -> Loop | None:
     """The first of some contours that holds another with every corner."""
     from skimage.measure import points_in_poly
 
-    if not larger:
-        return None
-    low, high = (np.array([getattr(other, side) for other in larger]) for side in ("low", "high"))
-    around = ((low <= loop.low) & (high >= loop.high)).all(axis=1)
-    candidates = (larger[number] for number in np.flatnonzero(around))
     return next((other for other in candidates if points_in_poly(loop.corners, other.corners).all()), None)
 
 
