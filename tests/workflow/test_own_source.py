@@ -1,4 +1,4 @@
-"""The sources of docs/how-to/add-a-source.md, each in a file of a user's own: planned, checked, imported."""
+"""The sources of docs/how-to/add-a-data-source.md, each in a file of a user's own: planned, checked, imported."""
 
 import json
 import os
@@ -23,7 +23,7 @@ LABELS = {"kind": "hu_ranges", "structures": {"water": {"hu": [-100, 100], "min_
 def tree(tmp_path_factory):
     """A project with the guide's two files, images for the first, and a study of each."""
     folder = copy_project(tmp_path_factory.mktemp("own") / "project")
-    guide = (PROJECT / "docs/how-to/add-a-source.md").read_text()
+    guide = (PROJECT / "docs/how-to/add-a-data-source.md").read_text()
     for name, code in zip(NAMES, re.findall(r"```python\n(.*?)```", guide, re.DOTALL), strict=True):
         (folder / f"{name}.py").write_text(code)
     write_images(folder / "scans")
