@@ -5,15 +5,13 @@ from pathlib import Path
 
 from afpbench.inference.chunks import run_chunk
 from afpbench.segmenters.chunk import Segmentation
-from afpbench.segmenters.prediction import open_segmenter
+from afpbench.study.kinds.registry import SEGMENTERS
 
 params, record = snakemake.params, Path(snakemake.output[0])
 
 
 def load():
-    return open_segmenter(
-        params.segmenter["kind"], Path(params.folder), params.segmenter, params.device, snakemake.threads
-    )
+    return SEGMENTERS.make(params.segmenter).open(Path(params.folder), params.device, snakemake.threads)
 
 
 synthetic = Path(snakemake.input.synthetic).parents[1] if "synthetic" in dict(snakemake.input.items()) else None

@@ -4,7 +4,7 @@ log.start(snakemake.log[0])
 from pathlib import Path
 
 from afpbench.segmenters.stand_in import write_weights
-from afpbench.study.checks.task import totalsegmentator_classes
+from afpbench.study.kinds.segmenters.totalsegmentator import totalsegmentator_classes
 
 classes = totalsegmentator_classes()
 values = {name: value for value, name in classes.items()}

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import yaml
 
-from afpbench.study import schema
 from afpbench.study.kinds.registry import use_extensions
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +31,6 @@ def in_use(*files: Path) -> Iterator[None]:
     """Use these extension files, and none afterwards."""
     try:
         use_extensions(files, ROOT)
-        schema.study_schema.cache_clear()
         yield
     finally:
         use_extensions([], ROOT)
-        schema.study_schema.cache_clear()

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from afpbench.study.kinds.registry import extensions
+
 _STUDY = """
 tasks:
   lung:
@@ -23,7 +25,8 @@ tasks:
 
 
 def study_with(tables: dict[str, Any]) -> dict[str, Any]:
-    """The study with these tables in its task `lung`."""
+    """The study with these tables in its task `lung`, and with the extension files in use."""
     study = yaml.safe_load(_STUDY)
+    study["extensions"] = [str(path) for path in extensions()]
     study["tasks"]["lung"]["tables"] = copy.deepcopy(tables)
     return study

@@ -55,7 +55,6 @@ def test_planning_a_study_needs_neither_numpy_nor_torch(project):
         "from afpbench.base import provenance\n"
         "from afpbench.study import splits\n"
         "from afpbench.study.kinds.sources import open_source\n"
-        "from afpbench.segmenters import layout\n"
         "for name in ('config', 'sts'):\n"
         "    study = load_study(yaml.safe_load(Path(f'config/{name}.yaml').read_text()), Path.cwd())\n"
         "    for task in study['tasks'].values():\n"

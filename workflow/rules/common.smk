@@ -1,28 +1,20 @@
 """Names of files, and what the rules share."""
 
-import json
-
-from afpbench.study.checks import networks as config_networks
-from afpbench.study.checks.task import NAVIAIRWAY_CLASSES
-from afpbench.study.checks.task import is_trained_here
-from afpbench.study.checks.task import totalsegmentator_classes
 from afpbench.study.label_names import label_values
-from afpbench.study.label_names import segmenter_groups as label_groups
 from afpbench.study.label_names import used_names
-from afpbench.generators.architecture import is_gan
 from afpbench.base.provenance import code_digest
 from afpbench.registration.options import external_files
-from afpbench.segmenters import layout
-from afpbench.study.kinds.registry import LOSSES
 from afpbench.study.splits import fold_folders
 from afpbench.study.splits import make_folds
 from afpbench.study.splits import with_fold
 from afpbench.study.kinds.sources import open_source
+from afpbench.study.kinds.network import DOWNLOADS, download_path
 from afpbench.study.task import Task
 
 RESULTS = STUDY["results"]
 TASKS = STUDY["tasks"]
 SEED = STUDY["seed"]
+KINDS = {name: Task(name, options, ROOT, SEED) for name, options in TASKS.items()}
 RUNTIME = STUDY["runtime"]
 R = f"{RESULTS}/{{task}}"
 F = f"{R}/{{fold}}"  # what is trained: `folds/0/` and so on in a cross-validation, the task's own folder otherwise
@@ -224,11 +216,7 @@ def own_registration(wildcards):
 
 def segmenter_groups(wildcards):
     """Class name -> values in the label maps that a segmenter learns from: the cases' own, or its teacher's."""
-    segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
-    if segmenter["kind"] == "distilled":
-        values = class_values(wildcards.task, segmenter["teacher"])
-        return {name: [values[member] for member in members] for name, members in segmenter["classes"].items()}
-    return label_groups(SOURCES[wildcards.task], segmenter)
+    return KINDS[wildcards.task].segmenters[wildcards.segmenter].label_groups()
 
 
 def taught_chunks(wildcards):
@@ -247,32 +235,21 @@ def taught_prepared(wildcards):
 
 def teacher_records(wildcards):
     """The records of the label maps that a distilled segmenter learns from."""
-    segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
-    if segmenter["kind"] != "distilled":
+    teacher = KINDS[wildcards.task].segmenters[wildcards.segmenter].teacher
+    if teacher is None:
         return []
-    folder = f"{RESULTS}/{wildcards.task}/{wildcards.fold}teacher_labels/{segmenter['teacher']}/records"
+    folder = f"{RESULTS}/{wildcards.task}/{wildcards.fold}teacher_labels/{teacher}/records"
     return [f"{folder}/{i}.json" for i in range(len(taught_chunks(wildcards)))]
 
 
 def segmenter_model(task, fold, name):
     """The folder of a segmenter's weights."""
-    segmenter = TASKS[task]["segmenters"][name]
-    if segmenter["kind"] in ("trained", "distilled"):
-        return f"{RESULTS}/{task}/{fold}models/segmenters/{name}"
-    if segmenter["kind"] == "totalsegmentator" and segmenter["weights"] == "stand_in":
-        return f"{RESULTS}/{task}/{fold}models/totalsegmentator/{name}"
-    if segmenter["kind"] == "naviairway":
-        return str(Path(segmenter["weights"][0]).parent)
-    return segmenter["folder"] if segmenter["kind"] == "nnunet" else segmenter["weights"]
+    return KINDS[task].segmenters[name].model_folder(f"{RESULTS}/{task}/{fold}")
 
 
 def segmenter_input(task, fold, name):
     """The files or the folder that stand for a segmenter's weights in a rule's input."""
-    if TASKS[task]["segmenters"][name]["kind"] == "naviairway":
-        return TASKS[task]["segmenters"][name]["weights"]
-    if TASKS[task]["segmenters"][name]["kind"] in ("trained", "distilled"):
-        return f"{segmenter_model(task, fold, name)}/fold_0/checkpoint_final.pth"
-    return segmenter_model(task, fold, name)
+    return KINDS[task].segmenters[name].inputs(f"{RESULTS}/{task}/{fold}")
 
 
 def chunk_segmenter_input(wildcards):
@@ -283,88 +260,30 @@ def chunk_segmenter_model(wildcards):
     return segmenter_model(wildcards.task, chunk_fold(wildcards), wildcards.segmenter)
 
 
-def network_file(task, fold, name):
-    """The file, files or folder of weights of a feature network that is no segmenter."""
-    network = TASKS[task]["feature_networks"][name]
-    if network["kind"] == "naviairway":
-        return network["weights"]
-    if config_networks.is_stand_in(network):
-        return f"{RESULTS}/{task}/{fold}models/networks/{name}/resnet.pth"
-    if network["kind"] != "medicalnet":
-        return network["folder"] if network["kind"] == "nnunet" else network["path"]
-    weights = network["weights"]
-    return config_networks.download_path(weights) if isinstance(weights, dict) else weights
-
-
 def stand_in_options(wildcards):
     """What training a stand-in needs: its options, and the planner of the generator `nnunet`."""
-    task = TASKS[wildcards.task]
-    network = task["feature_networks"][wildcards.network]
-    return {key: network[key] for key in ("depth", "training", "patch_size")} | {
-        "planner": task["generators"]["nnunet"]["planner"]
-    }
+    return KINDS[wildcards.task].networks[wildcards.network].training_options()
 
 
 def download_of(wildcards):
     """The `weights` of the study file that a download is made of."""
-    path = f"{config_networks.DOWNLOADS}/{wildcards.digest}/{wildcards.file}"
-    networks = [network for task in TASKS.values() for network in task["feature_networks"].values()]
-    downloads = [network["weights"] for network in networks if isinstance(network.get("weights"), dict)]
-    return next(weights for weights in downloads if config_networks.download_path(weights) == path)
+    path = f"{DOWNLOADS}/{wildcards.digest}/{wildcards.file}"
+    downloads = [network.download for task in KINDS.values() for network in task.networks.values() if network.download]
+    return next(weights for weights in downloads if download_path(weights) == path)
 
 
 def network_inputs(wildcards):
     """The weights of every network in a variant's loss."""
-    task, fold = wildcards.task, wildcards.fold
-    segmenters, files = TASKS[task]["segmenters"], []
-    for name in loss_networks(wildcards):
-        found = segmenter_input(task, fold, name) if name in segmenters else network_file(task, fold, name)
-        files += [found] if isinstance(found, str) else found
-    return files
+    task, folder = KINDS[wildcards.task], f"{RESULTS}/{wildcards.task}/{wildcards.fold}"
+    return [
+        path for name in task.loss_networks(wildcards.variant) for path in task.feature_network(name).inputs(folder)
+    ]
 
 
 def feature_networks(wildcards):
     """The networks whose features a variant's loss uses: name -> what afpbench.features.load takes."""
-    task, fold = wildcards.task, wildcards.fold
-    segmenters = TASKS[task]["segmenters"]
-    return {
-        name: segmenter_features(task, fold, name) if name in segmenters else network_features(task, fold, name)
-        for name in loss_networks(wildcards)
-    }
-
-
-def segmenter_features(task, fold, name):
-    """A segmenter as a feature network."""
-    if TASKS[task]["segmenters"][name]["kind"] == "naviairway":
-        return {"kind": "naviairway", "weights": TASKS[task]["segmenters"][name]["weights"]}
-    segmenter, folder = TASKS[task]["segmenters"][name], segmenter_model(task, fold, name)
-    if segmenter["kind"] == "totalsegmentator":
-        folder = str(layout.model_folder(Path(folder), segmenter["task"]))
-    spec = {"kind": "nnunet", "folder": folder}
-    return spec | {"fold": folds(segmenter)} if segmenter["kind"] == "nnunet" else spec
-
-
-def network_features(task, fold, name):
-    """An entry of `feature_networks` as a feature network."""
-    network = TASKS[task]["feature_networks"][name]
-    kind, path = network["kind"], network_file(task, fold, name)
-    if kind == "nnunet":
-        return {"kind": kind, "folder": path, "fold": folds(network)}
-    if kind == "naviairway":
-        return {"kind": kind, "weights": path}
-    if kind == "medicalnet":
-        keys, spec = ("mean_hu", "std_hu"), {"kind": kind, "weights": path}
-        if isinstance(network["weights"], dict):
-            spec["sha256"] = network["weights"]["sha256"]
-    else:
-        keys, spec = ("mean_hu", "std_hu", "clip_hu", "network_spacing_mm", "divisor"), {"kind": kind, "path": path}
-    return spec | {key: network[key] for key in keys}
-
-
-def folds(options):
-    """`folds` of a model folder as afpbench.features.load takes them: one number by itself."""
-    chosen = options["folds"]
-    return chosen[0] if isinstance(chosen, list) and len(chosen) == 1 else chosen
+    task, folder = KINDS[wildcards.task], f"{RESULTS}/{wildcards.task}/{wildcards.fold}"
+    return {name: task.feature_network(name).features(folder) for name in task.loss_networks(wildcards.variant)}
 
 
 def variant_training(wildcards):
@@ -376,49 +295,23 @@ def variant_training(wildcards):
 def named_label_values(wildcards):
     """The label values of the names that a variant's patch sampling and loss regions use."""
     task = TASKS[wildcards.task]
-    known = label_values(task)
+    known = label_values(KINDS[wildcards.task])
     return {name: known[name] for name in used_names(task["variants"][wildcards.variant])}
 
 
 def loss_code(wildcards):
     """Digest of the losses that a variant uses: a new loss beside them retrains nothing."""
-    terms = TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]
-    modules = {module.removeprefix("afpbench.") for term in terms for module in LOSSES[term["term"]].code()}
-    shared = [
-        f"losses.{name}"
-        for name in (
-            "base",
-            "composite",
-            "distance",
-            "feature_distance",
-            "gradients",
-            "segmented_region",
-            "weighting",
-        )
-    ]
-    return code_digest(*shared, *sorted(modules))
+    names = ("base", "composite", "distance", "feature_distance", "gradients", "segmented_region", "weighting")
+    terms = {module for loss in KINDS[wildcards.task].losses(wildcards.variant) for module in loss.code()}
+    shared = [f"losses.{name}" for name in names]
+    return code_digest(*shared, *sorted(term.removeprefix("afpbench.") for term in terms))
 
 
 def generator_code(wildcards):
     """Digest of the network that a variant trains: a change of another kind retrains nothing."""
-    task = TASKS[wildcards.task]
-    generator = task["generators"][task["variants"][wildcards.variant]["generator"]]
-    networks = ["pix2pixhd", "discriminator", "adversarial"] if is_gan(generator) else []
-    if generator["kind"] == "spade":
-        networks.append("spade")
-    if generator.get("decoder") == "trilinear":
-        networks.append("trilinear")
-    return code_digest(*(f"generators.{name}" for name in ("architecture", *networks)))
-
-
-def loss_networks(wildcards):
-    """Names of the networks in a variant's loss, in order."""
-    names = []
-    for term in TASKS[wildcards.task]["variants"][wildcards.variant]["loss"]:
-        for entry in [*term.get("networks", []), *([term["network"]] if term.get("network") else [])]:
-            names.append(entry["name"] if isinstance(entry, dict) else entry)
-        names += [term["region_by"]] if term.get("region_by") else []
-    return list(dict.fromkeys(names))
+    task = KINDS[wildcards.task]
+    generator = task.generators[task.options["variants"][wildcards.variant]["generator"]]
+    return code_digest(*(name.removeprefix("afpbench.") for name in generator.code_of(generator.options)))
 
 
 def start_checkpoint(wildcards):
@@ -462,34 +355,17 @@ def structures(wildcards):
 
 def class_values(task, name):
     """Class name -> value in the label maps of a segmenter."""
-    segmenter = TASKS[task]["segmenters"][name]
-    if segmenter["kind"] in ("trained", "distilled"):
-        return {group: value for value, group in enumerate(segmenter["classes"], start=1)}
-    if segmenter["kind"] == "totalsegmentator":
-        return {name: value for value, name in totalsegmentator_classes().items()}
-    if segmenter["kind"] == "naviairway":
-        return NAVIAIRWAY_CLASSES
-    labels = json.loads((ROOT / segmenter["folder"] / "dataset.json").read_text())["labels"]
-    return {name: value for name, value in labels.items() if isinstance(value, int)}
+    return KINDS[task].segmenters[name].class_values()
 
 
 def known_classes(wildcards):
     """Class name -> value, of all classes whose values a segmenter's label maps may hold; {} where it does not say."""
-    segmenter = TASKS[wildcards.task]["segmenters"][wildcards.segmenter]
-    if segmenter["kind"] == "nnunet":
-        labels = json.loads((ROOT / segmenter["folder"] / "dataset.json").read_text())["labels"]
-        return labels if all(isinstance(value, int) for value in labels.values()) else {}
-    return class_values(wildcards.task, wildcards.segmenter)
+    return KINDS[wildcards.task].segmenters[wildcards.segmenter].known_values()
 
 
 def structure_truth(task):
     """Structure -> values in the cases' true label maps (phantoms know them)."""
-    segmenters = TASKS[task]["segmenters"]
-    groups = {name: label_groups(SOURCES[task], s) for name, s in segmenters.items()}
-    for name, segmenter in segmenters.items():
-        if segmenter["kind"] == "distilled":
-            known = groups[segmenter["teacher"]]
-            groups[name] = {c: [v for m in ms for v in known.get(m, [])] for c, ms in segmenter["classes"].items()}
+    groups = {name: segmenter.true_labels() for name, segmenter in KINDS[task].segmenters.items()}
     return {
         name: [value for c in spec["classes"] for value in groups[spec["segmenter"]].get(c, [])]
         for name, spec in TASKS[task]["structures"].items()

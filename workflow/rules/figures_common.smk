@@ -30,7 +30,7 @@ def trained_networks(task, file):
     """(name for people, file) of every network that the workflow trains, in every fold."""
     spec = TASKS[task]
     networks = [(v["label"], f"models/variants/{name}/{file}") for name, v in spec["variants"].items()]
-    segmenters = [(s["label"], name) for name, s in spec["segmenters"].items() if is_trained_here(s)]
+    segmenters = [(s.options["label"], name) for name, s in KINDS[task].segmenters.items() if s.trained_here]
     networks += [(label, f"models/segmenters/{name}/{file}") for label, name in segmenters]
     return [
         (with_fold(label, fold), f"{RESULTS}/{task}/{fold}{path}") for label, path in networks for fold in FOLDS[task]

@@ -8,7 +8,7 @@ localrules:
 rule download_weights:
     """Weights from an address of the study file, with their checksum; a broken download goes on."""
     output:
-        f"{config_networks.DOWNLOADS}/{{digest}}/{{file}}",
+        f"{DOWNLOADS}/{{digest}}/{{file}}",
     log:
         f"{RESULTS}/logs/download_weights/{{digest}}.{{file}}.log",
     conda:

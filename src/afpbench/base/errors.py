@@ -34,3 +34,8 @@ class ModelError(AfpbenchError):
 
 class TrainingError(AfpbenchError):
     """A training cannot go on: a NaN loss, a loss without gradient, a corrupt checkpoint."""
+
+
+def one_line(error: AfpbenchError) -> str:
+    """An error as a line among the problems of a study file."""
+    return "; ".join(part.strip() for part in str(error).splitlines())

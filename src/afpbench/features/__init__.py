@@ -2,9 +2,9 @@
 
 from importlib import import_module
 
-_EXPORTS = {"FeatureNetwork": ".base", "load": ".base", "KINDS": ".base"}
+_EXPORTS = {"FeatureNetwork": ".base", "load": ".base"}
 
-__all__ = ["KINDS", "FeatureNetwork", "load"]
+__all__ = ["FeatureNetwork", "load"]
 
 
 def __getattr__(name: str):

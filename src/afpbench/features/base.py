@@ -2,21 +2,14 @@
 
 from collections.abc import Sequence
 from difflib import get_close_matches
-from importlib import import_module
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from ..base.errors import ConfigError, ModelError
+from ..study.kinds.registry import NETWORKS
 from .mapping import InputMapping
-
-KINDS = {
-    "nnunet": (".nnunet", "load_nnunet"),
-    "medicalnet": (".medicalnet", "MedicalNetFeatures"),
-    "torchscript": (".torchscript", "TorchScriptFeatures"),
-    "naviairway": (".naviairway", "NaviAirwayFeatures"),
-}
 
 
 class FeatureNetwork(nn.Module):
@@ -84,7 +77,7 @@ def load(
 ) -> FeatureNetwork:
     """Load a feature network, frozen, onto a device.
 
-    spec: {"kind": one of KINDS, ...}; the other keys are the options of that kind (for
+    spec: {"kind": one of study.kinds.registry.NETWORKS, ...}; the other keys are the options of that kind (for
     nnunet: `folder`, `fold`, `checkpoint`, `configuration`). `channels_last: true` stores the weights with channels
     last, which is faster in bfloat16 and on a GPU, and slower in float32 on a CPU.
     spacing_mm: the spacing (z, y, x) of the patches that it will be given.
@@ -93,17 +86,15 @@ def load(
     options = dict(spec)
     kind = options.pop("kind", None)
     channels_last = options.pop("channels_last", False)
-    if kind not in KINDS:
+    if kind not in NETWORKS:
         raise ConfigError(
             "feature network: unknown kind",
             found=repr(kind),
-            expected=", ".join(sorted(KINDS)),
+            expected=", ".join(sorted(NETWORKS)),
             hint="a segmenter that is trained, distilled or TotalSegmentator's is used through its nnU-Net folder",
         )
-    module, name = KINDS[kind]
-    build = getattr(import_module(module, __package__), name)
     try:
-        network = build(spacing_mm=spacing_mm, layers=layers, **options)
+        network = NETWORKS[kind].load(spacing_mm=spacing_mm, layers=layers, **options)
     except TypeError as error:
         if "unexpected keyword" not in str(error) and "required" not in str(error):
             raise

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import DataError, ModelError
+from ..study.kinds.segmenter import Segment
 from ..volumes import io
-from .prediction import Segment
 
 
 class Segmentation:

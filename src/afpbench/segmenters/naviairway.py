@@ -11,6 +11,7 @@ from scipy import ndimage
 from ..base import hardware
 from ..base.errors import DataError
 from ..base.log import logger, tools
+from ..study.kinds.segmenter import Segment
 from ..volumes import io
 
 CROP = (32, 128, 128)
@@ -22,7 +23,7 @@ SEARCH_VOXELS = 10
 LOWERED_THRESHOLDS = (0.45, 0.4)
 
 
-def open_naviairway(weights: Sequence[str | Path], device):
+def open_naviairway(weights: Sequence[str | Path], device: str, threads: int) -> Segment:
     """Load every checkpoint; return a function from a CT volume (HU) to airways as 1 (z, y, x), uint8.
 
     The CT stays on its own grid: NaviAirway resamples nothing.
@@ -30,10 +31,12 @@ def open_naviairway(weights: Sequence[str | Path], device):
     from ..features.naviairway import load_naviairway
 
     tools("torch", "scikit-image")
-    networks = [hardware.fast_convolutions(load_naviairway(path).to(device)) for path in weights]
+    hardware.set_threads(threads)
+    chosen = hardware.device(device)
+    networks = [hardware.fast_convolutions(load_naviairway(path).to(chosen)) for path in weights]
 
     def segment(ct: io.Volume) -> np.ndarray:
-        maps = [probability(network, ct.array, device) for network in networks]
+        maps = [probability(network, ct.array, chosen) for network in networks]
         found = np.any([one > THRESHOLD for one in maps], axis=0)
         logger.info("airways: %d voxels before post-processing", found.sum())
         return post_process(found, np.mean(maps, axis=0)).astype(np.uint8)

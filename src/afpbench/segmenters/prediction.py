@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,27 +13,9 @@ from ..base import hardware
 from ..base.errors import ModelError
 from ..base.log import tools
 from ..nnunet import environment
+from ..study.kinds.segmenter import Segment
+from ..study.kinds.segmenters.totalsegmentator import LAYOUT, model_folder
 from ..volumes import io
-from .layout import LAYOUT, model_folder
-from .naviairway import open_naviairway
-
-Segment = Callable[[io.Volume], np.ndarray]
-
-
-def open_segmenter(kind: str, folder: Path, options: dict, device: str, threads: int) -> Segment:
-    """Return a function that maps a CT volume (HU) to a label map (z, y, x) on the same grid.
-
-    kind: "totalsegmentator" (folder: its weights folder; options: {task}), "naviairway" (options: {weights}), or
-    "nnunet" / "trained" (folder: a model folder; options: {folds}).
-    """
-    environment.use_nnunet()
-    hardware.set_threads(threads)
-    chosen = hardware.device(device)
-    if kind == "totalsegmentator":
-        return _totalsegmentator(folder, options["task"], chosen, threads)
-    if kind == "naviairway":
-        return open_naviairway(options["weights"], chosen)
-    return _nnunet(folder, options.get("folds"), chosen)
 
 
 def _check(folder: Path) -> None:
@@ -64,12 +46,19 @@ def _predictor(predictor_class, device):
     )
 
 
-def _nnunet(folder: Path, folds, device) -> Segment:
+def open_nnunet(folder: Path, folds: Sequence[int] | None, device: str, threads: int) -> Segment:
+    """Load an nnU-Net v2 model folder; return a function from a CT volume (HU) to a label map (z, y, x) on its grid.
+
+    folds: those whose outputs are averaged; None for all that have weights. Raises ModelError for a folder that is not
+    one.
+    """
+    environment.use_nnunet()
+    hardware.set_threads(threads)
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     tools("nnunetv2", "torch")
     _check(folder)
-    predictor = _predictor(nnUNetPredictor, device)
+    predictor = _predictor(nnUNetPredictor, hardware.device(device))
     predictor.initialize_from_trained_model_folder(str(folder), use_folds=tuple(folds) if folds else None)
     hardware.fast_convolutions(predictor.network)
 
@@ -86,7 +75,11 @@ def _nnunet(folder: Path, folds, device) -> Segment:
     return segment
 
 
-def _totalsegmentator(weights: Path, task: str, device, threads: int) -> Segment:
+def open_totalsegmentator(weights: Path, task: str, device: str, threads: int) -> Segment:
+    """The same with the TotalSegmentator package. weights: its folder of weights. task: total, fast or fastest."""
+    environment.use_nnunet()
+    hardware.set_threads(threads)
+    chosen = hardware.device(device)
     tools("TotalSegmentator", "nnunetv2", "torch")
     if task in LAYOUT:
         _check(model_folder(weights, task))
@@ -104,7 +97,7 @@ def _totalsegmentator(weights: Path, task: str, device, threads: int) -> Segment
                     ml=True,
                     fast=task == "fast",
                     fastest=task == "fastest",
-                    device="gpu" if device.type == "cuda" else "cpu",
+                    device="gpu" if chosen.type == "cuda" else "cpu",
                     nr_thr_resamp=1,
                     nr_thr_saving=1,
                 )

@@ -14,8 +14,8 @@ import torch
 
 from ..base.atomic import write_json
 from ..base.errors import ModelError
+from ..study.kinds.segmenters.totalsegmentator import model_folder
 from ..training import checkpoints
-from .layout import model_folder
 
 NEVER = -100.0  # a logit that no trained one falls below; nnU-Net sums weighted logits in float16, so no lower
 

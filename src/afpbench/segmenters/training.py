@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.atomic import sha256_of
+from ..study.kinds.registry import SEGMENTERS
 from ..training import supervised
 from ..volumes import io
 
@@ -36,9 +37,9 @@ def train_segmenter(
     """Train on the real CT of the training cases; the validation cases give the curve.
 
     prepared: case id -> prepared folder with ct.nii.gz and labels.nii.gz. groups: class name -> the label values of the
-    cases that it merges; classes get the values 1, 2, ... in this order. segmenter: {planner, patch_size, training}.
-    work: rolling state, removed at the end. out: the model folder. labels: case id -> label map, in place of the cases'
-    own: what a teacher found.
+    cases that it merges; classes get the values 1, 2, ... in this order. segmenter: {kind, planner, patch_size,
+    training}. work: rolling state, removed at the end. out: the model folder. labels: case id -> label map, in place
+    of the cases' own: what a teacher found.
     """
     labels = labels or {case: folder / "labels.nii.gz" for case, folder in prepared.items()}
     data = supervised.LabelledCT(
@@ -46,8 +47,7 @@ def train_segmenter(
         partial(_write_labels, labels, groups),
         list(groups),
         _key(prepared, splits, groups, segmenter, spacing_mm, seed, labels),
-        # TotalSegmentator hands its network RAS images, whatever the file says: its stand-in must learn them so.
-        reader="NibabelIOWithReorient" if segmenter["kind"] == "totalsegmentator" else "SimpleITKIO",
+        reader=SEGMENTERS[segmenter["kind"]].reader,
     )
     settings = {"name": name, "training": segmenter["training"], "precision": precision, "seed": seed}
     supervised.train(

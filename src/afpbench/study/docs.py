@@ -10,7 +10,7 @@ from . import schema as config_schema
 README = Path(__file__).parents[3] / "config" / "README.md"
 INTRODUCTION = """# The study file
 
-<!-- Made by `python -m afpbench.study.docs` from src/afpbench/study/schema.yaml and the loss terms' schemas. -->
+<!-- Made by `python -m afpbench.study.docs` from src/afpbench/study/schema.yaml and study/kinds/. -->
 
 A study is one YAML file. `config.yaml` is the phantom study, `sts.yaml` one of real patients, `own_data.yaml` one to
 start from with your own, `pelvis_synthrad2023.yaml` and `thorax_synthrad2025.yaml` those of public challenges;

@@ -6,31 +6,33 @@ its own has no values there.
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from .kinds import Segmenter
 from .kinds.registry import LOSSES
-from .kinds.source import Source
-from .kinds.sources import open_source
 
-TOTALSEGMENTATOR_CLASSES = 117
+if TYPE_CHECKING:
+    from .task import Task
 
 
-def label_values(task: Mapping) -> dict[str, list[int]]:
-    """Every name that a task may use -> its label values; a structure goes before a label of the same name.
-
-    task: a completed task of a study.
-    """
-    source = open_source(task["data"], Path())
-    ids = source.label_ids()
-    values = {name: [value] for name, value in ids.items()}
-    for name, structure in task["structures"].items():
-        segmenter = task["segmenters"].get(structure["segmenter"], {})
-        joined = {label for labels in (segmenter.get("classes") or {}).values() for label in labels}
-        groups = segmenter_groups(source, segmenter) if segmenter and joined <= set(ids) else {}
+def label_values(task: "Task") -> dict[str, list[int]]:
+    """Every name that a task may use -> its label values; a structure goes before a label of the same name."""
+    values = {name: [value] for name, value in task.source.label_ids().items()}
+    for name, structure in task.options["structures"].items():
+        groups = _groups(task.segmenters.get(structure["segmenter"]))
         if all(group in groups for group in structure["classes"]):
             values[name] = sorted({value for group in structure["classes"] for value in groups[group]})
     return values
+
+
+def _groups(segmenter: Segmenter | None) -> dict[str, list[int]]:
+    """Class -> values in the cases' label maps; {} where the classes come from elsewhere."""
+    if segmenter is None or segmenter.teacher is not None:
+        return {}
+    try:
+        return segmenter.label_groups()
+    except KeyError:  # a label that the source does not have: a problem of the segmenter, which says so
+        return {}
 
 
 def used_names(variant: Mapping) -> list[str]:
@@ -47,20 +49,3 @@ def label_regions(terms: Iterable[Mapping]) -> list[tuple[str, ...]]:
     The mask that comes with patches has the body in channel 0 and the i-th of these in channel i + 1.
     """
     return [group for group in dict.fromkeys(LOSSES.filled(term).label_names() for term in terms) if group]
-
-
-def segmenter_groups(source: Source, segmenter: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Class name -> label values of the cases, for a segmenter that is trained from the cases' labels.
-
-    Of TotalSegmentator's stand-in these are its `classes`, or all that occur in the source under its ids.
-    A segmenter with weights of its own has none, nor has one that learns from another.
-    """
-    if segmenter["kind"] == "distilled":
-        return {}
-    ids = source.label_ids()
-    if segmenter["kind"] == "trained" or segmenter.get("classes"):
-        return {group: [ids[name] for name in members] for group, members in segmenter["classes"].items()}
-    if segmenter["kind"] == "totalsegmentator" and segmenter["weights"] == "stand_in" and source.has_true_labels:
-        present = [name for name in source.label_names() if ids[name] <= TOTALSEGMENTATOR_CLASSES]
-        return {name: [ids[name]] for name in sorted(present, key=ids.__getitem__)}
-    return {}

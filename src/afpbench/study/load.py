@@ -5,21 +5,21 @@ PyYAML and jsonschema only. The form is src/afpbench/study/schema.yaml; config/R
 """
 
 from pathlib import Path
+from typing import Any
 
-from ..base.errors import ConfigError
+from ..base.errors import ConfigError, one_line
 from ..base.log import logger
-from ..generators.architecture import is_gan
 from . import schema as config_schema
-from .checks import networks as config_networks
 from .checks import task as config_checks
 from .checks.data import may_lack_files, missing_files
-from .kinds.registry import SOURCES
+from .checks.segmenters import unused_options
+from .checks.variants import unused_training
+from .kinds.kind import expand_home
+from .kinds.registry import SOURCES, ExtensionError, use_extensions
 from .task import Task
 
 # Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
 OWN_ENTRIES = ("segmenters", "feature_networks", "structures", "variants", "tables")
-# What a variant with a GAN does not take from the task's training: SPADE's own defaults, as the paper has them.
-GAN_TRAINING = {"optimizer": "adam", "learning_rate": 0.0002, "weight_decay": 0.0}
 
 
 class StudyError(ConfigError):
@@ -36,7 +36,8 @@ def load_study(config: dict, root: str | Path) -> dict:
 
     config: the study file as read from YAML (not changed). root: the folder that relative paths start from.
     Returns a plain dict in which every key of config/README.md is present; `training` of a variant and `training`,
-    `planner` and `patch_size` of a segmenter hold the values that take effect.
+    `planner` and `patch_size` of a segmenter hold the values that take effect. The kinds of the study's `extensions`
+    are registered, in the place of those of a study before.
     Raises StudyError with all problems at once. What is allowed but unwise is logged as a warning.
     """
     if not isinstance(config, dict):
@@ -45,6 +46,7 @@ def load_study(config: dict, root: str | Path) -> dict:
     study = _plain(config)
     if odd := list(config_schema.odd_keys(study)):
         raise StudyError(odd)
+    _extend(study, Path(root))
     schema = config_schema.study_schema()
     lines = _apply_preset(study)
     found = config_schema.problems(schema, study)
@@ -58,11 +60,14 @@ def load_study(config: dict, root: str | Path) -> dict:
     study = {key: value for key, value in study.items() if key not in broken_keys and key in schema["properties"]}
     config_schema.fill(schema, study)
     study["tasks"] = {name: task for name, task in tasks.items() if name not in broken_tasks}
-    for name, task in study["tasks"].items():
-        lines += config_checks.unused_training(name, task) + config_networks.unused_keys(name, task)
-        _complete(study, name, task)
-        lines += config_checks.fill_splits(name, task, Path(root))
-        lines += config_checks.check_task(study, name, Path(root))
+    for name, options in study["tasks"].items():
+        for part in ("feature_networks", "generators"):
+            options.setdefault(part, {})
+        task = Task(name, options, Path(root), study["seed"])
+        lines += [*unused_training(task), *unused_options(task)]
+        _complete(study, task)
+        lines += config_checks.fill_splits(name, options, Path(root))
+        lines += config_checks.check_task(task, may_lack_files(study))
     if lines:
         raise StudyError(lines)
     for line in [*config_checks.warnings(study), *_missing(study, Path(root))]:
@@ -128,7 +133,20 @@ def merge(under: dict, over: dict) -> dict:
     return merged
 
 
-def _plain(value: object) -> object:
+def _extend(study: dict, root: Path) -> None:
+    """Take the kinds of the study's extension files; what is no list of paths is the schema's to complain about.
+
+    Raises StudyError with what is wrong in them, and with nothing else: an entry of a kind that could not be read would
+    look wrong too.
+    """
+    paths = study.get("extensions")
+    try:
+        use_extensions([path for path in paths if isinstance(path, str)] if isinstance(paths, list) else [], root)
+    except ExtensionError as error:
+        raise StudyError([one_line(problem) for problem in error.problems]) from error
+
+
+def _plain(value: Any) -> Any:
     """A copy made of plain dicts and lists."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
@@ -157,7 +175,8 @@ def _apply_preset(study: dict) -> list[str]:
     preset, own = dict(presets[chosen]), study.get("runtime", {})
     runtime = preset.pop("runtime", {})
     study["runtime"] = merge(runtime, own) if isinstance(own, dict) else own
-    for name, task in tasks.items() if isinstance(tasks, dict) else ():
+    tasks = tasks if isinstance(tasks, dict) else {}
+    for name, task in tasks.items():
         if isinstance(task, dict):
             tasks[name] = merge(_plain(_for_task(preset, task)), task)
     return lines
@@ -175,37 +194,37 @@ def _for_task(preset: dict, task: dict) -> dict:
     return fitting
 
 
-def _complete(study: dict, name: str, task: dict) -> None:
+def _complete(study: dict, task: Task) -> None:
     """Fill in a valid task's defaults and what its parts inherit from one another, in place."""
-    task.setdefault("generators", {}).setdefault("nnunet", {})
-    if SOURCES[task["data"]["source"]].aligned:
-        task.setdefault("registration", {}).setdefault("method", "none")
-    config_schema.fill(config_schema.task_schema(), task)
-    task.setdefault("title", name)
-    task.setdefault("tolerance_mm", 2 * min(task["spacing_mm"]))
-    task["training"].setdefault("precision", study["runtime"]["precision"])
-    _expand_home(task["registration"])
-    like = task["generators"]["nnunet"]
-    for generator in task["generators"].values():
-        _complete_generator(generator, like, task)
+    options: dict[str, Any] = study["tasks"][task.name]
+    options["generators"].setdefault("nnunet", {})
+    if SOURCES[options["data"]["source"]].aligned:
+        options.setdefault("registration", {}).setdefault("method", "none")
+    config_schema.fill(config_schema.task_schema(), options)
+    options.setdefault("title", task.name)
+    options.setdefault("tolerance_mm", 2 * min(options["spacing_mm"]))
+    options["training"].setdefault("precision", study["runtime"]["precision"])
+    _expand_home(options["registration"])
     for part in ("segmenters", "structures", "variants"):
-        for entry, options in task[part].items():
-            options.setdefault("label", entry)
-    for segmenter in task["segmenters"].values():
-        _complete_segmenter(segmenter, task)
-    for network in task["feature_networks"].values():
-        _complete_network(network, task)
-    for structure in task["structures"].values():
-        structure.setdefault("tolerance_mm", task["tolerance_mm"])
-    for variant in task["variants"].values():
-        generator = task["generators"].get(variant["generator"], like)
-        usual = GAN_TRAINING if is_gan(generator) else {}
-        variant["training"] = {**task["training"], **usual, **variant.get("training", {})}
-    for entry, table in Task(name, task, Path(), study["seed"]).tables.items():
-        table.complete(task["tables"][entry])
-    figures = task["figures"]
-    figures.setdefault("rows", list(task["variants"]))
-    figures.setdefault("structures", list(task["structures"]))
+        for name, entry in options[part].items():
+            entry.setdefault("label", name)
+    for kind in [*task.generators.values(), *task.segmenters.values(), *task.networks.values()]:
+        kind.complete(options[kind.SECTION][kind.entry])
+    for structure in options["structures"].values():
+        structure.setdefault("tolerance_mm", options["tolerance_mm"])
+    for variant in options["variants"].values():
+        generator = task.generators.get(variant["generator"])
+        usual = generator.training if generator is not None else {}
+        variant["training"] = {**options["training"], **usual, **variant.get("training", {})}
+    for table in task.tables.values():
+        table.complete(options["tables"][table.entry])
+    _complete_figures(options)
+
+
+def _complete_figures(options: dict) -> None:
+    figures = options["figures"]
+    figures.setdefault("rows", list(options["variants"]))
+    figures.setdefault("structures", list(options["structures"]))
     figures["zoom"].setdefault("structure", figures["structures"][0])
 
 
@@ -213,43 +232,6 @@ def _expand_home(registration: dict) -> None:
     """`~` in the paths of a user's own registration."""
     external = registration["external"]
     for part, key in ((registration, "parameter_files"), (external, "transforms")):
-        part[key] = [str(Path(path).expanduser()) for path in part[key]]
+        part[key] = [expand_home(path) for path in part[key]]
     for key in ("ct", "labels"):
-        external[key] = str(Path(external[key]).expanduser()) if external[key] else None
-
-
-def _complete_generator(generator: dict, like: dict, task: dict) -> None:
-    """The patches of a GAN are those of the generator `nnunet` unless it says otherwise."""
-    generator["planner"] = {**like.get("planner", {}), **generator.get("planner", {})}
-    generator["planner"].setdefault("batch_size", task["training"]["batch_size"])
-    generator.setdefault("patch_size", like.get("patch_size", "auto"))
-
-
-def _complete_segmenter(segmenter: dict, task: dict) -> None:
-    """What a segmenter that the workflow trains inherits from the task; of one that is only loaded, `~` in its path."""
-    _expand_paths(segmenter)
-    if not config_checks.is_trained_here(segmenter):
-        return
-    like = task["generators"]["nnunet"]
-    # Its classes are its foreground: structures named for the patches of generators are no choice for it.
-    inherited = {**task["training"], "patch_sampling": "foreground"}
-    segmenter["training"] = {**inherited, **segmenter.get("training", {})}
-    batch_size = {"batch_size": segmenter["training"]["batch_size"]}
-    segmenter["planner"] = {**like["planner"], **batch_size, **segmenter.get("planner", {})}
-    segmenter.setdefault("patch_size", like["patch_size"])
-
-
-def _complete_network(network: dict, task: dict) -> None:
-    """What a feature network whose weights the workflow trains inherits from the task; of others, `~` in their path."""
-    _expand_paths(network)
-    if config_networks.is_stand_in(network):
-        network["training"] = {**task["training"], **network.get("training", {})}
-        network.setdefault("patch_size", task["generators"]["nnunet"]["patch_size"])
-
-
-def _expand_paths(options: dict) -> None:
-    for key in ("folder", "weights", "path"):
-        if isinstance(options.get(key), str):
-            options[key] = str(Path(options[key]).expanduser())
-        elif isinstance(options.get(key), list):
-            options[key] = [str(Path(path).expanduser()) for path in options[key]]
+        external[key] = expand_home(external[key]) if external[key] else None

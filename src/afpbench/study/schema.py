@@ -9,6 +9,7 @@ import difflib
 import functools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ..base.errors import ConfigError
 
@@ -49,14 +50,28 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-@functools.cache
 def study_schema() -> dict:
     """The whole schema with every `$ref` replaced by what it names and the branches of all kinds put in."""
+    return _study_schema(_kinds())
+
+
+def _kinds() -> tuple[type, ...]:
+    """Every kind there is: a study with `extensions` has others than the one before, and so another schema."""
+    from .kinds.registry import REGISTRIES
+
+    return tuple(kind for registry in REGISTRIES.values() for kind in registry.classes().values())
+
+
+@functools.lru_cache(maxsize=4)
+def _study_schema(kinds: tuple[type, ...]) -> dict:
     from . import metrics
-    from .kinds.registry import LOSSES, SOURCES, TABLES
+    from .kinds.registry import GENERATORS, LOSSES, NETWORKS, SEGMENTERS, SOURCES, TABLES
 
     raw = _read_yaml(SCHEMA_PATH)
     _put_kinds(raw["$defs"]["data"], SOURCES)
+    _put_kinds(raw["$defs"]["segmenter"], SEGMENTERS)
+    _put_kinds(raw["$defs"]["feature_network"], NETWORKS)
+    _put_kinds(raw["$defs"]["generator"], GENERATORS)
     _put_kinds(raw["$defs"]["loss_term"], LOSSES)
     _put_kinds(raw["$defs"]["table"], TABLES)
     raw["$defs"]["column"]["properties"]["metric"] = {
@@ -95,9 +110,13 @@ def task_schema() -> dict:
     return study_schema()["properties"]["tasks"]["additionalProperties"]
 
 
-@functools.cache
 def preset_schema() -> dict:
     """The schema of a preset: that of a task and `runtime`, with nothing required and the keys of all kinds allowed."""
+    return _preset_schema(_kinds())
+
+
+@functools.lru_cache(maxsize=4)
+def _preset_schema(kinds: tuple[type, ...]) -> dict:
     task, runtime = task_schema(), study_schema()["properties"]["runtime"]
     return _partial({**task, "properties": {**task["properties"], "runtime": runtime}})
 
@@ -185,7 +204,7 @@ def _read_yaml(path: Path) -> dict:
     return yaml.load(path.read_text(encoding="utf-8"), loader)
 
 
-def _inline(node: object, definitions: dict) -> object:
+def _inline(node: Any, definitions: dict) -> Any:
     if isinstance(node, list):
         return [_inline(item, definitions) for item in node]
     if not isinstance(node, dict):
@@ -199,7 +218,7 @@ def _inline(node: object, definitions: dict) -> object:
     return node
 
 
-def _partial(schema: object) -> object:
+def _partial(schema: Any) -> Any:
     if isinstance(schema, list):
         return [_partial(item) for item in schema]
     if not isinstance(schema, dict):

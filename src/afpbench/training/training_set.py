@@ -14,8 +14,8 @@ import numpy as np
 
 from ..base.atomic import read_json, write_json
 from ..base.log import logger, progress
-from ..generators.architecture import architecture
 from ..nnunet import environment, planning
+from ..study.kinds.registry import GENERATORS
 from ..volumes import io, normalization
 
 DATASET = "Dataset001_translation"
@@ -62,7 +62,7 @@ def set_generator(training_set: Path, generator: dict) -> dict:
     plans = read_json(path)
     configuration = plans["configurations"][planning.CONFIGURATION]
     planned, patch_size = configuration["architecture"], configuration["patch_size"]
-    configuration["architecture"] = architecture(generator, planned, patch_size)
+    configuration["architecture"] = GENERATORS[generator["kind"]].architecture(generator, planned, patch_size)
     write_json(path, {**plans, "generator": generator})
     return configuration
 

@@ -4,12 +4,10 @@ from pathlib import Path
 
 from ..base.atomic import read_json, sha256_of
 from ..base.errors import TrainingError
-from ..generators.architecture import is_gan
 from ..nnunet import planning
+from ..study.kinds.registry import GENERATORS, NETWORKS
 from . import run
 from .training_set import DATASET
-
-TRAINER, GAN_TRAINER = "nnUNetTrainerTranslation", "nnUNetTrainerAdversarial"
 
 
 def train_variant(
@@ -53,7 +51,7 @@ def train_variant(
         "inputs": _digests(training_set, normalization, networks, start),
     }
     generator = read_json(training_set / DATASET / f"{planning.PLANS}.json")["generator"]
-    trainer = GAN_TRAINER if is_gan(generator) else TRAINER
+    trainer = GENERATORS[generator["kind"]].trainer
     run.train(trainer, training_set / DATASET, settings, work, out, device=device, threads=threads, seed=seed)
 
 
@@ -63,16 +61,8 @@ def _digests(training_set: Path, normalization: Path, networks: dict[str, dict],
     files = {"training set": dataset / "digest.json", "plan": dataset / f"{planning.PLANS}.json"}
     files["normalization"] = normalization
     for name, network in networks.items():
-        for path in _weight_files(network):
+        for path in NETWORKS[network["kind"]].weight_files(network):
             files[f"{name}: {path.parent.name}/{path.name}"] = path
     if start is not None:
         files["start"] = start
     return {name: sha256_of(path) for name, path in files.items()}
-
-
-def _weight_files(network: dict) -> list[Path]:
-    """The files of weights of a feature network's specification."""
-    if "folder" in network:
-        return sorted(Path(network["folder"]).rglob("checkpoint_final.pth"))
-    files = network.get("weights") or network["path"]
-    return [Path(path) for path in (files if isinstance(files, list) else [files])]

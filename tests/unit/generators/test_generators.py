@@ -6,11 +6,12 @@ from nnunet_folder import make_dataset, make_network, make_plans
 
 from afpbench.base.errors import ConfigError
 from afpbench.generators import adversarial
-from afpbench.generators.architecture import TRILINEAR, architecture
+from afpbench.generators.architecture import TRILINEAR
 from afpbench.generators.discriminator import MultiScaleDiscriminator
 from afpbench.generators.pix2pixhd import Pix2PixHD
 from afpbench.generators.spade import Spade
 from afpbench.inference.synthesis import fixed_weights
+from afpbench.study.kinds import registry
 
 SIZES = {"base_features": 4, "max_features": 8, "downsamplings": 2, "blocks": 1}
 GENERATORS = {
@@ -105,6 +106,10 @@ def test_a_score_past_the_margin_pushes_no_more():
 
 
 # --- nnU-Net's decoder
+
+
+def architecture(generator, planned, patch_size):
+    return registry.GENERATORS[generator["kind"]].architecture(generator, planned, patch_size)
 
 
 def unet(decoder, **changes):

@@ -13,7 +13,7 @@ from afpbench.base.errors import DataError
 from afpbench.metrics import similarity
 from afpbench.metrics.evaluate import Structure
 from afpbench.metrics.image import image_metrics, mean_hu, structure_error_hu
-from afpbench.study.checks.task import totalsegmentator_classes
+from afpbench.study.kinds.segmenters.totalsegmentator import totalsegmentator_classes
 from afpbench.volumes import io
 
 

@@ -12,10 +12,13 @@ from afpbench.data import failures
 from afpbench.inference.chunks import run_chunk
 from afpbench.segmenters import prediction
 from afpbench.segmenters.chunk import Segmentation
-from afpbench.segmenters.prediction import _home_without_statistics, open_segmenter
+from afpbench.segmenters.prediction import _home_without_statistics
+from afpbench.study.kinds.registry import SEGMENTERS
+from afpbench.study.kinds.segmenters.totalsegmentator import totalsegmentator_classes
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
 
+FASTEST = {"kind": "totalsegmentator", "task": "fastest"}
 OBLIQUE = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -31,7 +34,7 @@ def folder(tmp_path_factory):
 
 def test_a_folder_that_is_none(tmp_path):
     with pytest.raises(ModelError, match="is not an nnU-Net v2 model folder") as error:
-        open_segmenter("nnunet", tmp_path, {}, "cpu", 1)
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(tmp_path, "cpu", 1)
     assert "found: no plans.json, dataset.json, fold_*/checkpoint_final.pth" in str(error.value)
     assert "hint: give the folder named Trainer__Plans__configuration" in str(error.value)
 
@@ -40,12 +43,12 @@ def test_a_folder_without_weights(tmp_path):
     for name in ("plans.json", "dataset.json"):
         (tmp_path / name).write_text("{}")
     with pytest.raises(ModelError, match=r"found: no fold_\*/checkpoint_final.pth"):
-        open_segmenter("trained", tmp_path, {}, "cpu", 1)
+        SEGMENTERS.make({"kind": "trained"}).open(tmp_path, "cpu", 1)
 
 
 def test_totalsegmentator_without_weights_does_not_go_to_the_network(tmp_path):
     with pytest.raises(ModelError, match="Dataset298_TotalSegmentator_total_6mm_1559subj.*is not an nnU-Net"):
-        open_segmenter("totalsegmentator", tmp_path, {"task": "fastest"}, "cpu", 1)
+        SEGMENTERS.make(FASTEST).open(tmp_path, "cpu", 1)
 
 
 def test_a_checkpoint_with_code_is_refused(tmp_path):
@@ -56,12 +59,12 @@ def test_a_checkpoint_with_code_is_refused(tmp_path):
     model = make_folder(tmp_path)
     torch.save({"network_weights": Trap()}, model / "fold_0" / "checkpoint_final.pth")
     with pytest.raises(ModelError):
-        open_segmenter("nnunet", model, {"folds": [0]}, "cpu", 1)
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(model, "cpu", 1)
     assert not (tmp_path / "trapped").exists()
 
 
 def test_an_nnunet_folder_segments_on_the_cts_own_grid(folder):
-    segment = open_segmenter("nnunet", folder, {"folds": [0]}, "cpu", 1)
+    segment = SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(folder, "cpu", 1)
     ct = ct_volume()
     labels = segment(ct)
     assert labels.shape == ct.array.shape and labels.dtype == np.uint8
@@ -168,7 +171,6 @@ def test_totalsegmentators_home_is_put_back(tmp_path, monkeypatch):
 def weights(tmp_path_factory):
     """A TotalSegmentator weights folder with random weights for two of its classes."""
     from afpbench.segmenters.stand_in import write_weights
-    from afpbench.study.checks.task import totalsegmentator_classes
 
     root = tmp_path_factory.mktemp("weights")
     model = make_folder(root, classes=3, spacing_mm=GRID.spacing_mm)
@@ -195,7 +197,7 @@ def organs(tmp_path_factory):
 
 @pytest.mark.slow
 def test_totalsegmentator_runs_stand_in_weights(weights, organs):
-    segment = open_segmenter("totalsegmentator", weights, {"task": "fastest"}, "cpu", 1)
+    segment = SEGMENTERS.make(FASTEST).open(weights, "cpu", 1)
     labels = segment(organs)
     assert labels.shape == organs.array.shape and labels.dtype == np.uint8
     assert set(np.unique(labels)) <= {0, 51, 25} and labels.any()
@@ -205,7 +207,7 @@ def test_totalsegmentator_runs_stand_in_weights(weights, organs):
 UNPATCHED = """
 import sys
 if __name__ == "__main__":
-    from afpbench.training.environment import use_nnunet
+    from afpbench.nnunet.environment import use_nnunet
     use_nnunet()
     from totalsegmentator.python_api import totalsegmentator
     totalsegmentator(sys.argv[1], sys.argv[2], ml=True, fastest=True, device="cpu", nr_thr_resamp=1, nr_thr_saving=1)
@@ -221,7 +223,7 @@ def test_prediction_in_this_process_equals_the_packages_own(weights, organs, tmp
     import sys
     from pathlib import Path
 
-    segment = open_segmenter("totalsegmentator", weights, {"task": "fastest"}, "cpu", 1)
+    segment = SEGMENTERS.make(FASTEST).open(weights, "cpu", 1)
     half = segment(organs)
     monkeypatch.setattr(prediction, "_half", lambda logits: logits)
     labels = segment(organs)

@@ -7,7 +7,7 @@ from naviairway_file import save
 
 from afpbench.base.errors import DataError
 from afpbench.segmenters import naviairway
-from afpbench.segmenters.prediction import open_segmenter
+from afpbench.study.kinds.registry import SEGMENTERS
 from afpbench.volumes.io import Geometry, Volume
 
 
@@ -106,7 +106,7 @@ def test_two_checkpoints_segment_as_one(tmp_path):
     paths = [save(tmp_path / f"{seed}.pkl", seed) for seed in (0, 1)]
     array = np.random.default_rng(1).normal(-600, 300, (16, 16, 16)).astype(np.float32)
     ct = Volume(array, Geometry(array.shape, (1.0, 1.0, 1.0)))
-    labels = open_segmenter("naviairway", paths[0], {"weights": paths}, "cpu", 1)(ct)
+    labels = SEGMENTERS.make({"kind": "naviairway", "weights": paths}).open(tmp_path, "cpu", 1)(ct)
     assert labels.shape == array.shape and labels.dtype == np.uint8 and set(np.unique(labels)) <= {0, 1}
     networks = [naviairway_network(path) for path in paths]
     maps = [naviairway.probability(network, array, "cpu") for network in networks]

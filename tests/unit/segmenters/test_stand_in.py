@@ -5,8 +5,8 @@ import torch
 from nnunet_folder import make_folder
 
 from afpbench.base.errors import ModelError
-from afpbench.segmenters import layout
 from afpbench.segmenters.stand_in import NEVER, widen, write_weights
+from afpbench.study.kinds.segmenters.totalsegmentator import model_folder
 from afpbench.training import checkpoints
 
 
@@ -55,7 +55,7 @@ def trained(tmp_path):
 def test_the_folder_is_laid_out_as_totalsegmentators(trained, tmp_path):
     ids, names = {"structure_1": 4, "structure_2": 2}, {k: f"class_{k}" for k in range(1, 6)}
     write_weights(trained, ids, names, "fastest", tmp_path / "out")
-    folder = layout.model_folder(tmp_path / "out", "fastest")
+    folder = model_folder(tmp_path / "out", "fastest")
     assert folder.parent.name == "Dataset298_TotalSegmentator_total_6mm_1559subj"
     assert json.loads((folder / "dataset.json").read_text())["labels"] == {
         "background": 0, **{f"class_{k}": k for k in range(1, 6)},

@@ -17,6 +17,7 @@ from afpbench.base.errors import ConfigError
 from afpbench.study import docs as config_docs
 from afpbench.study import schema as config_schema
 from afpbench.study.checks import task as config_checks
+from afpbench.study.kinds.segmenters.totalsegmentator import totalsegmentator_classes
 from afpbench.study.load import load_study, merge, read_study
 from afpbench.study.rows import CONTROLS
 
@@ -88,7 +89,7 @@ def test_shipped_studies_are_valid_and_complete(path, tmp_path):
             ("feature_networks", "medicalnet", ("training", "patch_size")),
         )
         for name, network in spec[part].items()
-        if network["kind"] == kind and network["weights"] != config_checks.STAND_IN
+        if network["kind"] == kind and network["weights"] != "stand_in"
         for key in keys
     }
     assert set(every_key(config_schema.study_schema(), study, [])) == only_trained
@@ -223,7 +224,7 @@ def test_totalsegmentator_classes_are_those_of_the_package():
     source = Path(package.submodule_search_locations[0], "map_to_binary.py").read_text(encoding="utf-8")
     for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and node.targets[0].id == "class_map":
-            assert config_checks.totalsegmentator_classes() == ast.literal_eval(node.value)["total"]
+            assert totalsegmentator_classes() == ast.literal_eval(node.value)["total"]
             return
     pytest.fail("the package has no class_map")
 

@@ -5,7 +5,8 @@ import copy
 import pytest
 import yaml
 
-from afpbench.study.checks.networks import download_path
+from afpbench.study.kinds.network import download_path
+from afpbench.study.kinds.registry import NETWORKS
 from afpbench.study.load import StudyError, load_study
 
 STUDY = yaml.safe_load("""
@@ -99,10 +100,8 @@ def test_a_download_is_allowed(tmp_path):
     ],
 )  # fmt: skip
 def test_each_mistake_has_its_line(options, line, tmp_path):
-    from afpbench.study.checks.networks import _CHECKS
-
     found = lines_of({"medicalnet": {"kind": "medicalnet", **options}}, tmp_path)
-    assert found == [line.replace("ROOT", str(tmp_path.resolve())).replace("KINDS", ", ".join(_CHECKS))]
+    assert found == [line.replace("ROOT", str(tmp_path.resolve())).replace("KINDS", ", ".join(NETWORKS))]
 
 
 def test_keys_of_a_stand_in_beside_weights(tmp_path):

@@ -9,6 +9,7 @@ import yaml
 from afpbench.study.kinds.registry import LOSSES
 from afpbench.study.label_names import label_values, used_names
 from afpbench.study.load import StudyError, load_study
+from afpbench.study.task import Task
 
 STUDY = yaml.safe_load("""
 tasks:
@@ -80,8 +81,8 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        ("sed", 1, "sed: unknown key; allowed: seed, results, failed_cases, report, preset, presets, runtime, tasks; "
-         "did you mean 'seed'?"),
+        ("sed", 1, "sed: unknown key; allowed: seed, results, failed_cases, report, preset, presets, runtime, "
+         "extensions, tasks; did you mean 'seed'?"),
         ("LUNG.registration", {"parameter_files": ["no.txt"]},
          "tasks.lung.registration.parameter_files[0]: no such file; found: 'no.txt'; allowed: an elastix parameter "
          "file"),
@@ -328,7 +329,7 @@ def test_names_stand_for_label_values(tmp_path):
         {"term": "afp", "networks": ["navi"], "region": "outside", "region_of": ["heart", "liver"]}
     ]
     assert used_names(task["variants"]["l1"]) == ["airways", "heart", "liver"]
-    values = label_values(task)
+    values = label_values(Task("lung", task, tmp_path))
     assert (values["heart"], values["liver"]) == ([51], [5])
     members = task["segmenters"]["navi"]["classes"]["airway"]
     assert values["airways"] == sorted(values[name][0] for name in members)

@@ -16,7 +16,7 @@ from afpbench.base import hardware
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import ConfigError, TrainingError
 from afpbench.segmenters.training import train_segmenter
-from afpbench.study.load import GAN_TRAINING
+from afpbench.study.kinds.registry import GENERATORS
 from afpbench.training import processes
 from afpbench.training.medicalnet import train_stand_in
 from afpbench.training.training_set import build
@@ -183,7 +183,7 @@ def test_both_have_the_same_discriminator(training_set, prepared_cases, tmp_path
     statistics = read_json(training_set[1])
     build(prepared_cases, SPLITS, statistics, SPADE, GRID.spacing_mm, tmp_path / "set", seed=1)
     changed = {"generator": "spade", "loss": [{"term": "l1", "weight": 1}]}
-    changed["training"] = training_options(**GAN_TRAINING, gpus=2)
+    changed["training"] = training_options(**GENERATORS["spade"].training, gpus=2)
     spade_set = tmp_path / "set", training_set[1]
     first = train(spade_set, tmp_path / "first", changed)
     second = train(spade_set, tmp_path / "second", changed, start=first / "fold_0" / "checkpoint_final.pth")

@@ -10,7 +10,7 @@ from test_trainer import OPTIONS, curves, dying, equal, weights
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import ModelError
 from afpbench.inference.synthesis import Generator, synthesize_case
-from afpbench.study.load import GAN_TRAINING
+from afpbench.study.kinds.registry import GENERATORS
 from afpbench.training import checkpoints
 from afpbench.training.base import ResumableTrainer
 from afpbench.training.training_set import build, set_generator
@@ -41,7 +41,7 @@ def spade_set(training_set, prepared_cases, tmp_path_factory):
 
 
 def train(training_set, folder, start=None, **changes):
-    training = training_options(**{**GAN_TRAINING, **changes})
+    training = training_options(**{**GENERATORS["spade"].training, **changes})
     variant = {"generator": "spade", "loss": [{"term": "l1", "weight": 1}], "training": training}
     model = folder / "model"
     train_variant("thorax/spade", *training_set, variant, {}, start, folder / "work", model, seed=1, **OPTIONS)

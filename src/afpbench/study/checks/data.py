@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...base.errors import AfpbenchError
+from ...base.errors import AfpbenchError, one_line
 from ..kinds import Source
 from ..splits import make_folds
 from ..task import Task
@@ -65,11 +65,6 @@ def _used_cases(task: Task) -> list[str]:
     folds = make_folds(cases, dict(task.options["splits"]), task.seed, task.name)
     unused = set.intersection(*(set(fold["unused"]) for fold in folds))
     return [case for case in cases if case not in unused]
-
-
-def one_line(error: AfpbenchError) -> str:
-    """An error as a line of a study file's problems."""
-    return "; ".join(part.strip() for part in str(error).splitlines())
 
 
 def _broken(source: Source, case: str) -> str:

@@ -22,6 +22,7 @@ class Generator(Kind):
     trainer: ClassVar[str] = "nnUNetTrainerTranslation"  # of training/trainers
     optimizers: ClassVar[tuple[str, ...]] = ("sgd", "adamw")
     training: ClassVar[Mapping[str, Any]] = {}  # what it does not take from the task's `training`
+    unused_training: ClassVar[Mapping[str, str]] = {}  # key of `training` that is given in vain -> what to say of it
 
     @classmethod
     def shared_properties(cls) -> Mapping[str, Mapping[str, Any]]:
@@ -66,7 +67,7 @@ class Generator(Kind):
     @classmethod
     def code_of(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
         """The modules of the network that these options choose."""
-        return cls.code()
+        return (*cls.code(), "afpbench.generators.registered")
 
     def problems(self) -> Iterable[str]:
         return ()

@@ -166,9 +166,36 @@ SOURCES = Registry(
         "synthrad2025": ".sources.synthrad2025:SynthRad2025",
     },
 )
-SEGMENTERS = Registry("segmenters", Segmenter, {})
-NETWORKS = Registry("networks", Network, {})
-GENERATORS = Registry("generators", Generator, {})
+SEGMENTERS = Registry(
+    "segmenters",
+    Segmenter,
+    {
+        "totalsegmentator": ".segmenters.totalsegmentator:TotalSegmentator",
+        "nnunet": ".segmenters.nnunet:NnUNet",
+        "trained": ".segmenters.trained:Trained",
+        "distilled": ".segmenters.distilled:Distilled",
+        "naviairway": ".segmenters.naviairway:NaviAirway",
+    },
+)
+NETWORKS = Registry(
+    "networks",
+    Network,
+    {
+        "medicalnet": ".networks.medicalnet:MedicalNet",
+        "torchscript": ".networks.torchscript:TorchScript",
+        "nnunet": ".networks.nnunet:NnUNet",
+        "naviairway": ".networks.naviairway:NaviAirway",
+    },
+)
+GENERATORS = Registry(
+    "generators",
+    Generator,
+    {
+        "nnunet": ".generators.nnunet:NnUNet",
+        "pix2pixhd": ".generators.pix2pixhd:Pix2PixHD",
+        "spade": ".generators.spade:Spade",
+    },
+)
 LOSSES = Registry(
     "losses",
     Loss,
@@ -224,17 +251,40 @@ def _installed_points() -> importlib.metadata.EntryPoints:
     return importlib.metadata.entry_points()
 
 
+class ExtensionError(ConfigError):
+    """Extension files that cannot be used. problems: one error for each."""
+
+    def __init__(self, problems: list[ConfigError]):
+        self.problems = problems
+        super().__init__("\n".join(map(str, problems)))
+
+
 def use_extensions(paths: Iterable[str | Path], root: Path) -> None:
     """Take the kinds of these files, in the place of those of any study before, here and in processes started later.
 
-    Raises ConfigError for a file that is missing, cannot be imported, or holds no kind.
+    Raises ExtensionError for files that are missing, cannot be imported, hold no kind, or one whose name is taken; no
+    file is in use then.
     """
-    files = [Path(os.path.normpath(root / Path(path).expanduser())).absolute() for path in paths]
+    given = [Path(os.path.normpath(root / Path(path).expanduser())).absolute() for path in paths]
+    files = list(dict.fromkeys(given))
+    _forget_files()
+    problems = []
+    for path in files:
+        try:
+            _load_file(path)
+        except ConfigError as error:
+            problems.append(error)
+    if problems:
+        _forget_files()
+        raise ExtensionError(problems)
+    if files:
+        os.environ[EXTENSIONS_VARIABLE] = os.pathsep.join(map(str, files))
+
+
+def _forget_files() -> None:
     for registry in REGISTRIES.values():
         registry.forget_files()
-    for path in dict.fromkeys(files):
-        _load_file(path)
-    os.environ[EXTENSIONS_VARIABLE] = os.pathsep.join(map(str, dict.fromkeys(files)))
+    os.environ.pop(EXTENSIONS_VARIABLE, None)
 
 
 def extensions() -> list[Path]:

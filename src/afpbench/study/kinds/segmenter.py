@@ -25,6 +25,7 @@ class Segmenter(Kind):
     GROUP: ClassVar[str] = "segmenters"
     SECTION: ClassVar[str] = "segmenters"
     PATHS: ClassVar[tuple[str, ...]] = ("folder", "weights", "path")  # options that name files, where `~` is expanded
+    reader: ClassVar[str] = "SimpleITKIO"  # nnU-Net's, of the images that it learns from where it is trained here
 
     @classmethod
     def shared_properties(cls) -> Mapping[str, Mapping[str, Any]]:
@@ -72,7 +73,7 @@ class Segmenter(Kind):
 
     def true_labels(self) -> dict[str, list[int]]:
         """Class name -> values in the cases' true label maps, where the source has such; {} otherwise."""
-        return self.label_groups()
+        return self.label_groups() if self.task.source.has_true_labels else {}
 
     def model_folder(self, fold_folder: str) -> str:
         """The folder of its weights. fold_folder: `results/<task>/<fold>`, where trained networks lie."""
@@ -104,8 +105,17 @@ class Segmenter(Kind):
         """What is wrong with the option `layers` of a loss that uses it; None where nothing is, or nobody can know."""
         return None
 
+    def unused(self) -> Iterable[str]:
+        """Options given in vain, one `key: what; hint` each. Asked before defaults are filled in."""
+        return ()
+
     def problems(self) -> Iterable[str]:
         return ()
+
+
+def in_fold(fold_folder: str, folder: str, name: str) -> str:
+    """Where a trained network of a fold lies. fold_folder: with or without a slash at its end."""
+    return f"{fold_folder.rstrip('/')}/{folder}/{name}"
 
 
 def expand_paths(options: dict[str, Any], keys: Iterable[str]) -> None:

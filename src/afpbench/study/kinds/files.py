@@ -1,0 +1,50 @@
+"""Files that a study names, looked at while it is planned: nnU-Net's model folders, and what is missing."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def relative_hint(root: Path) -> str:
+    """Where relative paths start, as a hint says it."""
+    return f"relative paths start from {root.resolve()}"
+
+
+def no_folder(where: str, found: str, root: Path) -> str:
+    """The line for a folder that is not there."""
+    return f"{where}: no such folder; found: '{found}'; hint: {relative_hint(root)}"
+
+
+def missing_files(place: str, paths: Sequence[str], root: Path) -> Iterator[str]:
+    """A line for each file of a list that is not there."""
+    for index, path in enumerate(paths):
+        if not (root / path).is_file():
+            yield f"{place}[{index}]: no such file; found: '{path}'; hint: {relative_hint(root)}"
+
+
+def model_folder_problems(place: str, name: str, folds: Sequence[int | str], root: Path) -> Iterator[str]:
+    """What an nnU-Net v2 model folder lacks of what loading it needs. place: of its options in the study file."""
+    folder = root / name
+    if not folder.is_dir():
+        yield no_folder(f"{place}.folder", name, root)
+        return
+    for file in ("plans.json", "dataset.json", *(f"fold_{fold}/checkpoint_final.pth" for fold in folds)):
+        if not (folder / file).is_file():
+            yield f"{place}.folder: {name} has no {file}; hint: give the folder that holds plans.json and fold_0"
+    if (folder / "dataset.json").is_file() and dataset_labels(folder) is None:
+        yield f"{place}.folder: {name}/dataset.json has no readable `labels`"
+
+
+def dataset_labels(folder: Path) -> dict[str, Any] | None:
+    """Class name -> value, or values of a region, in a model folder's dataset.json; None where it cannot say."""
+    try:
+        labels = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["labels"]
+        return dict(labels)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def one_fold(folds: Any) -> Any:
+    """The option `folds` as features.load takes it: one number by itself."""
+    return folds[0] if isinstance(folds, list) and len(folds) == 1 else folds

@@ -1,0 +1,35 @@
+"""What segmenters and feature networks that the workflow trains inherit from their task, and how they name it."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..task import Task
+
+STAND_IN = "stand_in"  # as `weights`: the workflow trains them itself
+PATCH_SIZE: dict[str, Any] = {
+    "$ref": "#/$defs/patch_size",
+    "x-inherits": "the patch size of the generator `nnunet`",
+}
+
+
+def training_option(description: str) -> dict[str, Any]:
+    """The option `training` of a network, which inherits the task's."""
+    inherits = "the task's `training`, key by key"
+    return {"description": description, "$ref": "#/$defs/training", "x-inherits": inherits}
+
+
+def planner_option(description: str) -> dict[str, Any]:
+    """The option `planner` of a network, which inherits that of the generator `nnunet`."""
+    inherits = "the planner of the generator `nnunet`, key by key"
+    return {"description": description, "$ref": "#/$defs/planner", "x-inherits": inherits}
+
+
+def inherit_training(options: dict[str, Any], task: "Task") -> None:
+    """Fill in `training`, `planner` and `patch_size` of a segmenter that nnU-Net trains, in place."""
+    like = task.options["generators"]["nnunet"]
+    # Its classes are its foreground: structures named for the patches of generators are no choice for it.
+    inherited = {**task.options["training"], "patch_sampling": "foreground"}
+    options["training"] = {**inherited, **options.get("training", {})}
+    batch_size = {"batch_size": options["training"]["batch_size"]}
+    options["planner"] = {**like["planner"], **batch_size, **options.get("planner", {})}
+    options.setdefault("patch_size", like["patch_size"])
