@@ -13,11 +13,14 @@ PROJECT = Path(workflow.basedir)
 ROOT = Path.cwd()  # relative paths of a study start where it runs: here, or where --directory says
 sys.path.insert(0, str(PROJECT / "src"))
 
-from afpbench.study.load import load_study
-from afpbench.data.failures import set_policy
+from afpbench.base import digest as code_digests
 from afpbench.base.errors import AfpbenchError
-from afpbench.base.provenance import export_package
+from afpbench.base.package import export_package
+from afpbench.data.failures import set_policy
+from afpbench.study.load import load_study
+from afpbench.study.plan import StudyPlan, failure_hint
 
+code_digests.keep_in(Path(".snakemake") / "afpbench" / "digests.json")
 export_package()  # scripts import the package from here, in whatever environment they run
 
 # `configfile:` would merge the phantom study into the user's own: the default is read only where none is given.
@@ -25,6 +28,7 @@ if "tasks" not in config:
     config = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text()) | config
 try:
     STUDY = load_study(config, ROOT)
+    PLAN = StudyPlan(STUDY, ROOT)
 except AfpbenchError as error:
     raise WorkflowError(str(error)) from None
 
@@ -39,7 +43,6 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/tables.smk"
-include: "workflow/rules/figures_common.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/resources.smk"
 
@@ -51,7 +54,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        all_results(),
+        PLAN.all_files,
 
 
 onstart:
@@ -64,8 +67,8 @@ onstart:
 
 
 onsuccess:
-    print(summary())
+    print(PLAN.summary())
 
 
 onerror:
-    print(failure_hint(log))
+    print(failure_hint(Path(log[0] if isinstance(log, list) else log)))

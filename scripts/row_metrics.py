@@ -8,7 +8,7 @@ from afpbench.metrics.evaluate import evaluate_row
 
 params, out = snakemake.params, Path(snakemake.output[0])
 evaluate_row(
-    out.parents[2],
+    Path(params.folder),
     snakemake.wildcards.task,
     snakemake.wildcards.row,
     params.cases,

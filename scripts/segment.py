@@ -6,6 +6,7 @@ from pathlib import Path
 from afpbench.inference.chunks import run_chunk
 from afpbench.segmenters.chunk import Segmentation
 from afpbench.study.kinds.registry import SEGMENTERS
+from afpbench.study.paths import Images
 
 params, record = snakemake.params, Path(snakemake.output[0])
 
@@ -14,8 +15,9 @@ def load():
     return SEGMENTERS.make(params.segmenter).open(Path(params.folder), params.device, snakemake.threads)
 
 
-synthetic = Path(snakemake.input.synthetic).parents[1] if "synthetic" in dict(snakemake.input.items()) else None
-real = Path(snakemake.input.real[0]).parents[1] if synthetic else None
+inputs = dict(snakemake.input.items())
+synthetic = Path(Images.of_record(inputs["synthetic"]).folder) if "synthetic" in inputs else None
+real = Path(Images.of_record(inputs["real"][0]).folder) if synthetic else None
 run_chunk(
     dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
     record,

@@ -6,4 +6,4 @@ from pathlib import Path
 from afpbench.metrics.accuracy import write_accuracy
 
 params, out = snakemake.params, Path(snakemake.output[0])
-write_accuracy(out.parents[1], snakemake.wildcards.task, params.cases, params.structures, params.truth, out)
+write_accuracy(Path(params.folder), snakemake.wildcards.task, params.cases, params.structures, params.truth, out)

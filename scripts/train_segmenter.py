@@ -9,6 +9,7 @@ if __name__ == "__main__":
     from afpbench.data.failures import alive, alive_splits
     from afpbench.inference.chunks import failures
     from afpbench.segmenters.training import train_segmenter
+    from afpbench.study.paths import Images
 
     params, cases, records = snakemake.params, alive(snakemake.input.prepared), snakemake.input.teacher
     failed = failures(records)
@@ -26,5 +27,5 @@ if __name__ == "__main__":
         precision=params.precision,
         threads=snakemake.threads,
         seed=params.seed,
-        labels={case: Path(records[0]).parents[1] / f"{case}.nii.gz" for case in cases} if records else None,
+        labels={case: Path(Images.of_record(records[0]).image(case)) for case in cases} if records else None,
     )

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -61,15 +63,159 @@ def test_a_second_look_does_not_depend_on_times_of_unrelated_files(tree):
     assert planned(tree)[0] == {}
 
 
+def test_dates_of_code_and_scripts_count_for_nothing(tree):
+    """As in a fresh clone into which finished results are copied."""
+    for folder in ("scripts", "src", "workflow", "config", "envs"):
+        for path in (tree / folder).rglob("*"):
+            os.utime(path)
+    assert planned(tree)[0] == {}
+
+
+def test_a_newer_input_of_the_same_content_reruns_nothing(tree):
+    """A checkpoint and a table that were copied without their dates."""
+    task = tree / "results/thorax"
+    for name in ("models/segmenters/navi/fold_0/checkpoint_final.pth", "metrics/metrics.csv"):
+        os.utime(task / name)
+    assert planned(tree)[0] == {}
+
+
+def test_a_changed_script_reruns_its_rule(tree, edit):
+    edit("scripts/compare_rows.py", "params.seed,", "params.seed + 0,")
+    jobs, output = planned(tree)
+    assert jobs["statistics"] == 1 and "row_metrics" not in jobs
+    assert "Params have changed since last execution" in output
+
+
+# --- kinds that come along: built in, or of a user's own file
+
+KINDS = {
+    "losses": """
+        from afpbench.study.kinds import Loss
+
+
+        class Gradient(Loss):
+            \"\"\"Mean absolute difference of neighbouring voxels' differences.\"\"\"
+
+            name = "gradient"
+
+            def value(self, synthetic, real, region=None):
+                return (synthetic.diff(dim=2) - real.diff(dim=2)).abs().mean()
+        """,
+    "segmenters": """
+        from afpbench.study.kinds import Segmenter
+
+
+        class Threshold(Segmenter):
+            \"\"\"Everything above 200 HU.\"\"\"
+
+            name = "threshold"
+
+            def class_values(self):
+                return {"bone": 1}
+
+            def model_folder(self, fold_folder):
+                return ""
+
+            def inputs(self, fold_folder):
+                return []
+
+            def open(self, folder, device, threads):
+                return lambda ct: (ct.array > 200).astype("uint8")
+        """,
+    "metrics": """
+        from afpbench.study.kinds import Metric
+
+
+        class Bias(Metric):
+            \"\"\"The median error.\"\"\"
+
+            name, of, better, unit = "median_error", "image", "zero", "HU"
+
+            @classmethod
+            def of_image(cls, real_hu, synthetic_hu, mask, spacing_mm):
+                return float(sorted((synthetic_hu - real_hu)[mask])[int(mask.sum()) // 2])
+        """,
+}
+NAMES = {"losses": "gradient:Gradient", "segmenters": "threshold:Threshold", "metrics": "median_error:Bias"}
+
+
+@pytest.fixture
+def new_kinds(tree, edit):
+    """A new loss, segmenter and metric, each one file of the project and a line of the registry."""
+    made = []
+    for group, text in KINDS.items():
+        module, _, cls = NAMES[group].partition(":")
+        path = tree / "src/afpbench/study/kinds" / group / f"{module}.py"
+        path.write_text(textwrap.dedent(text))
+        made.append(path)
+    registry = "src/afpbench/study/kinds/registry.py"
+    edit(registry, '        "mse": ', '        "gradient": ".losses.gradient:Gradient",\n        "mse": ')
+    edit(
+        registry,
+        '        "distilled": ',
+        '        "threshold": ".segmenters.threshold:Threshold",\n        "distilled": ',
+    )
+    edit(registry, '        "mae": ', '        "median_error": ".metrics.median_error:Bias",\n        "mae": ')
+    yield
+    for path in made:
+        path.unlink()
+
+
+NEW_VARIANT = """      nnunet_gradient: {label: Gradient, generator: nnunet, loss: [{term: l1}, {term: gradient}]}
+    controls: [real_ct"""
+
+
+def test_new_kinds_rerun_nothing(tree, new_kinds):
+    assert planned(tree)[0] == {}
+
+
+def test_new_kinds_in_use_rerun_nothing_that_was_there_before_them(tree, new_kinds, edit):
+    edit("study.yaml", "    controls: [real_ct", NEW_VARIANT)
+    edit("study.yaml", "      navi:\n", "      bone: {kind: threshold}\n      navi:\n")
+    edit("study.yaml", "    structures:\n", "    structures:\n      bone: {segmenter: bone, classes: [bone]}\n")
+    edit(
+        "study.yaml", "          - {metric: ssim}\n", "          - {metric: ssim}\n          - {metric: median_error}\n"
+    )
+    jobs, output = planned(tree)
+    assert jobs["train_variant"] == 1 and "thorax: training nnunet_gradient" in output
+    assert jobs["synthesize"] == 1
+    assert jobs["segment_real"] == 1  # bone
+    assert jobs["segment"] == 6 + 2  # bone on six rows, the two other segmenters on the new one
+    assert not {"train_segmenter", "train_medicalnet", "training_set", "control", "prepare_case"} & set(jobs)
+
+
+def test_a_users_own_file_reruns_what_uses_it_when_it_changes(tree, edit):
+    mine = tree / "mine.py"
+    mine.write_text("".join(textwrap.dedent(text) for text in KINDS.values()))
+    try:
+        edit("study.yaml", "seed: 7\n", "seed: 7\nextensions: [mine.py]\n")
+        jobs, _ = planned(tree)
+        assert set(jobs) <= {"all", "report"}  # the page says what the study says
+        edit("study.yaml", "    controls: [real_ct", NEW_VARIANT)
+        target = "results/thorax/models/variants/nnunet_gradient/fold_0/checkpoint_final.pth"
+        result = snakemake(tree, target, *COMMAND)
+        assert result.returncode == 0, result.stdout[-3000:]
+        assert "train_variant" not in planned(tree)[0]
+        text = mine.read_text()
+        mine.write_text(text.replace("Everything above", "All above"))
+        assert "train_variant" not in planned(tree)[0]
+        mine.write_text(text.replace("dim=2", "dim=3"))
+        jobs, output = planned(tree)
+        assert jobs["train_variant"] == 1 and "thorax: training nnunet_gradient" in output
+    finally:
+        mine.unlink()
+        shutil.rmtree(tree / "results/thorax/models/variants/nnunet_gradient", ignore_errors=True)
+
+
 def test_comments_and_docstrings_rerun_nothing(tree, edit):
     for name, old in (
         ("training/base.py", "import os\n"),
         ("training/trainers/nnUNetTrainerTranslation.py", "import numpy as np\n"),
-        ("losses/l1.py", "class "),
+        ("study/kinds/losses/l1.py", "class "),
         ("features/nnunet.py", "import warnings\n"),
-        ("preprocessing.py", "def resample_case"),
+        ("volumes/preprocessing.py", "def resample_case"),
         ("inference/fusion.py", "def patch_starts"),
-        ("io.py", "def save_hu"),
+        ("volumes/io.py", "def save_hu"),
     ):
         edit(f"src/afpbench/{name}", old, f"# A comment that says more.\n{old}")
     edit("src/afpbench/training/run.py", '"""Run one of our nnU-Net trainers', '"""Runs one of our own trainers')
@@ -85,14 +231,14 @@ def test_a_changed_trainer_retrains_and_leaves_the_data_alone(tree, edit):
 
 
 def test_a_changed_loss_retrains_the_variants_and_no_segmenter(tree, edit):
-    edit("src/afpbench/losses/l1.py", "class ", "EXTRA = 1\n\n\nclass ")
+    edit("src/afpbench/study/kinds/losses/l1.py", "class ", "EXTRA = 1\n\n\nclass ")
     jobs, _ = planned(tree)
     assert jobs["train_variant"] == 2 and jobs["synthesize"] == 2
     assert not {"train_segmenter", "segment_real", "training_set", "control", "prepare_case"} & set(jobs)
 
 
 def test_a_loss_that_is_not_used_retrains_nothing(tree, edit):
-    edit("src/afpbench/losses/mse.py", "class ", "EXTRA = 1\n\n\nclass ")
+    edit("src/afpbench/study/kinds/losses/mse.py", "class ", "EXTRA = 1\n\n\nclass ")
     assert "train_variant" not in planned(tree)[0]
 
 

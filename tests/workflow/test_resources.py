@@ -95,6 +95,31 @@ def test_groups_are_of_rules_that_exist_and_need_no_gpu(rules, profile):
 
 
 def test_rules_that_run_once_a_case_are_grouped(rules, profile):
-    per_case = {name for name, text in rules.items() if re.search(r"output:\n(?:        .*\n)*?.*\{\{case\}\}", text)}
+    per_case = {name for name, text in rules.items() if re.search(r'output:\n(?:        .*\n)*?.*\("\{case\}"\)', text)}
     assert {"import_case", "register_case"} <= per_case
     assert per_case <= set(profile["groups"]), "profiles/slurm/config.yaml: groups"
+
+
+def test_the_reference_says_what_the_rules_say(project, rules):
+    """docs/reference/workflow.md: the rules that ask for a GPU, the largest memory, and a row for every rule."""
+    page = (project / "docs" / "reference" / "workflow.md").read_text()
+    resources = " ".join(re.search(r"## Resources\n\n(.*?)\n\n", page, re.S).group(1).split())
+    named = re.search(r"\(minutes\); (.*?) also `gpu=1`", resources).group(1)
+    assert set(re.findall(r"`(\w+)`", named)) == {name for name, text in rules.items() if "gpu=" in text}
+    largest = max(asked(text, "mem_mb") for text in rules.values())
+    assert [int(number) for number in re.findall(r"mem_mb=(\d+)", resources)] == [largest]
+    (greediest,) = [name for name, text in rules.items() if asked(text, "mem_mb") == largest]
+    assert f"`{greediest}` asks for the most, {largest} MB" in resources
+    everything = "\n".join(path.read_text() for path in (project / "workflow" / "rules").glob("*.smk"))
+    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.M))
+    assert rows == set(re.findall(r"^rule (\w+):", everything, re.M)) | {"all"}
+
+
+def test_the_code_of_every_rule_is_a_parameter(project):
+    """A script's date does not count, so each rule says which script it runs; downloads and splits need no digest."""
+    free = {"download_sts", "download_synthrad2023", "unpack_synthrad2023", "download_weights", "splits"}
+    for path in sorted((project / "workflow" / "rules").glob("*.smk")):
+        for name, text in RULE.findall(path.read_text()):
+            script = re.search(r"scripts/(\w+)\.py", text).group(1)
+            given = re.search(r'code=code\(\s*"(\w+)"', text)
+            assert (given is not None and given.group(1) == script) or name in free, name

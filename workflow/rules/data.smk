@@ -1,12 +1,7 @@
 """From a source to a checked case on canonical axes, and its MR on the study's spacing."""
 
-from types import SimpleNamespace
-
-IMPORT_CODE = [
-    "volumes.nifti",
-    *(f"data.{name}" for name in ("importing", "checks", "hu_labels", "rtstruct", "contours")),
-    *(f"data.{name}" for name in ("dicom", "dicom_files", "dicom_geometry", "dicom_pixels")),
-]
+STS = PLAN.source("sts")
+SYNTHRAD2023 = PLAN.source("synthrad2023")
 
 
 localrules:
@@ -18,13 +13,13 @@ localrules:
 rule download_sts:
     """The files of one soft-tissue-sarcoma patient, from the public repository, with checksums."""
     output:
-        directory(f"{STS_DOWNLOADS}/{{case}}"),
+        directory(f"{STS.download_folder}/{{case}}"),
     log:
-        f"{RESULTS}/logs/download/{{case}}.log",
+        S.log("download/{case}"),
     conda:
         "../../envs/imaging.yaml"
     params:
-        data=download_source("sts").options,
+        data=STS.options,
     message:
         "Downloading {wildcards.case}"
     script:
@@ -34,13 +29,13 @@ rule download_sts:
 rule download_synthrad2023:
     """The archive of SynthRAD2023's Task 1, from its public record, with the record's checksum; goes on after a break."""
     output:
-        f"{SYNTHRAD2023}/Task1.zip",
+        f"{SYNTHRAD2023.download_folder}/Task1.zip",
     log:
-        f"{RESULTS}/logs/download/synthrad2023.log",
+        S.log("download/synthrad2023"),
     conda:
         "../../envs/imaging.yaml"
     params:
-        url=download_source("synthrad2023").options["url"],
+        url=SYNTHRAD2023.options["url"],
     message:
         "Downloading SynthRAD2023, Task 1 (14.5 GB)"
     script:
@@ -52,9 +47,9 @@ rule unpack_synthrad2023:
     input:
         rules.download_synthrad2023.output,
     output:
-        directory(f"{SYNTHRAD2023}/Task1/pelvis/{{case}}"),
+        directory(f"{SYNTHRAD2023.download_folder}/Task1/pelvis/{{case}}"),
     log:
-        f"{RESULTS}/logs/download/synthrad2023_{{case}}.log",
+        S.log("download/synthrad2023_{case}"),
     conda:
         "../../envs/imaging.yaml"
     message:
@@ -66,18 +61,14 @@ rule unpack_synthrad2023:
 rule check_data:
     """Every case opened once: what it is, and what looks wrong with it. Stops nothing; the import refuses what it must."""
     input:
-        lambda wildcards: [
-            file
-            for case in CASES[wildcards.task]
-            for file in source_files(SimpleNamespace(task=wildcards.task, case=case))
-        ],
+        lambda w: task(w).cases.all_files,
     output:
-        page=f"{R}/check/index.html",
-        table=f"{R}/check/check.csv",
+        page=T.check_page,
+        table=T.check_table,
     log:
-        f"{LOGS}/check_data.log",
+        T.log("check_data"),
     benchmark:
-        f"{BENCHMARKS}/check_data.tsv"
+        T.benchmark("check_data")
     priority: 40
     conda:
         "../../envs/imaging.yaml"
@@ -86,9 +77,9 @@ rule check_data:
         mem_mb=8000,
         runtime=240,
     params:
-        data=import_options,
-        cases=lambda wildcards: CASES[wildcards.task],
-        code=code_digest("volumes.io", "data", "volumes.preprocessing", "registration.quality", "base.html"),
+        data=lambda w: task(w).task.source.import_options(),
+        cases=lambda w: task(w).cases.used,
+        code=code("check_data", lambda w: task(w).task.source.code()),
     message:
         "{wildcards.task}: checking the input"
     script:
@@ -98,13 +89,13 @@ rule check_data:
 rule import_case:
     """Read MR and CT (and labels, contours, true deformation), check them, turn them to canonical axes."""
     input:
-        source_files,
+        lambda w: task(w).cases.files(w.case),
     output:
-        directory(f"{R}/cases/{{case}}/imported"),
+        directory(T.imported("{case}")),
     log:
-        f"{LOGS}/import/{{case}}.log",
+        T.log("import/{case}"),
     benchmark:
-        f"{BENCHMARKS}/import/{{case}}.tsv"
+        T.benchmark("import/{case}")
     priority: 30
     conda:
         "../../envs/imaging.yaml"
@@ -113,9 +104,9 @@ rule import_case:
         mem_mb=4000,
         runtime=30,
     params:
-        data=import_options,
+        data=lambda w: task(w).task.source.import_options(),
         seed=SEED,
-        code=code_digest("volumes.io", "phantom", *IMPORT_CODE),
+        code=code("import_case", lambda w: task(w).task.source.code()),
     message:
         "{wildcards.task}: importing {wildcards.case}"
     script:
@@ -127,11 +118,11 @@ rule resample_case:
     input:
         imported=rules.import_case.output,
     output:
-        directory(f"{R}/cases/{{case}}/resampled"),
+        directory(T.resampled("{case}")),
     log:
-        f"{LOGS}/resample/{{case}}.log",
+        T.log("resample/{case}"),
     benchmark:
-        f"{BENCHMARKS}/resample/{{case}}.tsv"
+        T.benchmark("resample/{case}")
     priority: 30
     conda:
         "../../envs/imaging.yaml"
@@ -142,7 +133,7 @@ rule resample_case:
     params:
         spacing_mm=option("spacing_mm"),
         bias_correction=option("bias_correction"),
-        code=code_digest("volumes.io", "volumes.preprocessing", "volumes.bias_field"),
+        code=code("resample_case"),
     message:
         "{wildcards.task}: resampling {wildcards.case}"
     script:

@@ -1,21 +1,18 @@
 """Metrics of every row, the long table, and the tests."""
 
-from afpbench.study.metrics import extra_metrics
-from afpbench.study.task import Task
-
 
 rule row_metrics:
     """MAE, SSIM and the like, Dice, NSD and HD95 of one row, for all test cases."""
     input:
-        prepared=prepared_test,
-        synthetic=records(f"{RESULTS}/{{task}}/synthetic/{{row}}/records/{{chunk}}.json"),
-        segmentations=segmentation_records,
+        prepared=lambda w: task(w).cases.prepared_test,
+        synthetic=lambda w: task(w).results.synthetic_records(w.row),
+        segmentations=lambda w: task(w).results.compared_records(w.row),
     output:
-        f"{R}/metrics/rows/{{row}}.csv",
+        T.row_metrics("{row}"),
     log:
-        f"{LOGS}/metrics/{{row}}.log",
+        T.log("metrics/{row}"),
     benchmark:
-        f"{BENCHMARKS}/metrics/{{row}}.tsv"
+        T.benchmark("metrics/{row}")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -23,10 +20,11 @@ rule row_metrics:
         mem_mb=8000,
         runtime=240,
     params:
-        cases=lambda wildcards: TEST[wildcards.task],
-        structures=structures,
-        metrics=lambda wildcards: extra_metrics(Task(wildcards.task, TASKS[wildcards.task], ROOT)),
-        code=code_digest("metrics", "volumes.io"),
+        folder=T.folder,
+        cases=lambda w: task(w).cases.test,
+        structures=lambda w: task(w).results.structures,
+        metrics=lambda w: task(w).results.extra_metrics,
+        code=code("row_metrics", lambda w: task(w).results.metrics_code()),
     message:
         "{wildcards.task}: metrics of {wildcards.row}"
     script:
@@ -36,19 +34,21 @@ rule row_metrics:
 rule metrics:
     """The long table: task, variant, case, segmenter, structure, metric, value, status."""
     input:
-        lambda wildcards: expand(rules.row_metrics.output, task=wildcards.task, row=rows(wildcards.task)),
+        lambda w: expand(rules.row_metrics.output, task=w.task, row=task(w).results.rows),
     output:
-        f"{R}/metrics/metrics.csv",
+        T.metrics,
     log:
-        f"{LOGS}/metrics.log",
+        T.log("metrics"),
     benchmark:
-        f"{BENCHMARKS}/metrics.tsv"
+        T.benchmark("metrics")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
+    params:
+        code=code("metrics"),
     message:
         "{wildcards.task}: long table"
     script:
@@ -58,18 +58,14 @@ rule metrics:
 rule segmenter_accuracy:
     """The segmenters against the true labels of the held-out real CT: can they be trusted at all?"""
     input:
-        prepared=prepared_test,
-        segmentations=lambda wildcards: [
-            f"{RESULTS}/{wildcards.task}/segmentations/{segmenter}/ct/records/{i}.json"
-            for segmenter in TASKS[wildcards.task]["segmenters"]
-            for i in range(len(chunks(wildcards.task)))
-        ],
+        prepared=lambda w: task(w).cases.prepared_test,
+        segmentations=lambda w: task(w).results.segmentation_records(task(w).task.segmenters, ["ct"]),
     output:
-        f"{R}/segmenters/accuracy.csv",
+        T.accuracy,
     log:
-        f"{LOGS}/segmenter_accuracy.log",
+        T.log("segmenter_accuracy"),
     benchmark:
-        f"{BENCHMARKS}/segmenter_accuracy.tsv"
+        T.benchmark("segmenter_accuracy")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -77,10 +73,11 @@ rule segmenter_accuracy:
         mem_mb=4000,
         runtime=30,
     params:
-        cases=lambda wildcards: TEST[wildcards.task],
-        structures=structures,
-        truth=lambda wildcards: structure_truth(wildcards.task),
-        code=code_digest("metrics", "volumes.io"),
+        folder=T.folder,
+        cases=lambda w: task(w).cases.test,
+        structures=lambda w: task(w).results.structures,
+        truth=lambda w: task(w).results.truth,
+        code=code("segmenter_accuracy"),
     message:
         "{wildcards.task}: segmenters against the true labels"
     script:
@@ -92,11 +89,11 @@ rule statistics:
     input:
         rules.metrics.output,
     output:
-        f"{R}/statistics/statistics.csv",
+        T.statistics,
     log:
-        f"{LOGS}/statistics.log",
+        T.log("statistics"),
     benchmark:
-        f"{BENCHMARKS}/statistics.tsv"
+        T.benchmark("statistics")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -108,7 +105,8 @@ rule statistics:
         reference=option("reference"),
         controls=option("controls"),
         seed=SEED,
-        code=code_digest("metrics.statistics", "study.kinds.metrics"),
+        shown=lambda w: task(w).results.shown_metrics,
+        code=code("compare_rows"),
     message:
         "{wildcards.task}: Wilcoxon signed-rank tests"
     script:

@@ -5,21 +5,21 @@ rule figure_slices:
     """Figures 2 and 6 of the paper: MR, real CT and every row side by side, with a zoom and an error map."""
     input:
         metrics=rules.metrics.output[0],
-        prepared=prepared_test,
-        synthetic=figure_synthetic,
-        segmentations=figure_segmentations("zoom"),
+        prepared=lambda w: task(w).cases.prepared_test,
+        synthetic=lambda w: task(w).results.figure_synthetic,
+        segmentations=lambda w: task(w).results.zoom_segmentations,
     output:
         png=report(
-            [f"{R}/figures/{{pick}}/slices_{plane}.png" for plane in PLANES],
+            [T.slices("{pick}", plane, "png") for plane in PLANES],
             category="{task}",
             subcategory="figures",
             caption="../report/slices.rst",
         ),
-        pdf=[f"{R}/figures/{{pick}}/slices_{plane}.pdf" for plane in PLANES],
+        pdf=[T.slices("{pick}", plane, "pdf") for plane in PLANES],
     log:
-        f"{LOGS}/figures/slices.{{pick}}.log",
+        T.log("figures/slices.{pick}"),
     benchmark:
-        f"{BENCHMARKS}/figures/slices.{{pick}}.tsv"
+        T.benchmark("figures/slices.{pick}")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -27,10 +27,10 @@ rule figure_slices:
         mem_mb=4000,
         runtime=30,
     params:
-        context=figure_context,
-        options=lambda wildcards: figure_options(wildcards, "window_hu", "error_hu", "zoom"),
+        context=lambda w: task(w).results.figure_context,
+        options=lambda w: task(w).results.figure_options("window_hu", "error_hu", "zoom"),
         planes=PLANES,
-        code=code_digest("figures.slices", "figures.cases", "figures.style"),
+        code=code("figure_slices"),
     message:
         "{wildcards.task}: slices of the case {wildcards.pick}"
     script:
@@ -41,20 +41,20 @@ rule figure_surfaces:
     """Figures 3 to 5 of the paper: the segmentations in 3D, with what a row adds and what it misses."""
     input:
         metrics=rules.metrics.output[0],
-        prepared=prepared_test,
-        segmentations=figure_segmentations("structures"),
+        prepared=lambda w: task(w).cases.prepared_test,
+        segmentations=lambda w: task(w).results.figure_segmentations,
     output:
         png=report(
-            f"{R}/figures/{{pick}}/surfaces.png",
+            T.surfaces("{pick}", "png"),
             category="{task}",
             subcategory="figures",
             caption="../report/surfaces.rst",
         ),
-        pdf=f"{R}/figures/{{pick}}/surfaces.pdf",
+        pdf=T.surfaces("{pick}", "pdf"),
     log:
-        f"{LOGS}/figures/surfaces.{{pick}}.log",
+        T.log("figures/surfaces.{pick}"),
     benchmark:
-        f"{BENCHMARKS}/figures/surfaces.{{pick}}.tsv"
+        T.benchmark("figures/surfaces.{pick}")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -62,9 +62,9 @@ rule figure_surfaces:
         mem_mb=8000,
         runtime=60,
     params:
-        context=figure_context,
+        context=lambda w: task(w).results.figure_context,
         structures=option("figures", "structures"),
-        code=code_digest("figures.surfaces", "figures.render", "figures.cases", "figures.style"),
+        code=code("figure_surfaces"),
     message:
         "{wildcards.task}: segmentations of the case {wildcards.pick} in 3D"
     script:
@@ -78,16 +78,16 @@ rule figure_distributions:
         statistics=rules.statistics.output[0],
     output:
         png=report(
-            f"{R}/figures/distributions.png",
+            T.distributions("png"),
             category="{task}",
             subcategory="figures",
             caption="../report/distributions.rst",
         ),
-        pdf=f"{R}/figures/distributions.pdf",
+        pdf=T.distributions("pdf"),
     log:
-        f"{LOGS}/figures/distributions.log",
+        T.log("figures/distributions"),
     benchmark:
-        f"{BENCHMARKS}/figures/distributions.tsv"
+        T.benchmark("figures/distributions")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -95,9 +95,10 @@ rule figure_distributions:
         mem_mb=2000,
         runtime=10,
     params:
-        context=figure_context,
-        columns=table_columns,
-        code=code_digest("figures.distributions", "figures.cases", "figures.style"),
+        context=lambda w: task(w).results.figure_context,
+        columns=lambda w: task(w).results.table_columns,
+        shown=lambda w: task(w).results.shown_metrics,
+        code=code("figure_distributions"),
     message:
         "{wildcards.task}: distributions of metrics"
     script:
@@ -107,19 +108,19 @@ rule figure_distributions:
 rule figure_curves:
     """Learning curves: every loss term of every network that was trained, and what validation said."""
     input:
-        lambda wildcards: [path for _, path in trained_networks(wildcards.task, "curves.csv")],
+        lambda w: [path for _, path in task(w).models.trained("curves")],
     output:
         png=report(
-            f"{R}/figures/curves.png",
+            T.curves("png"),
             category="{task}",
             subcategory="figures",
             caption="../report/curves.rst",
         ),
-        pdf=f"{R}/figures/curves.pdf",
+        pdf=T.curves("pdf"),
     log:
-        f"{LOGS}/figures/curves.log",
+        T.log("figures/curves"),
     benchmark:
-        f"{BENCHMARKS}/figures/curves.tsv"
+        T.benchmark("figures/curves")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -127,8 +128,8 @@ rule figure_curves:
         mem_mb=2000,
         runtime=10,
     params:
-        labels=lambda wildcards: [label for label, _ in trained_networks(wildcards.task, "curves.csv")],
-        code=code_digest("figures.curves", "figures.style"),
+        labels=lambda w: [label for label, _ in task(w).models.trained("curves")],
+        code=code("figure_curves"),
     message:
         "{wildcards.task}: learning curves"
     script:
@@ -138,16 +139,13 @@ rule figure_curves:
 rule report:
     """One self-contained page: data, tables, figures, statistics, cost, failures, and where everything comes from."""
     input:
-        figures=[path for task in TASKS for path in figure_files(task)],
-        tables=[f"{RESULTS}/{task}/tables/{table}.html" for task, spec in TASKS.items() for table in spec["tables"]],
-        records=report_records(),
-        registered=[f"{RESULTS}/{task}/cases/{case}/registered" for task in TASKS for case in TEST[task]],
+        **PLAN.report_inputs,
     output:
-        report(f"{RESULTS}/report.html", caption="../report/report.rst"),
+        report(S.report, caption="../report/report.rst"),
     log:
-        f"{RESULTS}/logs/report.log",
+        S.log("report"),
     benchmark:
-        f"{RESULTS}/benchmarks/report.tsv"
+        S.benchmark("report")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -156,9 +154,9 @@ rule report:
         runtime=10,
     params:
         study=STUDY,
-        contexts={task: table_context(task) for task in TASKS},
-        figures={task: figure_files(task) for task in TASKS},
-        code=code_digest("report", "base.html"),
+        contexts={name: plan.results.table_context for name, plan in PLAN.tasks.items()},
+        figures={name: plan.results.figures("png") for name, plan in PLAN.tasks.items()},
+        code=code("report"),
     message:
         "report"
     script:

@@ -4,16 +4,16 @@
 rule calibrate_variant:
     """The line from a variant's synthetic HU to the real ones, on the validation cases."""
     input:
-        prepared=prepared("validation"),
+        prepared=lambda w: task(w).cases.prepared_of(w.fold, "validation"),
         checkpoint=rules.train_variant.output.checkpoint,
         plans=rules.train_variant.output.plans,
         dataset=rules.train_variant.output.dataset,
     output:
-        f"{F}models/variants/{{variant}}/calibration.json",
+        F.variant("{variant}").calibration,
     log:
-        f"{LOGS}/{{fold}}calibrate/{{variant}}.log",
+        T.log("{fold}calibrate/{variant}"),
     benchmark:
-        f"{BENCHMARKS}/{{fold}}calibrate/{{variant}}.tsv"
+        T.benchmark("{fold}calibrate/{variant}")
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]
@@ -24,16 +24,8 @@ rule calibrate_variant:
     params:
         options=option("inference"),
         device=RUNTIME["device"],
-        precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
-        code=code_digest(
-            "inference.calibration",
-            "inference.fusion",
-            "inference.synthesis",
-            "inference.volume",
-            "base.line_fit",
-            "volumes.normalization",
-            "volumes.io",
-        ),
+        precision=lambda w: task(w).precision("variants", w.variant),
+        code=code("calibrate_variant", lambda w: task(w).models.generator_code(w.variant)),
     message:
         "{wildcards.task}: HU calibration of {wildcards.fold}{wildcards.variant}"
     script:
@@ -43,17 +35,17 @@ rule calibrate_variant:
 rule synthesize:
     """Patches, median fusion, de-normalisation: synthetic CT in HU on each case's grid, for a chunk of cases."""
     input:
-        prepared=chunk_prepared,
-        checkpoint=of_chunk_fold(rules.train_variant.output.checkpoint),
-        plans=of_chunk_fold(rules.train_variant.output.plans),
-        dataset=of_chunk_fold(rules.train_variant.output.dataset),
-        calibration=calibration,
+        prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
+        checkpoint=of_chunk(rules.train_variant.output.checkpoint),
+        plans=of_chunk(rules.train_variant.output.plans),
+        dataset=of_chunk(rules.train_variant.output.dataset),
+        calibration=lambda w: task(w).models.calibration(task(w).cases.chunk(w.chunk).fold, w.variant),
     output:
-        f"{R}/synthetic/{{variant}}/records/{{chunk}}.json",
+        T.synthetic("{variant}").record("{chunk}"),
     log:
-        f"{LOGS}/synthesize/{{variant}}.{{chunk}}.log",
+        T.log("synthesize/{variant}.{chunk}"),
     benchmark:
-        f"{BENCHMARKS}/synthesize/{{variant}}.{{chunk}}.tsv"
+        T.benchmark("synthesize/{variant}.{chunk}")
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]
@@ -62,14 +54,11 @@ rule synthesize:
         runtime=240,
         gpu=1,
     params:
-        cases=chunk_cases,
+        cases=lambda w: task(w).cases.chunk(w.chunk).cases,
         options=option("inference"),
         device=RUNTIME["device"],
-        precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
-        code=code_digest(
-            "inference.fusion", "inference.synthesis", "inference.volume", "volumes.normalization", "volumes.io"
-        ),
-        generator_code=generator_code,
+        precision=lambda w: task(w).precision("variants", w.variant),
+        code=code("synthesize", lambda w: task(w).models.generator_code(w.variant)),
     message:
         "{wildcards.task}: synthetic CT by {wildcards.variant}, chunk {wildcards.chunk}"
     script:
@@ -79,15 +68,15 @@ rule synthesize:
 rule control:
     """The rows that no network made."""
     input:
-        test=chunk_prepared,
-        train=chunk_training,
-        normalization=of_chunk_fold(rules.normalization.output),
+        test=lambda w: task(w).cases.chunk(w.chunk).prepared,
+        train=lambda w: task(w).cases.prepared_of(task(w).cases.chunk(w.chunk).fold, "train"),
+        normalization=of_chunk(rules.normalization.output),
     output:
-        f"{R}/synthetic/{{control}}/records/{{chunk}}.json",
+        T.synthetic("{control}").record("{chunk}"),
     log:
-        f"{LOGS}/control/{{control}}.{{chunk}}.log",
+        T.log("control/{control}.{chunk}"),
     benchmark:
-        f"{BENCHMARKS}/control/{{control}}.{{chunk}}.tsv"
+        T.benchmark("control/{control}.{chunk}")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -95,8 +84,8 @@ rule control:
         mem_mb=8000,
         runtime=60,
     params:
-        cases=chunk_cases,
-        code=code_digest("inference.controls", "base.line_fit", "volumes.normalization", "volumes.io"),
+        cases=lambda w: task(w).cases.chunk(w.chunk).cases,
+        code=code("control"),
     message:
         "{wildcards.task}: control {wildcards.control}, chunk {wildcards.chunk}"
     script:
@@ -106,14 +95,14 @@ rule control:
 rule segment_real:
     """The silver standard: the real CT of the test cases, once per segmenter."""
     input:
-        prepared=chunk_prepared,
-        weights=chunk_segmenter_input,
+        prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
+        weights=lambda w: task(w).models.segmenter_inputs(task(w).cases.chunk(w.chunk).fold, w.segmenter),
     output:
-        f"{R}/segmentations/{{segmenter}}/ct/records/{{chunk}}.json",
+        T.segmentations("{segmenter}", "ct").record("{chunk}"),
     log:
-        f"{LOGS}/segment/{{segmenter}}.ct.{{chunk}}.log",
+        T.log("segment/{segmenter}.ct.{chunk}"),
     benchmark:
-        f"{BENCHMARKS}/segment/{{segmenter}}.ct.{{chunk}}.tsv"
+        T.benchmark("segment/{segmenter}.ct.{chunk}")
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]
@@ -122,12 +111,12 @@ rule segment_real:
         runtime=480,
         gpu=1,
     params:
-        cases=chunk_cases,
+        cases=lambda w: task(w).cases.chunk(w.chunk).cases,
         segmenter=option("segmenters", "{segmenter}"),
-        classes=known_classes,
-        folder=chunk_segmenter_model,
+        classes=lambda w: task(w).task.segmenters[w.segmenter].known_values(),
+        folder=lambda w: task(w).models.segmenter_model(task(w).cases.chunk(w.chunk).fold, w.segmenter),
         device=RUNTIME["device"],
-        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "volumes.io"),
+        code=code("segment", lambda w: task(w).task.segmenters[w.segmenter].code()),
     message:
         "{wildcards.task}: {wildcards.segmenter} on the real CT, chunk {wildcards.chunk}"
     script:
@@ -137,16 +126,16 @@ rule segment_real:
 rule segment:
     """The synthetic CT of one row by one segmenter; an image equal to the real CT takes its segmentation over."""
     input:
-        synthetic=f"{R}/synthetic/{{row}}/records/{{chunk}}.json",
-        prepared=chunk_prepared,
+        synthetic=T.synthetic("{row}").record("{chunk}"),
+        prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
         real=rules.segment_real.output,
-        weights=chunk_segmenter_input,
+        weights=lambda w: task(w).models.segmenter_inputs(task(w).cases.chunk(w.chunk).fold, w.segmenter),
     output:
-        f"{R}/segmentations/{{segmenter}}/{{row}}/records/{{chunk}}.json",
+        T.segmentations("{segmenter}", "{row}").record("{chunk}"),
     log:
-        f"{LOGS}/segment/{{segmenter}}.{{row}}.{{chunk}}.log",
+        T.log("segment/{segmenter}.{row}.{chunk}"),
     benchmark:
-        f"{BENCHMARKS}/segment/{{segmenter}}.{{row}}.{{chunk}}.tsv"
+        T.benchmark("segment/{segmenter}.{row}.{chunk}")
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]
@@ -155,12 +144,12 @@ rule segment:
         runtime=480,
         gpu=1,
     params:
-        cases=chunk_cases,
+        cases=lambda w: task(w).cases.chunk(w.chunk).cases,
         segmenter=option("segmenters", "{segmenter}"),
-        classes=known_classes,
-        folder=chunk_segmenter_model,
+        classes=lambda w: task(w).task.segmenters[w.segmenter].known_values(),
+        folder=lambda w: task(w).models.segmenter_model(task(w).cases.chunk(w.chunk).fold, w.segmenter),
         device=RUNTIME["device"],
-        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "volumes.io"),
+        code=code("segment", lambda w: task(w).task.segmenters[w.segmenter].code()),
     message:
         "{wildcards.task}: {wildcards.segmenter} on {wildcards.row}, chunk {wildcards.chunk}"
     script:

@@ -1,5 +1,7 @@
 """Feature networks that are no segmenters: downloaded weights, and MedicalNet's stand-in."""
 
+from afpbench.study.kinds.network import DOWNLOADS
+
 
 localrules:
     download_weights,
@@ -10,12 +12,12 @@ rule download_weights:
     output:
         f"{DOWNLOADS}/{{digest}}/{{file}}",
     log:
-        f"{RESULTS}/logs/download_weights/{{digest}}.{{file}}.log",
+        S.log("download_weights/{digest}.{file}"),
     conda:
         "../../envs/imaging.yaml"
     params:
-        url=lambda wildcards: download_of(wildcards)["url"],
-        sha256=lambda wildcards: download_of(wildcards)["sha256"],
+        url=lambda w: PLAN.weights(f"{DOWNLOADS}/{w.digest}/{w.file}")["url"],
+        sha256=lambda w: PLAN.weights(f"{DOWNLOADS}/{w.digest}/{w.file}")["sha256"],
     message:
         "Downloading {wildcards.file}"
     script:
@@ -25,16 +27,16 @@ rule download_weights:
 rule train_medicalnet:
     """MedicalNet's stand-in: its network, trained on tissues of the real CT, stored in its own format."""
     input:
-        prepared=prepared("train", "validation"),
+        prepared=lambda w: task(w).cases.prepared_of(w.fold, "train", "validation"),
         splits=rules.splits.output,
     output:
-        weights=f"{F}models/networks/{{network}}/resnet.pth",
-        curves=f"{F}models/networks/{{network}}/curves.csv",
-        cost=f"{F}models/networks/{{network}}/cost.json",
+        weights=F.network("{network}").weights,
+        curves=F.network("{network}").curves,
+        cost=F.network("{network}").cost,
     log:
-        f"{LOGS}/{{fold}}train_medicalnet/{{network}}.log",
+        T.log("{fold}train_medicalnet/{network}"),
     benchmark:
-        f"{BENCHMARKS}/{{fold}}train_medicalnet/{{network}}.tsv"
+        T.benchmark("{fold}train_medicalnet/{network}")
     priority: 20
     conda:
         "../../envs/nnunet.yaml"
@@ -44,13 +46,13 @@ rule train_medicalnet:
         runtime=2880,
         gpu=option("feature_networks", "{network}", "training", "gpus"),
     params:
-        network=stand_in_options,
+        network=lambda w: task(w).task.networks[w.network].training_options(),
         spacing_mm=option("spacing_mm"),
-        work=f"{F}unfinished/networks/{{network}}",
+        work=F.unfinished("networks", "{network}"),
         device=RUNTIME["device"],
-        precision=lambda wildcards: precision(TASKS[wildcards.task]["feature_networks"][wildcards.network]["training"]),
+        precision=lambda w: task(w).precision("feature_networks", w.network),
         seed=SEED,
-        code=code_digest("training", "features.medicalnet", "features.mapping"),
+        code=code("train_medicalnet", lambda w: ["afpbench.training.trainers.nnUNetTrainerMedicalNet"]),
     message:
         "{wildcards.task}: {wildcards.fold}training MedicalNet's stand-in {wildcards.network}"
     script:

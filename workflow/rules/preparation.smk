@@ -12,11 +12,11 @@ rule prepare_case:
         resampled=rules.resample_case.output,
         registered=rules.register_case.output,
     output:
-        directory(f"{R}/cases/{{case}}/prepared"),
+        directory(T.prepared("{case}")),
     log:
-        f"{LOGS}/prepare/{{case}}.log",
+        T.log("prepare/{case}"),
     benchmark:
-        f"{BENCHMARKS}/prepare/{{case}}.tsv"
+        T.benchmark("prepare/{case}")
     priority: 30
     conda:
         "../../envs/imaging.yaml"
@@ -25,7 +25,7 @@ rule prepare_case:
         mem_mb=4000,
         runtime=30,
     params:
-        code=code_digest("volumes.io", "volumes.preprocessing"),
+        code=code("prepare_case"),
     message:
         "{wildcards.task}: preparing {wildcards.case}"
     script:
@@ -40,18 +40,16 @@ rule splits:
     Training waits for this file. A case that changes later does not change it (`ancient`), and retrains nothing.
     """
     input:
-        imported=ancient(
-            lambda wildcards: expand(rules.import_case.output, task=wildcards.task, case=CASES[wildcards.task])
-        ),
-        prepared=ancient(prepared("train", "validation", "test")),
+        imported=ancient(lambda w: expand(rules.import_case.output, task=w.task, case=task(w).cases.used)),
+        prepared=ancient(lambda w: task(w).cases.prepared_of(w.fold, "train", "validation", "test")),
     output:
-        f"{F}splits/splits.json",
+        F.splits,
     log:
-        f"{LOGS}/{{fold}}splits.log",
+        T.log("{fold}splits"),
     conda:
         "../../envs/imaging.yaml"
     params:
-        split=lambda wildcards: SPLITS[wildcards.task][wildcards.fold],
+        split=lambda w: task(w).cases.splits[w.fold],
     message:
         "{wildcards.task}: {wildcards.fold}splits"
     script:
@@ -61,14 +59,14 @@ rule splits:
 rule normalization:
     """Intensity statistics of the training cases, and of them only."""
     input:
-        prepared=prepared("train"),
+        prepared=lambda w: task(w).cases.prepared_of(w.fold, "train"),
         splits=rules.splits.output,
     output:
-        f"{F}normalization/normalization.json",
+        F.normalization,
     log:
-        f"{LOGS}/{{fold}}normalization.log",
+        T.log("{fold}normalization"),
     benchmark:
-        f"{BENCHMARKS}/{{fold}}normalization.tsv"
+        T.benchmark("{fold}normalization")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -77,7 +75,7 @@ rule normalization:
         runtime=60,
     params:
         options=option("normalization"),
-        code=code_digest("volumes.io", "volumes.normalization"),
+        code=code("normalization"),
     message:
         "{wildcards.task}: {wildcards.fold}normalisation statistics"
     script:
@@ -87,15 +85,15 @@ rule normalization:
 rule training_set:
     """nnU-Net's plan for the generator, and the normalised training and validation cases in its storage."""
     input:
-        prepared=prepared("train", "validation"),
+        prepared=lambda w: task(w).cases.prepared_of(w.fold, "train", "validation"),
         splits=rules.splits.output,
         normalization=rules.normalization.output,
     output:
-        directory(f"{F}training_sets/{{generator}}"),
+        directory(F.training_set("{generator}")),
     log:
-        f"{LOGS}/{{fold}}training_set/{{generator}}.log",
+        T.log("{fold}training_set/{generator}"),
     benchmark:
-        f"{BENCHMARKS}/{{fold}}training_set/{{generator}}.tsv"
+        T.benchmark("{fold}training_set/{generator}")
     priority: 10
     conda:
         "../../envs/nnunet.yaml"
@@ -107,12 +105,9 @@ rule training_set:
         generator=option("generators", "{generator}"),
         spacing_mm=option("spacing_mm"),
         seed=SEED,
-        code=code_digest(
-            "volumes.io",
-            "volumes.normalization",
-            "generators.architecture",
-            "nnunet.planning",
-            "training.training_set",
+        code=code(
+            "training_set",
+            lambda w: task(w).task.generators[w.generator].code_of(option("generators", w.generator)(w)),
         ),
     message:
         "{wildcards.task}: {wildcards.fold}training set for {wildcards.generator}"

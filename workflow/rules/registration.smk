@@ -1,23 +1,18 @@
 """CT onto MR, in the place of EVolution: rigid translation, then elastix B-spline; or as the user has done it."""
 
-REGISTRATION_MODULES = [
-    f"registration.{name}"
-    for name in ("case", "edges", "elastix", "external", "intensity", "options", "parameters", "quality", "warp")
-]
-
 
 rule register_case:
     """Register the CT onto the MR, resample it once onto the case's grid, and score what was done."""
     input:
         imported=rules.import_case.output,
         resampled=rules.resample_case.output,
-        own=own_registration,
+        own=lambda w: task(w).cases.registration_files(w.case),
     output:
-        directory(f"{R}/cases/{{case}}/registered"),
+        directory(T.registered("{case}")),
     log:
-        f"{LOGS}/register/{{case}}.log",
+        T.log("register/{case}"),
     benchmark:
-        f"{BENCHMARKS}/register/{{case}}.tsv"
+        T.benchmark("register/{case}")
     priority: 30
     conda:
         "../../envs/imaging.yaml"
@@ -28,7 +23,7 @@ rule register_case:
     params:
         options=option("registration"),
         threshold_hu=option("body_mask", "threshold_hu"),
-        code=code_digest("volumes.io", "volumes.preprocessing", *REGISTRATION_MODULES),
+        code=code("register_case"),
     message:
         "{wildcards.task}: registering {wildcards.case}"
     script:
@@ -38,14 +33,14 @@ rule register_case:
 rule registration_table:
     """One row per case: metric values, time, Jacobian determinant, the error where the truth is known; and a page."""
     input:
-        registered=lambda wildcards: expand(rules.register_case.output, task=wildcards.task, case=CASES[wildcards.task]),
+        registered=lambda w: expand(rules.register_case.output, task=w.task, case=task(w).cases.used),
     output:
-        csv=f"{R}/registration/registration.csv",
-        page=f"{R}/registration/qc.html",
+        csv=T.registration,
+        page=T.registration_page,
     log:
-        f"{LOGS}/registration_table.log",
+        T.log("registration_table"),
     benchmark:
-        f"{BENCHMARKS}/registration_table.tsv"
+        T.benchmark("registration_table")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -53,7 +48,7 @@ rule registration_table:
         mem_mb=2000,
         runtime=10,
     params:
-        code=code_digest("registration.table", "registration.page", "base.html"),
+        code=code("registration_table"),
     message:
         "{wildcards.task}: registration table"
     script:

@@ -4,14 +4,14 @@
 rule teacher_labels:
     """What a teacher finds in the real CT of the training and validation cases."""
     input:
-        prepared=taught_prepared,
-        weights=lambda wildcards: segmenter_input(wildcards.task, wildcards.fold, wildcards.segmenter),
+        prepared=lambda w: task(w).cases.taught(w.fold)[int(w.chunk)].prepared,
+        weights=lambda w: task(w).models.segmenter_inputs(w.fold, w.segmenter),
     output:
-        f"{F}teacher_labels/{{segmenter}}/records/{{chunk}}.json",
+        F.teacher_labels("{segmenter}").record("{chunk}"),
     log:
-        f"{LOGS}/{{fold}}teacher_labels/{{segmenter}}.{{chunk}}.log",
+        T.log("{fold}teacher_labels/{segmenter}.{chunk}"),
     benchmark:
-        f"{BENCHMARKS}/{{fold}}teacher_labels/{{segmenter}}.{{chunk}}.tsv"
+        T.benchmark("{fold}teacher_labels/{segmenter}.{chunk}")
     priority: 20
     conda:
         "../../envs/nnunet.yaml"
@@ -21,11 +21,11 @@ rule teacher_labels:
         runtime=480,
         gpu=1,
     params:
-        cases=taught_cases,
+        cases=lambda w: task(w).cases.taught(w.fold)[int(w.chunk)].cases,
         segmenter=option("segmenters", "{segmenter}"),
-        folder=lambda wildcards: segmenter_model(wildcards.task, wildcards.fold, wildcards.segmenter),
+        folder=lambda w: task(w).models.segmenter_model(w.fold, w.segmenter),
         device=RUNTIME["device"],
-        code=code_digest("segmenters.prediction", "segmenters.naviairway", "features.naviairway", "volumes.io"),
+        code=code("segment", lambda w: task(w).task.segmenters[w.segmenter].code()),
     message:
         "{wildcards.task}: {wildcards.fold}{wildcards.segmenter} labels the training cases, chunk {wildcards.chunk}"
     script:
@@ -35,19 +35,19 @@ rule teacher_labels:
 rule train_segmenter:
     """Train a segmenter through nnU-Net on the real CT of the training cases, with their labels or a teacher's."""
     input:
-        prepared=prepared("train", "validation"),
+        prepared=lambda w: task(w).cases.prepared_of(w.fold, "train", "validation"),
         splits=rules.splits.output,
-        teacher=teacher_records,
+        teacher=lambda w: task(w).models.teacher_records(w.fold, w.segmenter),
     output:
-        plans=f"{F}models/segmenters/{{segmenter}}/plans.json",
-        dataset=f"{F}models/segmenters/{{segmenter}}/dataset.json",
-        checkpoint=f"{F}models/segmenters/{{segmenter}}/fold_0/checkpoint_final.pth",
-        curves=f"{F}models/segmenters/{{segmenter}}/curves.csv",
-        cost=f"{F}models/segmenters/{{segmenter}}/cost.json",
+        plans=F.segmenter("{segmenter}").plans,
+        dataset=F.segmenter("{segmenter}").dataset,
+        checkpoint=F.segmenter("{segmenter}").checkpoint,
+        curves=F.segmenter("{segmenter}").curves,
+        cost=F.segmenter("{segmenter}").cost,
     log:
-        f"{LOGS}/{{fold}}train_segmenter/{{segmenter}}.log",
+        T.log("{fold}train_segmenter/{segmenter}"),
     benchmark:
-        f"{BENCHMARKS}/{{fold}}train_segmenter/{{segmenter}}.tsv"
+        T.benchmark("{fold}train_segmenter/{segmenter}")
     priority: 20
     conda:
         "../../envs/nnunet.yaml"
@@ -58,13 +58,13 @@ rule train_segmenter:
         gpu=option("segmenters", "{segmenter}", "training", "gpus"),
     params:
         segmenter=option("segmenters", "{segmenter}"),
-        groups=segmenter_groups,
+        groups=lambda w: task(w).task.segmenters[w.segmenter].label_groups(),
         spacing_mm=option("spacing_mm"),
-        work=f"{F}unfinished/segmenters/{{segmenter}}",
+        work=F.unfinished("segmenters", "{segmenter}"),
         device=RUNTIME["device"],
-        precision=lambda wildcards: precision(TASKS[wildcards.task]["segmenters"][wildcards.segmenter]["training"]),
+        precision=lambda w: task(w).precision("segmenters", w.segmenter),
         seed=SEED,
-        code=code_digest("training", "segmenters.training"),
+        code=code("train_segmenter", lambda w: ["afpbench.training.trainers.nnUNetTrainerStudy"]),
     message:
         "{wildcards.task}: {wildcards.fold}training segmenter {wildcards.segmenter}"
     script:
@@ -78,11 +78,11 @@ rule stand_in_weights:
         plans=rules.train_segmenter.output.plans,
         dataset=rules.train_segmenter.output.dataset,
     output:
-        directory(f"{F}models/totalsegmentator/{{segmenter}}"),
+        directory(F.totalsegmentator("{segmenter}")),
     log:
-        f"{LOGS}/{{fold}}stand_in_weights/{{segmenter}}.log",
+        T.log("{fold}stand_in_weights/{segmenter}"),
     benchmark:
-        f"{BENCHMARKS}/{{fold}}stand_in_weights/{{segmenter}}.tsv"
+        T.benchmark("{fold}stand_in_weights/{segmenter}")
     conda:
         "../../envs/nnunet.yaml"
     threads: 1
@@ -90,9 +90,9 @@ rule stand_in_weights:
         mem_mb=4000,
         runtime=10,
     params:
-        groups=segmenter_groups,
+        groups=lambda w: task(w).task.segmenters[w.segmenter].label_groups(),
         task=option("segmenters", "{segmenter}", "task"),
-        code=code_digest("segmenters.stand_in"),
+        code=code("stand_in_weights"),
     message:
         "{wildcards.task}: {wildcards.fold}TotalSegmentator stand-in weights {wildcards.segmenter}"
     script:

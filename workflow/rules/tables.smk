@@ -4,16 +4,16 @@
 rule table:
     """One table as CSV, Markdown, LaTeX and HTML, of scores or of costs."""
     input:
-        unpack(table_inputs),
+        unpack(lambda w: task(w).results.table_inputs(w.table)),
     output:
-        csv=f"{R}/tables/{{table}}.csv",
-        md=report(f"{R}/tables/{{table}}.md", category="{task}", caption="../report/table.rst"),
-        tex=f"{R}/tables/{{table}}.tex",
-        html=report(f"{R}/tables/{{table}}.html", category="{task}", caption="../report/table.rst"),
+        csv=T.table("{table}", "csv"),
+        md=report(T.table("{table}", "md"), category="{task}", caption="../report/table.rst"),
+        tex=T.table("{table}", "tex"),
+        html=report(T.table("{table}", "html"), category="{task}", caption="../report/table.rst"),
     log:
-        f"{LOGS}/tables/{{table}}.log",
+        T.log("tables/{table}"),
     benchmark:
-        f"{BENCHMARKS}/tables/{{table}}.tsv"
+        T.benchmark("tables/{table}")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -22,8 +22,9 @@ rule table:
         runtime=10,
     params:
         spec=option("tables", "{table}"),
-        task=lambda wildcards: table_context(wildcards.task),
-        code=code_digest("tables"),
+        task=lambda w: task(w).results.table_context,
+        shown=lambda w: task(w).results.shown_metrics,
+        code=code("table", lambda w: task(w).task.tables[w.table].code()),
     message:
         "{wildcards.task}: {wildcards.table}"
     script:

@@ -4,23 +4,20 @@
 rule train_variant:
     """Train one variant; a killed training goes on from its last checkpoint."""
     input:
-        training_set=lambda wildcards: (
-            f"{RESULTS}/{wildcards.task}/{wildcards.fold}training_sets/"
-            f"{TASKS[wildcards.task]['variants'][wildcards.variant]['generator']}"
-        ),
+        training_set=lambda w: task(w).models.training_set(w.fold, w.variant),
         normalization=rules.normalization.output,
-        networks=network_inputs,
-        start=start_checkpoint,
+        networks=lambda w: task(w).models.network_inputs(w.fold, w.variant),
+        start=lambda w: task(w).models.start(w.fold, w.variant),
     output:
-        plans=f"{F}models/variants/{{variant}}/plans.json",
-        dataset=f"{F}models/variants/{{variant}}/dataset.json",
-        checkpoint=f"{F}models/variants/{{variant}}/fold_0/checkpoint_final.pth",
-        curves=f"{F}models/variants/{{variant}}/curves.csv",
-        cost=f"{F}models/variants/{{variant}}/cost.json",
+        plans=F.variant("{variant}").plans,
+        dataset=F.variant("{variant}").dataset,
+        checkpoint=F.variant("{variant}").checkpoint,
+        curves=F.variant("{variant}").curves,
+        cost=F.variant("{variant}").cost,
     log:
-        f"{LOGS}/{{fold}}train/{{variant}}.log",
+        T.log("{fold}train/{variant}"),
     benchmark:
-        f"{BENCHMARKS}/{{fold}}train/{{variant}}.tsv"
+        T.benchmark("{fold}train/{variant}")
     priority: 10
     conda:
         "../../envs/nnunet.yaml"
@@ -30,16 +27,18 @@ rule train_variant:
         runtime=5760,
         gpu=option("variants", "{variant}", "training", "gpus"),
     params:
-        variant=variant_training,
-        networks=feature_networks,
-        label_values=named_label_values,
-        work=f"{F}unfinished/variants/{{variant}}",
+        variant=lambda w: task(w).models.training(w.variant),
+        networks=lambda w: task(w).models.features(w.fold, w.variant),
+        label_values=lambda w: task(w).models.label_values(w.variant),
+        work=F.unfinished("variants", "{variant}"),
         device=RUNTIME["device"],
-        precision=lambda wildcards: precision(TASKS[wildcards.task]["variants"][wildcards.variant]["training"]),
+        precision=lambda w: task(w).precision("variants", w.variant),
         seed=SEED,
-        code=code_digest("training", "features", "volumes.normalization", "base.hardware"),
-        loss_code=loss_code,
-        generator_code=generator_code,
+        code=code(
+            "train_variant",
+            more=lambda w: task(w).models.variant_code(w.variant),
+            without=lambda w: task(w).models.idle_code(w.variant),
+        ),
     message:
         "{wildcards.task}: {wildcards.fold}training {wildcards.variant}"
     script:

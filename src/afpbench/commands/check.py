@@ -8,6 +8,7 @@ from ..data.inspection import find_duplicates, inspect_source
 from ..data.inspection_report import to_text, write_report
 from ..study import load as config
 from ..study.kinds.sources import open_source
+from ..study.paths import StudyPaths
 
 DESCRIPTION = """\
 Opens every case of a study's sources once and prints a table: size, spacing, axes, range of HU, overlap of MR and CT,
@@ -36,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
         raise config.StudyError([config.config_schema.not_among("--task", unknown.pop(), study["tasks"])])
     good = True
     for name in wanted:
-        data, folder = study["tasks"][name]["data"], (options.out or options.root / study["results"]) / name / "check"
+        data = study["tasks"][name]["data"]
+        paths = StudyPaths(str(options.out or options.root / study["results"])).task(name)
         source = open_source(data, options.root)
         if source.makes_cases:
             print(f"{name}: {source.title}: nothing to check")
@@ -45,8 +47,8 @@ def run(options: argparse.Namespace) -> int:
         found = inspect_source(data, cases, options.root, options.jobs)
         inspections = list(progress(found, len(cases), f"{name}: case"))
         find_duplicates(inspections)
-        write_report(name, inspections, folder)
+        write_report(name, inspections, Path(paths.check_folder))
         print(to_text(name, inspections))
-        print(f"pictures: {folder / 'index.html'}")
+        print(f"pictures: {paths.check_page}")
         good &= all(item.status == "ok" for item in inspections)
     return 0 if good else 1

@@ -7,6 +7,7 @@ from ..base.errors import ConfigError
 from ..base.log import progress
 from ..inference.export import export_case
 from ..study import load as config
+from ..study.paths import StudyPaths
 
 DESCRIPTION = """\
 Writes the synthetic CTs of one row of a finished study onto the grids of the original MRs, with their spacing,
@@ -30,7 +31,8 @@ def run(options: argparse.Namespace) -> int:
     study = config.load_study(config.read_study(options.config), options.root)
     if options.task not in study["tasks"]:
         raise ConfigError(config.config_schema.not_among("--task", options.task, study["tasks"]))
-    folder = options.root / study["results"] / options.task / "synthetic" / options.row
+    paths = StudyPaths(str(options.root / study["results"])).task(options.task)
+    folder = Path(paths.synthetic(options.row).folder)
     files = sorted(folder.glob("*.nii.gz"))
     if not files:
         raise ConfigError(

@@ -66,6 +66,20 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
         cli_export.add_arguments(export)
         export.set_defaults(run=cli_export.run)
 
+    status = commands.add_parser("status", help="say what of a study is finished, missing or stale, and why")
+    if command == "status":
+        from . import status as cli_status
+
+        cli_status.declare(status)
+        status.set_defaults(run=cli_status.run)
+
+    repair = commands.add_parser("repair", help="let the next run make what was deleted from a study")
+    if command == "repair":
+        from . import repair as cli_repair
+
+        cli_repair.declare(repair)
+        repair.set_defaults(run=cli_repair.run)
+
     metrics = commands.add_parser("metrics", help="compare synthetic CTs with real ones")
     if command == "metrics":  # its module loads NumPy, which the other commands do without
         from . import metrics as cli_metrics

@@ -12,6 +12,7 @@ from ..base.errors import DataError
 from ..base.log import logger
 from ..data.failures import policy
 from ..metrics.longtable import is_failed
+from ..study.paths import TaskPaths
 from ..study.rows import PICKS
 from ..volumes import io
 from . import style
@@ -95,17 +96,17 @@ def value_of(long: pd.DataFrame, row: str, case: str, metric: str, structure: st
 
 def read_prepared(root: Path, case: str, name: str) -> io.Volume:
     """An image of a case's prepared folder: `mr`, `ct` or `mask`."""
-    return io.read(Path(root) / "cases" / case / "prepared" / f"{name}.nii.gz", f"case {case}: {name}")
+    return io.read(TaskPaths(str(root)).prepared_image(case, name), f"case {case}: {name}")
 
 
 def read_synthetic(root: Path, row: str, case: str) -> io.Volume:
     """A row's synthetic CT of a case, in HU."""
-    return io.read(Path(root) / "synthetic" / row / f"{case}.nii.gz", f"case {case}, row {row}: synthetic CT")
+    return io.read(TaskPaths(str(root)).synthetic(row).image(case), f"case {case}, row {row}: synthetic CT")
 
 
 def structure_mask(context: Context, structure: str, image: str, case: str) -> np.ndarray:
     """Where (z, y, x) a structure lies in an image: `ct` for the real CT, or a row."""
     spec = context.structures[structure]
-    path = Path(context.root) / "segmentations" / spec["segmenter"] / image / f"{case}.nii.gz"
+    path = TaskPaths(str(context.root)).segmentations(spec["segmenter"], image).image(case)
     labels = io.read(path, f"case {case}: segmentation of {image} by {spec['segmenter']}").array
     return np.isin(labels, list(spec["labels"]))

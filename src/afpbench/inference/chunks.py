@@ -6,6 +6,7 @@ from pathlib import Path
 from ..base.atomic import read_json, write_json
 from ..base.log import logger, progress
 from ..data.failures import failure_of, policy
+from ..study.paths import Images
 
 Make = Callable[[str, Path, Path], dict]
 
@@ -18,8 +19,9 @@ def run_chunk(prepared: dict[str, Path], record: Path, make: Make) -> None:
     recorded with its reason; otherwise its error stops the job.
     """
     entries = []
+    images = Images.of_record(record)
     for case, folder in progress(prepared.items(), len(prepared), "case"):
-        out = record.parents[1] / f"{case}.nii.gz"
+        out = Path(images.image(case))
         before = failure_of(folder)
         if before is not None:
             entries.append({"case": case, "status": f"failed: {before['stage']}: {before['error']}"})
@@ -32,6 +34,16 @@ def run_chunk(prepared: dict[str, Path], record: Path, make: Make) -> None:
             logger.exception("case %s failed and is excluded", case)
             entries.append({"case": case, "status": f"failed: {error}"})
     write_json(record, {"cases": entries})
+
+
+def lost_images(record: Path) -> list[str]:
+    """The images that a record tells of and that are not there (any more)."""
+    images, found = Images.of_record(record), []
+    for entry in read_json(record)["cases"]:
+        if entry["status"] == "ok":
+            found += [images.image(entry["case"])]
+            found += [images.uncalibrated(entry["case"])] if "calibration" in entry else []
+    return [path for path in found if not Path(path).is_file()]
 
 
 def failures(records: Iterable[str | Path]) -> dict[str, str]:

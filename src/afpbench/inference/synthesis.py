@@ -10,6 +10,7 @@ from torch.nn.utils import parametrize
 from ..base import hardware
 from ..base.atomic import read_json
 from ..base.errors import DataError
+from ..study.paths import Images
 from ..volumes import io, normalization
 from .volume import predict_volume
 
@@ -67,7 +68,7 @@ def synthesize_case(
         )
     line = {}
     if calibration is not None:
-        io.write(mr.with_array(io.save_hu(values)), out.parent / "uncalibrated" / out.name, like=source)
+        io.write(mr.with_array(io.save_hu(values)), Path(Images(str(out.parent)).uncalibrated(case)), like=source)
         line = {"calibration": {key: calibration[key] for key in ("slope", "offset_hu")}}
         values = calibration["slope"] * values + calibration["offset_hu"]
     io.write(mr.with_array(io.save_hu(values)), out, like=source)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..base.atomic import write_text
 from ..data.failures import failure_of
+from ..study.paths import TaskPaths
 from ..volumes import io
 from .surface import structure_metrics
 
@@ -27,15 +28,14 @@ def write_accuracy(
     root: the task's folder. structures: name -> {segmenter, labels, tolerance_mm}. truth: name -> values in the cases'
     labels. Columns: task, case, segmenter, structure, metric, value, status; inside the region of evaluation.
     """
-    lines = []
+    lines, paths = [], TaskPaths(str(root))
     for case in cases:
-        folder = root / "cases" / case / "prepared"
-        if failure_of(folder) is not None:
+        if failure_of(Path(paths.prepared(case))) is not None:
             continue
-        mask = io.read(folder / "mask.nii.gz", f"case {case}: mask").array > 0
-        labels = io.read(folder / "labels.nii.gz", f"case {case}: labels")
+        mask = io.read(paths.prepared_image(case, "mask"), f"case {case}: mask").array > 0
+        labels = io.read(paths.prepared_image(case, "labels"), f"case {case}: labels")
         for name, spec in structures.items():
-            path = root / "segmentations" / spec["segmenter"] / "ct" / f"{case}.nii.gz"
+            path = paths.segmentations(spec["segmenter"], "ct").image(case)
             found = io.read(path, f"case {case}: segmentation").array
             values = structure_metrics(
                 np.isin(labels.array, truth[name]) & mask,

@@ -15,6 +15,7 @@ from ..base.errors import DataError
 from ..base.log import logger, progress, tools
 from ..study.kinds.metric import REGIONS
 from ..study.metrics import family_metrics
+from ..study.paths import TaskPaths
 from ..volumes import io
 from . import own
 from .image import CLIP_HU, error_metrics, image_metrics, structure_error_hu
@@ -140,7 +141,7 @@ def failed_cases(root: str | Path, cases: Sequence[str]) -> dict[str, str]:
     """case -> reason, of the cases whose prepared folder holds failed.json instead of images."""
     reasons = {}
     for case in cases:
-        path = Path(root) / "cases" / case / "prepared" / "failed.json"
+        path = Path(TaskPaths(str(root)).prepared(case)) / "failed.json"
         if path.is_file():
             record = json.loads(path.read_text(encoding="utf-8"))
             reasons[case] = f"{record.get('stage', 'unknown stage')}: {record.get('error', 'no reason was recorded')}"
@@ -170,25 +171,24 @@ def _evaluate_case(
 ) -> list[dict]:
     if case in reasons:
         return _failed_lines(task, row, case, structures, metrics, failed_status(reasons[case]))
-    prepared = root / "cases" / case / "prepared"
-    what = f"case {case}, row {row}"
+    paths, what = TaskPaths(str(root)), f"case {case}, row {row}"
     segmentations = {}
     for name in dict.fromkeys(structure.segmenter for structure in structures):
-        folder = root / "segmentations" / name
+        real, synthetic = (paths.segmentations(name, image).image(case) for image in ("ct", row))
         segmentations[name] = (
-            io.read(folder / "ct" / f"{case}.nii.gz", f"{what}: segmentation of the real CT by {name}"),
-            io.read(folder / row / f"{case}.nii.gz", f"{what}: segmentation of the synthetic CT by {name}"),
+            io.read(real, f"{what}: segmentation of the real CT by {name}"),
+            io.read(synthetic, f"{what}: segmentation of the synthetic CT by {name}"),
         )
     pair = Pair(
         case,
-        io.read(prepared / "ct.nii.gz", f"{what}: real CT"),
-        io.read(root / "synthetic" / row / f"{case}.nii.gz", f"{what}: synthetic CT"),
-        io.read(prepared / "mask.nii.gz", f"{what}: mask"),
+        io.read(paths.prepared_image(case, "ct"), f"{what}: real CT"),
+        io.read(paths.synthetic(row).image(case), f"{what}: synthetic CT"),
+        io.read(paths.prepared_image(case, "mask"), f"{what}: mask"),
         segmentations,
     )
     lines = evaluate_pair(pair, task, row, structures, inside_mask, clip_hu, metrics)
     if case in calibrations:
-        path = root / "synthetic" / row / "uncalibrated" / f"{case}.nii.gz"
+        path = paths.synthetic(row).uncalibrated(case)
         before = replace(pair, synthetic=io.read(path, f"{what}: synthetic CT before calibration"), segmentations={})
         lines += calibration_lines(before, task, row, calibrations[case], clip_hu)
     return lines

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
-TRAINERS = Path(__file__).parents[1] / "training" / "trainers"
+from ..base.package import PACKAGE
+
+TRAINERS = PACKAGE / "training" / "trainers"
 
 
 def use_nnunet(

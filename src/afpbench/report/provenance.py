@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..base.atomic import read_json
+from ..base.package import PROJECT
+from ..study.paths import TaskPaths
 
-PROJECT = Path(__file__).parents[3]
 PACKAGES = (
     "snakemake", "torch", "nnunetv2", "TotalSegmentator", "itk-elastix", "SimpleITK", "surface-distance",
     "scikit-image", "scipy", "numpy", "pandas", "matplotlib",
@@ -57,7 +58,7 @@ def input_checksums(root: str | Path, cases: Iterable[str]) -> list[tuple[str, s
     """(case, sha256 of the MR, sha256 of the CT), as recorded when each case was prepared; a dash where it failed."""
     lines = []
     for case in cases:
-        path = Path(root) / "cases" / case / "prepared" / "case.json"
+        path = Path(TaskPaths(str(root)).prepared(case)) / "case.json"
         record = read_json(path) if path.is_file() else {}
         lines.append((case, record.get("mr_sha256", "–"), record.get("ct_sha256", "–")))
     return lines

@@ -16,6 +16,7 @@ from ..metrics.statistics import read_statistics
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS, TABLES
 from ..study.kinds.sources import open_source
+from ..study.paths import FoldPaths, TaskPaths
 from ..study.splits import fold_folders, with_fold
 
 PARTS = ("train", "validation", "test", "unused")
@@ -41,10 +42,10 @@ class Task:
 
     def __init__(self, name: str, root: Path, spec: Mapping, context: Mapping, figures: Sequence[tuple[Path, str]]):
         self.name, self.root, self.spec, self.context, self.figures = name, Path(root), spec, context, figures
-        self.long = read_long(self.root / "metrics" / "metrics.csv")
-        self.statistics = read_statistics(self.root / "statistics" / "statistics.csv")
         self.folds = fold_folders(spec["splits"])
-        self.splits = [read_json(self.root / fold / "splits" / "splits.json") for fold in self.folds]
+        self.paths = TaskPaths(str(root), tuple(self.folds))
+        self.long, self.statistics = read_long(self.paths.metrics), read_statistics(self.paths.statistics)
+        self.splits = [read_json(self.paths.fold(fold).splits) for fold in self.folds]
         self.labels = context["labels"]
 
     def label(self, row: str) -> str:
@@ -64,10 +65,10 @@ class Task:
     def costs(self) -> list[tuple[str, dict]]:
         """(name for people, cost record) of every network that was trained."""
         found = []
-        for kind, folder in (("variants", "variants"), ("segmenters", "segmenters")):
+        for kind, model in (("variants", FoldPaths.variant), ("segmenters", FoldPaths.segmenter)):
             for name, spec in self.spec[kind].items():
                 for fold in self.folds:
-                    path = self.root / fold / "models" / folder / name / "cost.json"
+                    path = Path(model(self.paths.fold(fold), name).cost)
                     if path.is_file():
                         found.append((with_fold(spec["label"], fold), read_json(path)))
         return found
@@ -161,7 +162,7 @@ def _tables(task: Task) -> str:
     parts = []
     for name in task.spec["tables"]:
         parts += [html.heading(_title(name)), _fragment(task, name)]
-        if (task.root / "tables" / f"{name}_published.html").is_file():
+        if Path(task.paths.table(f"{name}_published", "html")).is_file():
             parts.append(
                 html.folded(f"{_title(name)}: the paper's numbers beside ours", _fragment(task, f"{name}_published"))
             )
@@ -175,7 +176,7 @@ def _title(name: str) -> str:
 
 
 def _fragment(task: Task, stem: str) -> str:
-    return html.table_fragment((task.root / "tables" / f"{stem}.html").read_text(encoding="utf-8"))
+    return html.table_fragment(Path(task.paths.table(stem, "html")).read_text(encoding="utf-8"))
 
 
 def _figures(task: Task) -> str:
@@ -225,7 +226,7 @@ def _verdict(task: Task, row: str, metric: str, place: str) -> html.Cell:
 
 
 def _segmenters(task: Task) -> str:
-    path = task.root / "segmenters" / "accuracy.csv"
+    path = Path(task.paths.accuracy)
     if not path.is_file():
         return ""
     table = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
@@ -256,7 +257,7 @@ REGISTRATION = {
 
 
 def _registration(task: Task) -> str:
-    cases = pd.read_csv(task.root / "registration" / "registration.csv")
+    cases = pd.read_csv(task.paths.registration)
     lines = [
         (name, *(f"{value:.3g}" for value in (cases[key].mean(), cases[key].min(), cases[key].max())),
          cases[key].count())
@@ -272,7 +273,7 @@ def _checkerboards(task: Task) -> list[str]:
     parts = []
     for case in picks:
         for words in ("before", "after"):
-            path = task.root / "cases" / case / "registered" / f"checkerboard_{words}.png"
+            path = Path(task.paths.registered(case)) / f"checkerboard_{words}.png"
             if path.is_file():
                 caption = f"{case}, {words} registration: tiles of the MR and of the CT take turns."
                 parts.append(html.picture(path, caption, scale=1.0))

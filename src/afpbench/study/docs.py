@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 from ..base.atomic import write_text
+from ..base.package import PROJECT
 from . import schema as config_schema
 
-README = Path(__file__).parents[3] / "config" / "README.md"
+README = PROJECT / "config" / "README.md"
 INTRODUCTION = """# The study file
 
 <!-- Made by `python -m afpbench.study.docs` from src/afpbench/study/schema.yaml and study/kinds/. -->

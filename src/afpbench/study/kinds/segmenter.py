@@ -113,11 +113,6 @@ class Segmenter(Kind):
         return ()
 
 
-def in_fold(fold_folder: str, folder: str, name: str) -> str:
-    """Where a trained network of a fold lies. fold_folder: with or without a slash at its end."""
-    return f"{fold_folder.rstrip('/')}/{folder}/{name}"
-
-
 def expand_paths(options: dict[str, Any], keys: Iterable[str]) -> None:
     """`~` in the options that name files, in place."""
     for key in keys:

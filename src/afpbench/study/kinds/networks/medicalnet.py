@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from ...paths import FoldPaths
 from ...schema import nearest
 from ..files import relative_hint
 from ..layers import unknown_layers
 from ..network import DOWNLOAD, Network, download_path
-from ..segmenter import expand_paths, in_fold
+from ..segmenter import expand_paths
 from ..training import PATCH_SIZE, STAND_IN, training_option
 
 LAYER_GROUPS = ("all",)
@@ -69,7 +70,7 @@ class MedicalNet(Network):
 
     def inputs(self, fold_folder: str) -> list[str]:
         if self.trained_here:
-            return [f"{in_fold(fold_folder, 'models/networks', self.entry)}/resnet.pth"]
+            return [FoldPaths.of(fold_folder).network(self.entry).weights]
         return [download_path(self.download) if self.download else self.options["weights"]]
 
     def features(self, fold_folder: str) -> dict[str, Any]:

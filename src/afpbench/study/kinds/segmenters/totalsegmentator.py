@@ -7,10 +7,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ...paths import FoldPaths
 from ...schema import not_among
 from ..files import no_folder
 from ..layers import unknown_unet_layers
-from ..segmenter import Segment, Segmenter, expand_paths, in_fold
+from ..segmenter import Segment, Segmenter, expand_paths
 from ..training import PATCH_SIZE, STAND_IN, inherit_training, planner_option, training_option
 from .trained import class_problems, classes_option
 
@@ -111,7 +112,7 @@ class TotalSegmentator(Segmenter):
 
     def model_folder(self, fold_folder: str) -> str:
         if self.trained_here:
-            return in_fold(fold_folder, "models/totalsegmentator", self.entry)
+            return FoldPaths.of(fold_folder).totalsegmentator(self.entry)
         return str(self.options["weights"])
 
     def features(self, fold_folder: str) -> dict[str, Any] | None:

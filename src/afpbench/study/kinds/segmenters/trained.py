@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ...paths import FoldPaths
 from ...schema import not_among
 from ..layers import unknown_unet_layers
-from ..segmenter import Segment, Segmenter, in_fold
+from ..segmenter import Segment, Segmenter
 from ..training import PATCH_SIZE, inherit_training, planner_option, training_option
 
 
@@ -68,10 +69,10 @@ class TrainedSegmenter(Segmenter):
         return {name: value for value, name in enumerate(self.options["classes"], start=1)}
 
     def model_folder(self, fold_folder: str) -> str:
-        return in_fold(fold_folder, "models/segmenters", self.entry)
+        return FoldPaths.of(fold_folder).segmenter(self.entry).folder
 
     def inputs(self, fold_folder: str) -> list[str]:
-        return [f"{self.model_folder(fold_folder)}/fold_0/checkpoint_final.pth"]
+        return [FoldPaths.of(fold_folder).segmenter(self.entry).checkpoint]
 
     def features(self, fold_folder: str) -> dict[str, Any]:
         return {"kind": "nnunet", "folder": self.model_folder(fold_folder)}

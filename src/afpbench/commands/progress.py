@@ -1,0 +1,107 @@
+"""How far a study is: what Snakemake's dry run says of each file, and images that were deleted beside their records."""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base.errors import ConfigError
+from ..base.package import PROJECT
+from ..inference.chunks import lost_images
+from ..study import load as config
+from ..study.plan import StudyPlan
+
+COLUMNS = ["output_file", "date", "rule", "log-file(s)", "status", "plan"]  # of `snakemake --summary`
+DEFAULT = PROJECT / "config" / "config.yaml"  # what the Snakefile reads where no study is named
+STATES = {
+    "finished": "there, and made by what the study says now",
+    "missing": "not there, and to be made by the next run",
+    "stale": "there, and to be made again by the next run",
+    "deleted": "not there, but nothing that is to be made needs it",
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file or folder that a rule makes. status: Snakemake's words. pending: whether the next run makes it."""
+
+    path: str
+    rule: str
+    status: str
+    pending: bool
+
+    @property
+    def state(self) -> str:
+        """One of STATES."""
+        if self.status == "missing":
+            return "missing" if self.pending else "deleted"
+        return "stale" if self.pending else "finished"
+
+    @property
+    def why(self) -> str:
+        """Why it is made, in words."""
+        return "what it is made of is made again" if self.pending and self.status == "ok" else self.status
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that `afpbench status` and `afpbench repair` share."""
+    parser.add_argument(
+        "study", nargs="?", type=Path, metavar="STUDY.yaml", help="the study file (default: config/config.yaml)"
+    )
+    parser.add_argument("--preset", help="the entry of `presets` that the run used, with --config preset=...")
+    parser.add_argument(
+        "--root", type=Path, default=Path(), help="folder where Snakemake runs (default: the current one)"
+    )
+
+
+def read_plan(options: argparse.Namespace) -> StudyPlan:
+    """The plan of the study that the arguments name."""
+    study: Mapping[str, Any] = config.read_study(options.study or DEFAULT)
+    chosen = {} if options.preset is None else {"preset": options.preset}
+    return StudyPlan(config.load_study({**study, **chosen}, options.root), options.root)
+
+
+def snakemake(options: argparse.Namespace, *targets: str) -> str:
+    """The command that runs the study, for people."""
+    words = ["snakemake", "--cores", "all", *_arguments(options), *(["--", *targets] if targets else [])]
+    return shlex.join(words)
+
+
+def read_outputs(options: argparse.Namespace) -> list[Output]:
+    """Every file of the study, as Snakemake sees it. Nothing is run. Raises ConfigError where Snakemake fails."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--cores", "1"]
+    command += ["--nolock", *_arguments(options), "--summary"]
+    result = subprocess.run(command, cwd=options.root, env=dict(os.environ), capture_output=True, text=True)
+    if result.returncode != 0:
+        raise ConfigError(
+            "Snakemake cannot say how far the study is",
+            found=result.stderr.strip()[-2000:],
+            hint=f"run `{snakemake(options)} -n` in {options.root.resolve()} to see all of it",
+        )
+    return parse(result.stdout)
+
+
+def parse(text: str) -> list[Output]:
+    """The lines of `snakemake --summary`. Raises ConfigError for another table than is expected."""
+    lines = [line.split("\t") for line in text.splitlines() if "\t" in line]
+    if not lines or lines[0] != COLUMNS:
+        found = "\t".join(lines[0]) if lines else "no table"
+        raise ConfigError("`snakemake --summary` printed something else", found=found, expected="\t".join(COLUMNS))
+    return [Output(path, rule, status, plan == "update pending") for path, _, rule, _, status, plan in lines[1:]]
+
+
+def read_lost(plan: StudyPlan) -> dict[str, list[str]]:
+    """Record -> the images that it tells of and that are not there, with paths from the plan's root."""
+    records = [record for task in plan.tasks.values() for record in task.image_records]
+    found = {record: lost_images(plan.root / record) for record in records if (plan.root / record).is_file()}
+    return {record: images for record, images in found.items() if images}
+
+
+def _arguments(options: argparse.Namespace) -> list[str]:
+    study = [] if options.study is None else ["--configfile", str(options.study)]
+    return study + ([] if options.preset is None else ["--config", f"preset={options.preset}"])

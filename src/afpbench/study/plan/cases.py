@@ -1,0 +1,106 @@
+"""The cases of a task: which train, validate and test in each fold, and the chunks that jobs take them in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...registration.options import external_files
+from ..paths import TaskPaths
+from ..splits import make_folds
+from ..task import Task
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Cases that one job serves, so that it loads its network once. prepared: their folders."""
+
+    fold: str
+    cases: list[str]
+    prepared: list[str]
+
+
+class CasePlan:
+    """The cases of one task."""
+
+    def __init__(self, task: Task, paths: TaskPaths):
+        self.task = task
+        self.paths = paths
+
+    @cached_property
+    def splits(self) -> dict[str, dict[str, Any]]:
+        """The wildcard `fold` -> seed, and ids of `train`, `validation`, `test` and `unused`."""
+        splits = make_folds(self.task.source.cases(), self.task.options["splits"], self.task.seed, self.task.name)
+        return dict(zip(self.paths.folds, splits, strict=True))
+
+    @cached_property
+    def test(self) -> list[str]:
+        """The test cases of all folds, by id."""
+        return sorted(case for split in self.splits.values() for case in split["test"])
+
+    @cached_property
+    def used(self) -> list[str]:
+        """The cases that some part of some split uses, in the source's order. Others are left alone."""
+        unused = set.intersection(*(set(split["unused"]) for split in self.splits.values()))
+        return [case for case in self.task.source.cases() if case not in unused]
+
+    def of_fold(self, fold: str, *parts: str) -> list[str]:
+        """The cases in the given parts of a fold's split, part by part."""
+        return [case for part in parts for case in self.splits[fold][part]]
+
+    def prepared(self, cases: Iterable[str]) -> list[str]:
+        """The prepared folders of cases."""
+        return [self.paths.prepared(case) for case in cases]
+
+    def prepared_of(self, fold: str, *parts: str) -> list[str]:
+        """The prepared folders of the cases in the given parts of a fold's split."""
+        return self.prepared(self.of_fold(fold, *parts))
+
+    @cached_property
+    def prepared_test(self) -> list[str]:
+        """The prepared folders of all test cases."""
+        return self.prepared(self.test)
+
+    # --- chunks
+
+    @cached_property
+    def chunks(self) -> list[Chunk]:
+        """The test cases, in chunks of `inference.cases_per_job`; no chunk holds cases of two folds."""
+        return [chunk for fold in self.splits for chunk in self._chunks(fold, self.of_fold(fold, "test"))]
+
+    def chunk(self, number: str | int) -> Chunk:
+        """One of `chunks`, by the wildcard."""
+        return self.chunks[int(number)]
+
+    def taught(self, fold: str) -> list[Chunk]:
+        """The training and validation cases of a fold in chunks: what a teacher labels."""
+        return self._chunks(fold, self.of_fold(fold, "train", "validation"))
+
+    def _chunks(self, fold: str, cases: Sequence[str]) -> list[Chunk]:
+        size = self.task.options["inference"]["cases_per_job"]
+        parts = [list(cases[start : start + size]) for start in range(0, len(cases), size)]
+        return [Chunk(fold, part, self.prepared(part)) for part in parts]
+
+    # --- files outside the results
+
+    def files(self, case: str) -> list[str]:
+        """The files that a case is made of, so that a mended one is imported again; its folder where it is downloaded.
+
+        A file that is missing is the import's to complain about.
+        """
+        return [str(path) for path in self.task.source.input_files(case)]
+
+    @property
+    def all_files(self) -> list[str]:
+        """The files of all cases that are used."""
+        return [file for case in self.used for file in self.files(case)]
+
+    def registration_files(self, case: str) -> list[str]:
+        """The files that a user's own registration of a case is read from, and the user's parameter files.
+
+        One that is missing is the registration's to complain about, with the case's name.
+        """
+        options = self.task.options["registration"]
+        files = [path for paths in external_files(options, case).values() for path in paths]
+        return [path for path in [*files, *options["parameter_files"]] if Path(path).is_file()]

@@ -1,0 +1,116 @@
+"""The networks of a task: segmenters, feature networks and variants, their files, and the code that defines them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..kinds.registry import NETWORKS
+from ..label_names import label_values, used_names
+from ..paths import TaskPaths
+from ..splits import with_fold
+from ..task import Task
+from .cases import CasePlan
+
+TRAINERS = "afpbench.training.trainers"  # nnU-Net finds them by name
+WHOLE_CASES = "afpbench.training.whole_cases"
+
+
+class ModelPlan:
+    """The networks of one task. In every method `fold` is the wildcard: `folds/0/`, or "" without folds."""
+
+    def __init__(self, task: Task, paths: TaskPaths, cases: CasePlan):
+        self.task = task
+        self.paths = paths
+        self.cases = cases
+
+    # --- segmenters
+
+    def segmenter_model(self, fold: str, name: str) -> str:
+        """The folder of a segmenter's weights."""
+        return self.task.segmenters[name].model_folder(self.paths.fold(fold).folder)
+
+    def segmenter_inputs(self, fold: str, name: str) -> list[str]:
+        """The files or folders that stand for a segmenter's weights in a rule's input."""
+        return self.task.segmenters[name].inputs(self.paths.fold(fold).folder)
+
+    def teacher_records(self, fold: str, name: str) -> list[str]:
+        """The records of the label maps that a segmenter learns from, where another segmenter makes them."""
+        teacher = self.task.segmenters[name].teacher
+        return self.paths.fold(fold).teacher_labels(teacher).records(len(self.cases.taught(fold))) if teacher else []
+
+    # --- feature networks
+
+    def network_inputs(self, fold: str, variant: str) -> list[str]:
+        """The weights of every network in a variant's loss."""
+        folder = self.paths.fold(fold).folder
+        return [path for name in self.task.loss_networks(variant) for path in self._network(name).inputs(folder)]
+
+    def features(self, fold: str, variant: str) -> dict[str, dict[str, Any]]:
+        """The networks whose features a variant's loss uses: name -> what afpbench.features.load takes."""
+        folder = self.paths.fold(fold).folder
+        return {name: self._network(name).features(folder) for name in self.task.loss_networks(variant)}
+
+    def _network(self, name: str) -> Any:
+        return self.task.feature_network(name)
+
+    # --- variants
+
+    def variant(self, name: str) -> Mapping[str, Any]:
+        """The entry of a variant in the study."""
+        entry: Mapping[str, Any] = self.task.options["variants"][name]
+        return entry
+
+    def training(self, name: str) -> dict[str, Any]:
+        """What defines the training of a variant: a new label or calibration retrains nothing."""
+        return {key: self.variant(name)[key] for key in ("generator", "loss", "training")}
+
+    def label_values(self, name: str) -> dict[str, list[int]]:
+        """The label values of the names that a variant's patch sampling and loss regions use."""
+        known = label_values(self.task)
+        return {label: known[label] for label in used_names(self.variant(name))}
+
+    def training_set(self, fold: str, name: str) -> str:
+        """The training set of a variant's generator."""
+        return self.paths.fold(fold).training_set(self.variant(name)["generator"])
+
+    def start(self, fold: str, name: str) -> list[str]:
+        """The checkpoint of the variant that this one starts from, if any."""
+        start = self.variant(name)["init_from"]
+        return [self.paths.fold(fold).variant(start).checkpoint] if start else []
+
+    def calibration(self, fold: str, name: str) -> list[str]:
+        """The HU calibration of a variant that has one."""
+        method = self.variant(name)["hu_calibration"]
+        return [self.paths.fold(fold).variant(name).calibration] if method != "none" else []
+
+    def trained(self, file: str) -> list[tuple[str, str]]:
+        """(name for people, path) of a file of every network that the workflow trains and shows, in every fold.
+
+        file: `cost` or `curves`. Variants come first, then segmenters.
+        """
+        found = []
+        for key, variant in self.task.options["variants"].items():
+            found += [(variant["label"], fold, self.paths.fold(fold).variant(key)) for fold in self.paths.folds]
+        for key, segmenter in self.task.segmenters.items():
+            if segmenter.trained_here:
+                label = segmenter.options["label"]
+                found += [(label, fold, self.paths.fold(fold).segmenter(key)) for fold in self.paths.folds]
+        return [(with_fold(label, fold), getattr(model, file)) for label, fold, model in found]
+
+    # --- code
+
+    def generator_code(self, variant: str) -> tuple[str, ...]:
+        """The modules of the network that a variant trains: a change of another kind retrains nothing."""
+        generator = self.task.generators[self.variant(variant)["generator"]]
+        return tuple(generator.code_of(generator.options))
+
+    def variant_code(self, variant: str) -> tuple[str, ...]:
+        """The modules that a variant's training consists of, beside its script: its trainer, losses and networks."""
+        losses = [module for loss in self.task.losses(variant) for module in loss.code()]
+        kinds = dict.fromkeys(spec["kind"] for spec in self.features("", variant).values())
+        networks = [module for kind in kinds for module in NETWORKS[kind].code()]
+        trainer = self.task.generators[self.variant(variant)["generator"]].trainer
+        return (f"{TRAINERS}.{trainer}", *losses, *networks, *self.generator_code(variant))
+
+    def idle_code(self, variant: str) -> tuple[str, ...]:
+        """The modules that the trainer imports and this variant's training does not use."""
+        return () if self.variant(variant)["training"]["validate_cases_every_epochs"] else (WHOLE_CASES,)

@@ -1,0 +1,201 @@
+"""What a task is evaluated by, and what is shown of it: rows, structures, records of images, tables, figures."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from ..kinds.registry import METRICS
+from ..metrics import extra_metrics, shown
+from ..paths import PLANES, TaskPaths
+from ..rows import CONTROL_LABELS
+from ..task import Task
+from .cases import CasePlan
+from .models import ModelPlan
+
+REAL = "ct"  # what the folder of segmentations of the real CT is called
+
+
+class ResultPlan:
+    """The results of one task."""
+
+    def __init__(self, task: Task, paths: TaskPaths, cases: CasePlan, models: ModelPlan):
+        self.task = task
+        self.paths = paths
+        self.cases = cases
+        self.models = models
+
+    # --- rows and structures
+
+    @cached_property
+    def rows(self) -> list[str]:
+        """The rows of the tables: variants, then controls."""
+        return [*self.task.options["variants"], *self.task.options["controls"]]
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """Row -> its name for people."""
+        return {name: variant["label"] for name, variant in self.task.options["variants"].items()} | CONTROL_LABELS
+
+    @cached_property
+    def structures(self) -> dict[str, dict[str, Any]]:
+        """The structures with label values instead of class names: what afpbench.metrics takes."""
+        return {name: self._structure(spec) for name, spec in self.task.options["structures"].items()}
+
+    def _structure(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        values = self.task.segmenters[spec["segmenter"]].class_values()
+        return {
+            "segmenter": spec["segmenter"],
+            "labels": [values[name] for name in spec["classes"]],
+            "tolerance_mm": spec["tolerance_mm"],
+            "tree": spec["tree"],
+        }
+
+    @cached_property
+    def truth(self) -> dict[str, list[int]]:
+        """Structure -> values in the cases' true label maps, of a source that has them."""
+        found = {}
+        for name, spec in self.task.options["structures"].items():
+            values = self.task.segmenters[spec["segmenter"]].true_labels()
+            found[name] = [value for member in spec["classes"] for value in values.get(member, [])]
+        return found
+
+    @property
+    def has_accuracy(self) -> bool:
+        """Whether the segmenters can be compared with true labels."""
+        return self.task.source.has_true_labels and bool(self.task.segmenters)
+
+    # --- records of images
+
+    def synthetic_records(self, *rows: str) -> list[str]:
+        """The records of rows' synthetic CTs."""
+        return [record for row in rows for record in self.paths.synthesis_records(row, len(self.cases.chunks))]
+
+    def segmentation_records(self, segmenters: Iterable[str], images: Sequence[str]) -> list[str]:
+        """The records of segmentations: of each image (a row, or `ct`) by each segmenter."""
+        pairs = [(segmenter, image) for segmenter in segmenters for image in images]
+        chunks = len(self.cases.chunks)
+        return [record for pair in pairs for record in self.paths.segmentations(*pair).records(chunks)]
+
+    def compared_records(self, row: str) -> list[str]:
+        """The records of the segmentations that a row's metrics compare: the real CT's and the row's own."""
+        return self.segmentation_records(self.segmenters_of(self.task.options["structures"]), [REAL, row])
+
+    def segmenters_of(self, structures: Iterable[str]) -> list[str]:
+        """The segmenters that find structures, each once."""
+        return list(dict.fromkeys(self.task.options["structures"][name]["segmenter"] for name in structures))
+
+    @property
+    def image_records(self) -> list[str]:
+        """The records of all images that a finished study shows: delete one, or its image, and it is made again."""
+        names = self.segmenters_of(self.task.options["structures"])
+        return self.synthetic_records(*self.rows) + self.segmentation_records(names, [REAL, *self.rows])
+
+    # --- tables
+
+    def table_inputs(self, name: str) -> dict[str, Any]:
+        """Name -> file or files that a table is made of."""
+        return dict(self.task.tables[name].inputs(self.paths, len(self.cases.chunks)))
+
+    @cached_property
+    def extra_metrics(self) -> list[str]:
+        """The metrics that are computed because a table names them."""
+        return extra_metrics(self.task)
+
+    def metrics_code(self) -> tuple[str, ...]:
+        """The modules of these metrics."""
+        return tuple(module for name in self.extra_metrics for module in METRICS[name].code())
+
+    @cached_property
+    def shown_metrics(self) -> dict[str, Any]:
+        """How the metrics of the tables are shown, and which way they are better."""
+        return shown(dict.fromkeys(column["metric"] for column in self.table_columns))
+
+    @cached_property
+    def table_columns(self) -> list[dict[str, str]]:
+        """Every metric of the tables once, with its structure or region."""
+        columns = [column for table in self.task.tables.values() for column in table.columns()]
+        places = [(column["metric"], column["structure"] or column["region"]) for column in columns]
+        return [{"metric": metric, "place": place} for metric, place in dict.fromkeys(places)]
+
+    @cached_property
+    def table_context(self) -> dict[str, Any]:
+        """What tables say of a task beyond a table's own spec."""
+        options = self.task.options
+        return {
+            "task": self.task.name,
+            "variants": list(options["variants"]),
+            "controls": options["controls"],
+            "reference": options["reference"],
+            "labels": self.labels,
+            "structures": {
+                name: {"label": spec["label"], "segmenter": spec["segmenter"]}
+                for name, spec in options["structures"].items()
+            },
+            "alpha": options["statistics"]["alpha"],
+            "losses": {name: variant["loss"] for name, variant in options["variants"].items()},
+        }
+
+    # --- figures
+
+    @cached_property
+    def figure_context(self) -> dict[str, Any]:
+        """What afpbench.figures.cases.Context takes."""
+        options = self.task.options
+        return {
+            "root": self.paths.folder,
+            "rows": options["figures"]["rows"],
+            "labels": self.labels,
+            "reference": options["reference"],
+            "structures": {
+                name: {**self.structures[name], "label": spec["label"]} for name, spec in options["structures"].items()
+            },
+        }
+
+    def figure_options(self, *keys: str) -> dict[str, Any]:
+        """The part of the figures' settings that one kind of figure reads."""
+        return {key: self.task.options["figures"][key] for key in keys}
+
+    @property
+    def figure_synthetic(self) -> list[str]:
+        """The records of the synthetic CTs that figures show."""
+        return self.synthetic_records(*self.task.options["figures"]["rows"])
+
+    @property
+    def zoom_segmentations(self) -> list[str]:
+        """The records of the zoom's structure in the real CT."""
+        structure = self.task.options["figures"]["zoom"]["structure"]
+        return self.segmentation_records(self.segmenters_of([structure]), [REAL])
+
+    @property
+    def figure_segmentations(self) -> list[str]:
+        """The records of the segmentations that figures show."""
+        figures = self.task.options["figures"]
+        return self.segmentation_records(self.segmenters_of(figures["structures"]), [REAL, *figures["rows"]])
+
+    def figures(self, ending: str) -> list[str]:
+        """The figures as files of one format."""
+        paths, picks = self.paths, self.task.options["figures"]["cases"]
+        files = [paths.slices(pick, plane, ending) for pick in picks for plane in PLANES]
+        files += [paths.surfaces(pick, ending) for pick in picks]
+        files += [paths.distributions(ending)] if self.table_columns else []
+        return [*files, paths.curves(ending)]
+
+    # --- all of it
+
+    @property
+    def all_files(self) -> list[str]:
+        """Everything that a finished task has."""
+        paths = self.paths
+        files = [paths.registration, paths.registration_page, paths.metrics, paths.statistics]
+        files += [] if self.task.source.makes_cases else [paths.check_page]
+        files += [paths.accuracy] if self.has_accuracy else []
+        files += self.image_records
+        return files + paths.tables(list(self.task.tables)) + self.figures("png") + self.figures("pdf")
+
+    @property
+    def report_records(self) -> list[str]:
+        """The files beside tables and figures that the report reads."""
+        paths = self.paths
+        files = [paths.metrics, paths.statistics, *(paths.fold(fold).splits for fold in paths.folds)]
+        files += [paths.registration, *(path for _, path in self.models.trained("cost"))]
+        return files + ([paths.accuracy] if self.has_accuracy else [])

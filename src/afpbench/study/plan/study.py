@@ -1,0 +1,99 @@
+"""A study as the rules see it."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..kinds import Source
+from ..kinds.sources import open_source
+from ..paths import StudyPaths
+from ..task import Task
+from .task import TaskPlan
+
+
+class StudyPlan:
+    """Everything that the rules ask of a study.
+
+    study: completed (see study.load). root: the folder that relative paths start from.
+    """
+
+    def __init__(self, study: Mapping[str, Any], root: Path):
+        self.study = study
+        self.root = root
+        self.paths = StudyPaths(study["results"])
+        self.tasks = {
+            name: TaskPlan(Task(name, options, root, study["seed"]), self.paths, study["runtime"]["precision"])
+            for name, options in study["tasks"].items()
+        }
+
+    @cached_property
+    def names(self) -> dict[str, list[str]]:
+        """The values that wildcards may have: of `task`, `variant`, `segmenter` and `network`."""
+        parts = {"variant": "variants", "segmenter": "segmenters", "network": "feature_networks"}
+        tasks = [plan.task.options for plan in self.tasks.values()]
+        return {"task": list(self.tasks)} | {
+            wildcard: list(dict.fromkeys(name for task in tasks for name in task[part]))
+            for wildcard, part in parts.items()
+        }
+
+    # --- results
+
+    @property
+    def all_files(self) -> list[str]:
+        """Everything that a finished study has."""
+        files = [path for plan in self.tasks.values() for path in plan.results.all_files]
+        return files + ([self.paths.report] if self.study["report"] else [])
+
+    @property
+    def report_inputs(self) -> dict[str, list[str]]:
+        """Name -> what the report is made of."""
+        plans = self.tasks.values()
+        return {
+            "figures": [path for plan in plans for path in plan.results.figures("png")],
+            "tables": [path for plan in plans for path in plan.paths.tables(list(plan.task.tables), ["html"])],
+            "records": [path for plan in plans for path in plan.results.report_records],
+            "registered": [plan.paths.registered(case) for plan in plans for case in plan.cases.test],
+        }
+
+    # --- downloads
+
+    def source(self, kind: str) -> Source:
+        """The source of the first task that has this kind; with default options where none has it."""
+        sources = (plan.task.source for plan in self.tasks.values())
+        found = next((source for source in sources if source.name == kind), None)
+        return found or open_source({"source": kind}, self.root)
+
+    def weights(self, path: str) -> dict[str, Any]:
+        """The `url` and `sha256` of the weights that a download rule puts at `path`. Raises KeyError for another."""
+        for plan in self.tasks.values():
+            for network in plan.task.networks.values():
+                if network.download is not None and path in network.inputs(plan.paths.folder):
+                    return network.download
+        raise KeyError(path)
+
+    # --- what the terminal shows
+
+    def summary(self) -> str:
+        """At the end of a run: where the tables are, and the tables themselves."""
+        lines = ["", "afpbench: done. The tables:"]
+        for plan in self.tasks.values():
+            for path in map(Path, plan.paths.tables(list(plan.task.tables), ["md"])):
+                if path.exists():
+                    lines += ["", f"{path} (and .csv, .tex, .html)", "", path.read_text(encoding="utf-8").rstrip()]
+        if self.study["report"]:
+            lines += ["", f"Everything on one page: {self.paths.report}"]
+        return "\n".join(lines)
+
+
+def failure_hint(log: Path) -> str:
+    """When a run fails: where to look, and how to go on. log: Snakemake's own."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+        failed = [line.strip() for line in text.splitlines() if line.strip().startswith("log:") and "check" in line]
+    except OSError as error:
+        failed = [f"(Snakemake's own log cannot be read: {error})"]
+    lines = ["", "afpbench: the run did not finish. Logs of the rules that failed:"]
+    lines += [f"  {line}" for line in dict.fromkeys(failed)] or ["  (none: see the message above)"]
+    lines += ["Finished work is kept: mend the cause and give the same command again."]
+    return "\n".join(lines)

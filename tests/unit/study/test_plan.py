@@ -1,0 +1,272 @@
+"""What rules ask of a study, worked out by hand: the tiny study, one with folds, one with a distilled segmenter."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import PROJECT, TINY_STUDY
+
+from afpbench.study.load import load_study
+from afpbench.study.plan import StudyPlan, failure_hint
+
+TRAIN, VALIDATION, TEST = ["thorax_000", "thorax_001", "thorax_002"], ["thorax_003"], ["thorax_004", "thorax_005"]
+RESULTS = "results/thorax"
+
+
+def planned(change=lambda task: None):
+    """The plan of the tiny study with a split by hand; `change` edits its task."""
+    study = yaml.safe_load(TINY_STUDY.read_text())
+    task = study["tasks"]["thorax"]
+    task["splits"] = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+    change(task)
+    return StudyPlan(load_study(study, PROJECT), PROJECT)
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    return planned().tasks["thorax"]
+
+
+@pytest.fixture(scope="module")
+def folded():
+    def change(task):
+        task["splits"] = {"folds": 3, "validation": 1}
+        task["inference"] = {"cases_per_job": 1}
+        task["variants"]["nnunet_l1"]["hu_calibration"] = "affine"
+        task["variants"]["nnunet_afp"]["init_from"] = "nnunet_l1"
+
+    return planned(change).tasks["thorax"]
+
+
+@pytest.fixture(scope="module")
+def distilled():
+    def change(task):
+        task["segmenters"]["fused"] = {
+            "kind": "distilled", "teacher": "navi", "classes": {"lower": ["trachea"], "tree": ["airway"]},
+        }  # fmt: skip
+        task["structures"]["tree"] = {"segmenter": "fused", "classes": ["tree"]}
+        task["inference"] = {"cases_per_job": 3}
+        loss = {"term": "perceptual", "networks": ["fused"], "region": "inside", "region_of": ["airways"]}
+        task["variants"]["nnunet_afp"]["loss"].append(loss)
+
+    return planned(change).tasks["thorax"]
+
+
+# --- the tiny study
+
+
+def test_cases_and_chunks(tiny):
+    cases = tiny.cases
+    assert cases.splits == {"": {"seed": 7, "train": TRAIN, "validation": VALIDATION, "test": TEST, "unused": []}}
+    assert cases.used == [*TRAIN, *VALIDATION, *TEST] and cases.test == TEST
+    assert cases.prepared_of("", "validation", "test") == [
+        f"{RESULTS}/cases/{case}/prepared" for case in (*VALIDATION, *TEST)
+    ]
+    (chunk,) = cases.chunks
+    assert chunk == cases.chunk("0") and chunk.cases == TEST and chunk.fold == ""
+    assert chunk.prepared == cases.prepared_test
+    assert cases.all_files == []  # a phantom has no files
+
+
+def test_cases_that_no_part_uses_are_left_alone():
+    plan = planned(lambda task: task["splits"].update(train=TRAIN[1:], test=TEST[:1])).tasks["thorax"]
+    assert plan.cases.used == [*TRAIN[1:], *VALIDATION, TEST[0]]
+    assert plan.cases.splits[""]["unused"] == [TRAIN[0], TEST[1]]
+
+
+def test_segmenters(tiny):
+    models = tiny.models
+    assert models.segmenter_model("", "navi") == f"{RESULTS}/models/segmenters/navi"
+    assert models.segmenter_inputs("", "navi") == [f"{RESULTS}/models/segmenters/navi/fold_0/checkpoint_final.pth"]
+    assert models.segmenter_inputs("", "totalseg") == [f"{RESULTS}/models/totalsegmentator/totalseg"]
+    assert models.teacher_records("", "navi") == []
+
+
+def test_variants(tiny):
+    models = tiny.models
+    assert models.training_set("", "nnunet_l1") == f"{RESULTS}/training_sets/nnunet"
+    assert models.start("", "nnunet_l1") == [] and models.calibration("", "nnunet_l1") == []
+    assert models.features("", "nnunet_l1") == {} and models.network_inputs("", "nnunet_l1") == []
+    assert models.network_inputs("", "nnunet_afp") == [
+        f"{RESULTS}/models/segmenters/navi/fold_0/checkpoint_final.pth",
+        f"{RESULTS}/models/networks/medicalnet/resnet.pth",
+    ]
+    assert models.features("", "nnunet_afp")["navi"] == {
+        "kind": "nnunet", "folder": f"{RESULTS}/models/segmenters/navi",
+    }  # fmt: skip
+    assert set(models.training("nnunet_l1")) == {"generator", "loss", "training"}
+    assert models.label_values("nnunet_l1") == {}
+    assert tiny.precision("variants", "nnunet_l1") == "float32"
+
+
+def test_the_number_format_of_a_training_goes_before_the_runtimes():
+    plan = planned(lambda task: task["variants"]["nnunet_l1"].update(training={"precision": "auto"}))
+    assert plan.tasks["thorax"].precision("variants", "nnunet_l1") == "float32"
+    plan = planned(lambda task: task["variants"]["nnunet_l1"].update(training={"precision": "bfloat16"}))
+    assert plan.tasks["thorax"].precision("variants", "nnunet_l1") == "bfloat16"
+
+
+def test_the_code_of_a_variant_is_that_of_what_it_uses(tiny):
+    models = tiny.models
+    assert models.generator_code("nnunet_l1") == ("afpbench.generators.architecture",)
+    assert models.variant_code("nnunet_l1") == (
+        "afpbench.training.trainers.nnUNetTrainerTranslation",
+        "afpbench.study.kinds.losses.l1",
+        "afpbench.generators.architecture",
+    )
+    assert {"afpbench.features.nnunet", "afpbench.features.medicalnet", "afpbench.losses.feature_distance"} <= set(
+        models.variant_code("nnunet_afp")
+    )
+    assert models.idle_code("nnunet_l1") == ("afpbench.training.whole_cases",)
+
+
+def test_a_variant_that_validates_whole_cases_depends_on_how_they_are_made():
+    plan = planned(lambda task: task["training"].update(validate_cases_every_epochs=1)).tasks["thorax"]
+    assert plan.models.idle_code("nnunet_l1") == ()
+
+
+def test_rows_structures_and_truth(tiny):
+    results = tiny.results
+    assert results.rows == ["nnunet_l1", "nnunet_afp", "real_ct", "mr_linear", "mean_ct"]
+    assert results.labels["nnunet_afp"] == "L1 + AFP" and results.labels["mean_ct"] == "Mean training CT"
+    # TotalSegmentator's ids of heart, liver and lung_upper_lobe_left; of a trained segmenter the order of its classes.
+    assert results.structures == {
+        "organs": {"segmenter": "totalseg", "labels": [51, 5, 10], "tolerance_mm": 12.0, "tree": False},
+        "airways": {"segmenter": "navi", "labels": [1, 2], "tolerance_mm": 12.0, "tree": False},
+    }
+    assert results.truth["organs"] == [51, 5, 10, 11, 12, 13, 14]  # the stand-in's lung joins five lobes
+    assert results.has_accuracy
+
+
+def test_records_of_images(tiny):
+    results = tiny.results
+    assert results.synthetic_records("nnunet_l1") == [f"{RESULTS}/synthetic/nnunet_l1/records/0.json"]
+    assert results.compared_records("nnunet_l1") == [
+        f"{RESULTS}/segmentations/{name}/{image}/records/0.json"
+        for name in ("totalseg", "navi")
+        for image in ("ct", "nnunet_l1")
+    ]
+    assert len(results.image_records) == 5 + 2 * (1 + 5)
+    assert results.zoom_segmentations == [f"{RESULTS}/segmentations/totalseg/ct/records/0.json"]
+
+
+def test_tables_and_figures(tiny):
+    results = tiny.results
+    assert results.table_inputs("quality") == {
+        "metrics": f"{RESULTS}/metrics/metrics.csv", "statistics": f"{RESULTS}/statistics/statistics.csv",
+    }  # fmt: skip
+    variants = ("nnunet_l1", "nnunet_afp")
+    assert results.table_inputs("cost") == {
+        "costs": [f"{RESULTS}/models/variants/{name}/cost.json" for name in variants],
+        "syntheses": [f"{RESULTS}/synthetic/{name}/records/0.json" for name in variants],
+    }
+    assert results.table_columns == [
+        {"metric": "mae", "place": "body"}, {"metric": "ssim", "place": "body"},
+        {"metric": "dice", "place": "organs"}, {"metric": "nsd", "place": "airways"},
+    ]  # fmt: skip
+    assert results.figures("pdf") == [
+        f"{RESULTS}/figures/typical/slices_coronal.pdf",
+        f"{RESULTS}/figures/typical/slices_sagittal.pdf",
+        f"{RESULTS}/figures/typical/slices_axial.pdf",
+        f"{RESULTS}/figures/typical/surfaces.pdf",
+        f"{RESULTS}/figures/distributions.pdf",
+        f"{RESULTS}/figures/curves.pdf",
+    ]
+    assert results.figure_context["root"] == RESULTS
+    assert results.figure_context["structures"]["airways"]["label"] == "airways"
+    assert results.extra_metrics == [] and results.metrics_code() == ()
+
+
+def test_all_of_a_finished_study():
+    plan = planned()
+    files = plan.all_files
+    assert len(files) == len(set(files)) == 4 + 1 + 17 + 2 * 4 + 2 * 6 + 1
+    assert f"{RESULTS}/segmenters/accuracy.csv" in files and files[-1] == "results/report.html"
+    assert not [path for path in files if "/check/" in path]  # made here: nothing to check
+    assert plan.names["segmenter"] == ["totalseg", "navi"]
+    assert plan.report_inputs["registered"] == [f"{RESULTS}/cases/{case}/registered" for case in TEST]
+
+
+# --- folds
+
+
+def test_every_case_is_tested_once_and_trained_on_apart(folded):
+    cases = folded.cases
+    assert list(cases.splits) == ["folds/0/", "folds/1/", "folds/2/"]
+    assert cases.test == cases.used == sorted([*TRAIN, *VALIDATION, *TEST])
+    assert len(cases.chunks) == 6 and [chunk.fold for chunk in cases.chunks] == [
+        f"folds/{k}/" for k in (0, 0, 1, 1, 2, 2)
+    ]
+    for chunk in cases.chunks:
+        assert not set(chunk.cases) & set(cases.of_fold(chunk.fold, "train", "validation"))
+
+
+def test_models_of_folds(folded):
+    models, fold = folded.models, "folds/1/"
+    assert models.segmenter_model(fold, "navi") == f"{RESULTS}/folds/1/models/segmenters/navi"
+    assert models.calibration(fold, "nnunet_l1") == [f"{RESULTS}/folds/1/models/variants/nnunet_l1/calibration.json"]
+    assert models.start(fold, "nnunet_afp") == [
+        f"{RESULTS}/folds/1/models/variants/nnunet_l1/fold_0/checkpoint_final.pth"
+    ]
+    assert models.trained("curves")[:3] == [
+        (f"L1, folds/{k}", f"{RESULTS}/folds/{k}/models/variants/nnunet_l1/curves.csv") for k in range(3)
+    ]
+    assert folded.results.table_inputs("cost")["costs"] == [
+        f"{RESULTS}/folds/{k}/models/variants/{name}/cost.json"
+        for name in ("nnunet_l1", "nnunet_afp")
+        for k in range(3)
+    ]
+    assert f"{RESULTS}/folds/2/splits/splits.json" in folded.results.report_records
+
+
+# --- a distilled segmenter
+
+
+def test_a_distilled_segmenter_learns_from_its_teachers_records(distilled):
+    models, cases = distilled.models, distilled.cases
+    assert [chunk.cases for chunk in cases.taught("")] == [TRAIN, VALIDATION]
+    assert models.teacher_records("", "fused") == [f"{RESULTS}/teacher_labels/navi/records/{k}.json" for k in (0, 1)]
+    assert distilled.task.segmenters["fused"].label_groups() == {"lower": [2], "tree": [1]}
+    assert distilled.results.structures["tree"]["labels"] == [2]
+    assert distilled.results.truth["tree"] == distilled.task.segmenters["navi"].true_labels()["airway"]
+    assert [label for label, _ in models.trained("cost")] == ["L1", "L1 + AFP", "TotalSegmentator", "Airways", "fused"]
+
+
+def test_regions_of_a_loss_are_values_in_the_cases_labels(distilled):
+    airways = distilled.task.segmenters["navi"].label_groups()
+    assert distilled.models.label_values("nnunet_afp") == {
+        "airways": sorted([*airways["airway"], *airways["trachea"]])
+    }  # fmt: skip
+
+
+# --- downloads and words
+
+
+def test_weights_that_are_downloaded_are_found_by_their_path():
+    weights = {"url": "https://example.org/resnet_50.pth", "sha256": "0" * 64}
+    plan = planned(lambda task: task["feature_networks"].update(real={"kind": "medicalnet", "weights": weights}))
+    (path,) = plan.tasks["thorax"].task.networks["real"].inputs(RESULTS)
+    assert plan.weights(path) == weights
+    with pytest.raises(KeyError):
+        plan.weights("elsewhere.pth")
+
+
+def test_downloads_have_a_place_without_a_task_that_wants_them():
+    assert planned().source("sts").download_folder == PROJECT / "resources" / "sts"
+
+
+def test_the_summary_shows_the_tables_that_are_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    plan = planned()
+    (tmp_path / RESULTS / "tables").mkdir(parents=True)
+    (tmp_path / RESULTS / "tables" / "quality.md").write_text("| a |\n")
+    text = plan.summary()
+    assert "results/thorax/tables/quality.md (and .csv, .tex, .html)\n\n| a |" in text and "cost" not in text
+    assert text.endswith("Everything on one page: results/report.html")
+
+
+def test_the_hint_after_a_failure_names_each_log_once(tmp_path):
+    log = tmp_path / "snakemake.log"
+    log.write_text(2 * "    log: results/thorax/logs/train/l1.log (check log file(s) for error details)\nother\n")
+    assert failure_hint(log).count("results/thorax/logs/train/l1.log") == 1
+    assert "cannot be read" in failure_hint(Path("nowhere.log"))
