@@ -128,6 +128,8 @@ class NetworkLoss(Loss):
             yield not_among(place, name, [*task.segmenters, *task.networks], what)
         elif five := five_networks(network):
             yield f"{place}: {name} is {five}; hint: name the model folder of each under feature_networks"
+        elif network.features("") is None:
+            yield f"{place}: {name}, kind {network.name}, gives losses no features; allowed: a network that does"
         elif self.needs_logits and not network.has_logits:
             yield (
                 f"{place}: not for the term {self.name}; found: {name}, kind {network.name}; "
