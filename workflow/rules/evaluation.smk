@@ -105,7 +105,7 @@ rule statistics:
         reference=option("reference"),
         controls=option("controls"),
         seed=SEED,
-        shown=lambda w: task(w).results.shown_metrics,
+        shown=lambda w: task(w).results.compared_metrics,
         code=code("compare_rows"),
     message:
         "{wildcards.task}: Wilcoxon signed-rank tests"

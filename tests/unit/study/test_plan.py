@@ -175,6 +175,8 @@ def test_tables_and_figures(tiny):
     assert results.figure_context["root"] == RESULTS
     assert results.figure_context["structures"]["airways"]["label"] == "airways"
     assert results.extra_metrics == [] and results.metrics_code() == ()
+    assert list(results.shown_in("quality")) == ["mae", "ssim", "dice", "nsd"] and results.shown_in("cost") == {}
+    assert {"mae", "rmse", "dice", "mae_uncalibrated"} <= set(results.compared_metrics)  # whatever the tables name
 
 
 def test_all_of_a_finished_study():

@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from ..kinds.registry import METRICS
-from ..metrics import extra_metrics, shown
+from ..metrics import extra_metrics, family_metrics, shown
 from ..paths import PLANES, TaskPaths
 from ..rows import CONTROL_LABELS
 from ..task import Task
@@ -106,9 +106,19 @@ class ResultPlan:
         return tuple(module for name in self.extra_metrics for module in METRICS[name].code())
 
     @cached_property
+    def compared_metrics(self) -> dict[str, Any]:
+        """Which way the metrics are better, of all that are computed: what statistics depend on."""
+        families = [name for what in ("image", "uncalibrated", "structure", "tree") for name in family_metrics(what)]
+        return shown(dict.fromkeys([*families, *self.extra_metrics]))
+
+    @cached_property
     def shown_metrics(self) -> dict[str, Any]:
-        """How the metrics of the tables are shown, and which way they are better."""
+        """How the metrics of all tables are shown: what figures depend on."""
         return shown(dict.fromkeys(column["metric"] for column in self.table_columns))
+
+    def shown_in(self, table: str) -> dict[str, Any]:
+        """How the metrics of one table are shown."""
+        return shown(dict.fromkeys(column["metric"] for column in self.task.tables[table].columns()))
 
     @cached_property
     def table_columns(self) -> list[dict[str, str]]:
