@@ -32,7 +32,7 @@ def surface_distances(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Seque
     codes = [_neighbour_codes(mask, margins(spacing)) for mask in (real, synthetic)]
     surfaces = [code - np.uint8(1) < 254 for code in codes]  # neither 0 nor 255: the first wraps around
     corners = [np.flatnonzero(surface) for surface in surfaces]
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for first, second, towards, of in ((0, 1, "gt_to_pred", "gt"), (1, 0, "pred_to_gt", "pred")):
         distances = nearest_mm(corners[first], surfaces[second], corners[second], spacing)
         areas = _areas(spacing)[codes[first].ravel()[corners[first]]]
