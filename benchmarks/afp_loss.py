@@ -18,7 +18,7 @@ from afpbench.base import hardware
 from afpbench.features.base import FeatureNetwork
 from afpbench.features.mapping import InputMapping
 from afpbench.features.unet import UNetLayers
-from afpbench.losses.distance import l1_mean
+from afpbench.losses.distance import l1_sum
 from afpbench.nnunet.compat import ensure_torchvision_operators
 
 
