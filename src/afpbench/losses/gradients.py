@@ -8,12 +8,12 @@ import torch
 def image_gradient(value: torch.Tensor, image: torch.Tensor, keep_graph: bool = True) -> torch.Tensor | None:
     """The gradient in float64, or None where there is none. keep_graph: whether `value` can be derived once more.
 
-    In float16 it is scaled on its way as mixed precision does, so that it neither vanishes nor overflows where
-    training, with its gradient scaler, would go well.
+    It is scaled on its way as mixed precision does, so that it neither vanishes nor overflows in float16 where
+    training, with its gradient scaler, would go well. In other formats a power of two changes nothing.
     """
     if not value.requires_grad:
         return None
-    for scale in _scales(image.device.type):
+    for scale in (2.0**16, 2.0**8, 1.0):
         keep = keep_graph or scale > 1
         with torch.autocast(image.device.type, enabled=False):
             (gradient,) = torch.autograd.grad(value * scale, image, allow_unused=True, retain_graph=keep)
@@ -45,7 +45,3 @@ class _Known(torch.autograd.Function):
         (gradient,) = context.saved_tensors
         return gradient * scale, None, None
 
-
-def _scales(device_type: str) -> tuple[float, ...]:
-    half = torch.is_autocast_enabled(device_type) and torch.get_autocast_dtype(device_type) == torch.float16
-    return (2.0**16, 2.0**8, 1.0) if half else (1.0,)
