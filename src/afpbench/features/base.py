@@ -91,7 +91,7 @@ def load(
 
     spec: {"kind": one of study.kinds.registry.NETWORKS, ...}; the other keys are the options of that kind (for
     nnunet: `folder`, `fold`, `checkpoint`, `configuration`). `channels_last: true` stores the weights with channels
-    last, which is faster in bfloat16 and on a GPU, and slower in float32 on a CPU.
+    last on a GPU, too, as they always are on a CPU: its convolutions are up to twice as fast so.
     spacing_mm: the spacing (z, y, x) of the patches that it will be given.
     layers: `None` for the kind's default, a group's name, or a list of layer names.
     """
@@ -112,7 +112,9 @@ def load(
             raise
         raise ConfigError(f"feature network of kind {kind}: wrong options", found=str(error)) from error
     network = network.to(device)
-    return network.to(memory_format=torch.channels_last_3d) if channels_last else network
+    if channels_last or torch.device(device).type == "cpu":
+        network = network.to(memory_format=torch.channels_last_3d)
+    return network
 
 
 def choose_layers(

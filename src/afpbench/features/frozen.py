@@ -44,7 +44,9 @@ class FrozenConv3d(nn.Module):
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         if torch.is_autocast_enabled(x.device.type) or not self._by_onednn(x):
             return F.conv3d(x, self.weight, self.bias, *geometry)
-        return torch.mkldnn_convolution(x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups)
+        return torch.mkldnn_convolution(
+            x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        )
 
     def input_gradient(self, shape: Sequence[int], gradient: torch.Tensor) -> torch.Tensor:
         """The gradient of an input of `shape` for that of the output."""
@@ -115,7 +117,9 @@ class _Block(torch.autograd.Function):
         block, (y, mean, inverse) = context.block, context.saved_tensors
         norm = block.norm
         if block.slope != 1:
-            again = torch.native_batch_norm(y, norm.weight, norm.bias, mean, inverse**-2 - norm.eps, False, 0.0, norm.eps)
+            again = torch.native_batch_norm(
+                y, norm.weight, norm.bias, mean, inverse**-2 - norm.eps, False, 0.0, norm.eps
+            )
             gradient = torch.ops.aten.leaky_relu_backward(gradient, again[0], block.slope, False)
         statistics = (None, None, mean, inverse, True, norm.eps, (True, False, False))
         gradient = torch.ops.aten.native_batch_norm_backward(gradient, y, norm.weight, *statistics)[0]

@@ -63,7 +63,9 @@ class UNetLayers(nn.Module):
             yield "logits", self.head(x)
 
 
-def _stage(name: str, blocks: nn.ModuleList, x: torch.Tensor) -> Generator[tuple[str, torch.Tensor], None, torch.Tensor]:
+def _stage(
+    name: str, blocks: nn.ModuleList, x: torch.Tensor
+) -> Generator[tuple[str, torch.Tensor], None, torch.Tensor]:
     for number, block in enumerate(blocks):
         x = block(x)
         yield f"{name}.{number}", x

@@ -44,4 +44,3 @@ class _Known(torch.autograd.Function):
     def backward(context, scale):
         (gradient,) = context.saved_tensors
         return gradient * scale, None, None
-
