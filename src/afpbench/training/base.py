@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..base import hardware
 from ..base.errors import TrainingError
-from . import checkpoints, processes
+from . import checkpoints, loading, processes
 
 
 class ResumableTrainer(nnunet.nnUNetTrainer):
@@ -95,6 +95,7 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
 
     def on_train_start(self):
         state = checkpoints.random_state()
+        loading.find_thread_pools_once()
         super().on_train_start()
         # Building the loaders drew a first batch: forget it, so that a start and a resume draw the same data.
         checkpoints.set_random_state(self.resumed_random_state or state)

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -58,13 +59,11 @@ def _train(
     hardware.choose_algorithms(device.type)
     tools("nnunetv2", "torch")
     checkpoints.seed_everything(seed)
-    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
-
     plans = json.loads((dataset / f"{planning.PLANS}.json").read_text())
     plans["configurations"][planning.CONFIGURATION]["batch_size"] = settings["training"]["batch_size"]
     plans["afpbench"] = settings
     plans["continue_training"] = False
-    trainer = recursive_find_trainer_class_by_name(trainer_name)(
+    trainer = _trainer_class(trainer_name)(
         plans, planning.CONFIGURATION, 0, json.loads((dataset / "dataset.json").read_text()), device
     )
     folder = Path(trainer.output_folder)
@@ -77,6 +76,15 @@ def _train(
         logger.info("going on from %s, epoch %d of %d", latest, trainer.current_epoch, trainer.num_epochs)
     trainer.run_training()
     return folder
+
+
+def _trainer_class(name: str) -> type:
+    """A class of `training/trainers`, or of nnU-Net, whose own search imports every trainer on its way to ours."""
+    if (environment.TRAINERS / f"{name}.py").is_file():
+        return getattr(import_module(f"{__package__}.trainers.{name}"), name)
+    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+    return recursive_find_trainer_class_by_name(name)
 
 
 def _export(fold: Path, out: Path, number_format) -> None:
