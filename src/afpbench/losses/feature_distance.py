@@ -33,6 +33,8 @@ class FeatureDistance(LossTerm):
                 expected="one of the two",
                 hint="choose the layers by `layers`",
             )
+        if self.options["crop"] < 1 and self.options["region"] != "all":
+            raise ConfigError(f"loss term {self.term}: crop beside region", expected="one of the two")
         self.shares = named_weights(self.options["networks"])
         self.networks = nn.ModuleList(context.load_network(name, self.options["layers"]) for name in self.shares)
         self.layer_weights = {
@@ -59,7 +61,9 @@ class FeatureDistance(LossTerm):
             return self.to_hu(synthetic).sum() * 0.0
         total = torch.zeros((), device=synthetic.device)
         for index, (name, network) in enumerate(zip(self.shares, self.networks, strict=True)):
-            value = self._network(self.weightings[index], network, name, synthetic, self.to_hu(real.detach()), region)
+            box = self._box(network, synthetic.shape[2:])
+            real_hu = self.to_hu(real[box].detach())
+            value = self._network(self.weightings[index], network, name, synthetic[box], real_hu, region)
             count = len(network.layer_names) if self.options["layer_reduction"] == "mean" else 1
             total = total + self.shares[name] * value / count
         return total
@@ -70,6 +74,17 @@ class FeatureDistance(LossTerm):
             for name, network, weighting in zip(self.shares, self.networks, self.weightings, strict=True)
             for layer, weight in zip(network.layer_names, weighting.weights(), strict=False)
         }
+
+    def _box(self, network: FeatureNetwork, shape: Sequence[int]) -> tuple:
+        """The part of the patches that is compared: all, or while training with `crop` a box at a random place."""
+        if self.options["crop"] == 1 or not torch.is_grad_enabled():
+            return (...,)
+        sides = [
+            min(n, max(1, round(n * self.options["crop"] / step)) * step)
+            for n, step in zip(shape, network.mapping.steps(), strict=True)
+        ]
+        starts = [int(torch.randint(n - side + 1, ())) for n, side in zip(shape, sides, strict=True)]
+        return (..., *(slice(start, start + side) for start, side in zip(starts, sides, strict=True)))
 
     def _network(self, weighting, network: FeatureNetwork, name: str, synthetic, real_hu, region) -> torch.Tensor:
         """The sum of one network's layers, each with its weight."""

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nnunet_folder import make_folder
 
+from afpbench.base.errors import ConfigError
 from afpbench.features import load
-from afpbench.losses import LossContext, build_loss
+from afpbench.losses import LossContext, build_loss, check_gradient
 from afpbench.losses.gradients import with_gradient
 
 CT = {"lower_hu": -1000.0, "upper_hu": 1000.0, "mean_hu": -100.0, "std_hu": 200.0}
@@ -82,6 +83,41 @@ def test_weights_that_training_finds_see_the_whole_batch(context, weighting):
     loss(found, real)[0].backward()  # all weights are 1 at the start
     torch.testing.assert_close(found.grad, fixed.grad, rtol=1e-4, atol=1e-8)
     assert all(parameter.grad is not None for parameter in loss.learnable())
+
+
+def test_a_crop_compares_a_box_at_a_random_place_in_training_only(context):
+    torch.manual_seed(0)
+    synthetic, real = torch.randn(2, 2, 1, 16, 12, 9)
+    loss = build_loss([{"term": "afp", "networks": ["tiny"], "crop": 0.75}], context)
+    whole = build_loss([{"term": "afp", "networks": ["tiny"]}], context)
+    with torch.no_grad():
+        assert loss(synthetic, real)[0] == whole(synthetic, real)[0]
+    places, values = set(), set()
+    for _ in range(10):
+        probe = synthetic.clone().requires_grad_()
+        value, _ = loss(probe, real)
+        value.backward()
+        seen = (probe.grad != 0).flatten(0, 1).any(0).nonzero()
+        start, end = seen.amin(0), seen.amax(0) + 1
+        assert (end - start).tolist() == [12, 8, 6]  # 0.75, and a multiple of the network's stride of 2
+        box = (..., *(slice(a, b) for a, b in zip(start, end, strict=True)))
+        assert value.item() == pytest.approx(whole(synthetic[box], real[box])[0].item(), rel=1e-5)
+        places.add(tuple(start.tolist()))
+        values.add(value.item())
+    assert len(places) > 3 and len(values) > 3
+
+
+def test_the_check_of_gradients_leaves_the_random_numbers_as_they_were(context):
+    synthetic, real = torch.randn(2, 1, 1, 8, 8, 8)
+    loss = build_loss([{"term": "afp", "networks": ["tiny"], "crop": 0.5}], context)
+    before = torch.get_rng_state()
+    assert check_gradient(loss, synthetic, real)["afp"] > 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_crop_goes_with_no_region(context):
+    with pytest.raises(ConfigError, match="loss term afp: crop beside region"):
+        build_loss([{"term": "afp", "networks": ["tiny"], "crop": 0.5, "region": "inside"}], context)
 
 
 def test_without_gradients_nothing_is_derived(context):
