@@ -35,7 +35,7 @@ def train(
     own = _keyed(work, trainer_name, settings, seed)
     arguments = (trainer_name, dataset, settings, own, chosen, max(1, threads // gpus), seed)
     final = processes.run(gpus, chosen, _train, *arguments)
-    _export(final, out, hardware.autocast_dtype(settings["precision"], chosen.type))
+    _export(final, out)
     shutil.rmtree(work)
 
 
@@ -87,8 +87,8 @@ def _trainer_class(name: str) -> type:
     return recursive_find_trainer_class_by_name(name)
 
 
-def _export(fold: Path, out: Path, number_format) -> None:
-    """Copy what defines the model, and write its curves and its cost. number_format: torch's dtype of autocast."""
+def _export(fold: Path, out: Path) -> None:
+    """Copy what defines the model, and write its curves and its cost."""
     (out / "fold_0").mkdir(parents=True, exist_ok=True)
     for name in MODEL_FILES:
         shutil.copyfile(fold.parent / name, out / name)
@@ -120,7 +120,7 @@ def _export(fold: Path, out: Path, number_format) -> None:
         "batch_size": settings["training"]["batch_size"],
         "gpus": settings["training"]["gpus"],
         "precision": settings["precision"],
-        "number_format": str(number_format or "float32").removeprefix("torch."),
+        "number_format": own["number_format"],
         "checkpoint": settings["training"]["checkpoint"],
         "checkpoint_epoch": own["best"]["epoch"] if own["best"] is not None else curves[-1]["epoch"],
         "machine": hardware.describe(),

@@ -83,7 +83,7 @@ FEATURES: dict[str, Any] = {
     },
     "crop": {
         "description": "In training, compare a box of this share of each of the patch's axes, at a place drawn anew in "
-        "each iteration: 0.75 costs less than half, and is the loss of a smaller patch, not an estimate without bias of "
+        "each iteration: 0.75 costs half. It is the loss of a smaller patch, not an estimate without bias of "
         "this one. 1: the whole patch, as in validation. Not beside `region`.",
         "type": "number",
         "exclusiveMinimum": 0,
