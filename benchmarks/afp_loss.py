@@ -98,7 +98,7 @@ def make_naive(features: list[int]) -> Loss:
 
 
 def make_step(loss: Loss, options: argparse.Namespace, dtype: torch.dtype | None, plain: bool) -> Callable[[], None]:
-    """A function that runs one training step. plain: the generator as PyTorch has it, else as the trainer lays it out."""
+    """A function that runs one training step. plain: the generator as it comes, else as the trainer lays it out."""
     generator = make_unet(options.features, 0)
     mr, ct = (torch.randn(options.batch, 1, *options.patch) for _ in range(2))
     if not plain:

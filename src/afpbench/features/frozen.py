@@ -35,6 +35,7 @@ class FrozenConv3d(nn.Module):
         self.weight, self.bias = convolution.weight, convolution.bias
         self.stride, self.padding, self.dilation = convolution.stride, convolution.padding, convolution.dilation
         self.groups = convolution.groups
+        self._turned: tuple[tuple[int, int], torch.Tensor] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return _Convolution.apply(x, self)
@@ -61,12 +62,19 @@ class FrozenConv3d(nn.Module):
         reach = [d * (k - 1) for d, k in zip(self.dilation, weight.shape[2:], strict=True)]
         padding = [r - p for r, p in zip(reach, self.padding, strict=True)]
         if set(self.stride) == {1} and min(padding) >= 0:
-            turned = weight.flip(2, 3, 4).transpose(0, 1)
-            return torch.mkldnn_convolution(gradient, turned, None, padding, self.stride, self.dilation, 1)
+            return torch.mkldnn_convolution(gradient, self._turn(), None, padding, self.stride, self.dilation, 1)
         back = [(n - 1) * s for n, s in zip(gradient.shape[2:], self.stride, strict=True)]
         sizes = zip(shape[2:], back, self.padding, reach, strict=True)
         rest = [n - (b - 2 * p + r + 1) for n, b, p, r in sizes]  # what a stride leaves over at the far end
         return F.conv_transpose3d(gradient, weight, None, self.stride, self.padding, rest, 1, self.dilation)
+
+    def _turn(self) -> torch.Tensor:
+        """The kernel mirrored, its channels exchanged: the gradient's own kernel. Made once, since weights are frozen."""
+        key = (self.weight.data_ptr(), self.weight._version)
+        if self._turned is None or self._turned[0] != key:
+            last = torch.channels_last_3d
+            self._turned = (key, self.weight.flip(2, 3, 4).transpose(0, 1).contiguous(memory_format=last))
+        return self._turned[1]
 
     def _by_onednn(self, x: torch.Tensor) -> bool:
         fits = x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()

@@ -119,7 +119,7 @@ class InputMapping(nn.Module):
         return tuple(-n % d for n, d in zip(size, self.divisor, strict=True))
 
     def steps(self) -> tuple[int, ...]:
-        """What a z, y, x patch on the training grid must be divisible by to need no padding; 1 where it is resampled."""
+        """What a z, y, x patch on the training grid must be divisible by to need no padding; 1 where resampled."""
         if self.spacing_mm != self.target_spacing_mm:
             return (1, 1, 1)
         return tuple(self.divisor[self.transpose.index(axis)] for axis in range(3))
