@@ -69,7 +69,7 @@ class FrozenConv3d(nn.Module):
         return F.conv_transpose3d(gradient, weight, None, self.stride, self.padding, rest, 1, self.dilation)
 
     def _turn(self) -> torch.Tensor:
-        """The kernel mirrored, its channels exchanged: the gradient's own kernel. Made once, since weights are frozen."""
+        """The kernel mirrored, its channels exchanged: the gradient's own. Made once, since weights are frozen."""
         key = (self.weight.data_ptr(), self.weight._version)
         if self._turned is None or self._turned[0] != key:
             last = torch.channels_last_3d
