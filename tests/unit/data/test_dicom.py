@@ -193,6 +193,22 @@ def test_broken_files_are_named_and_not_left_out(tmp_path, damage):
     assert "s011" not in message
 
 
+def test_an_element_of_unknown_length_near_the_end_of_a_file(tmp_path):
+    folder = write_series(tmp_path / "ct", STORED)
+    private = b"\x09\x10\x01\x10OB\0\0\xff\xff\xff\xff" + b"some junk" + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    pixels = b"\xe0\x7f\x10\0OW"
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(pixels, private + pixels))
+    np.testing.assert_array_equal(dicom.read_series(folder, "case p1: CT").array, STORED - 1024.0)
+
+
+def test_a_slice_whose_class_and_size_are_both_damaged_is_named(tmp_path):
+    folder = write_series(tmp_path / "ct", STORED)
+    content = (folder / "s001").read_bytes().replace(b"UI\x1a\x001.2.840", b"UI\x1a\x001.2 840", 1)
+    (folder / "s001").write_bytes(content.replace(b"2\0DS", b"2\0\0S", 1))  # swallows what comes after the position
+    assert "s001 (the file is cut off)" in failure(folder, "CT")
+
+
 def test_a_header_cut_anywhere_is_an_error(tmp_path):
     folder = write_series(tmp_path / "ct", STORED)
     path = folder / "s001"
