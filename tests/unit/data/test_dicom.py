@@ -248,6 +248,17 @@ def test_a_slice_without_its_place(tmp_path, name):
     assert "a slice without its place in the patient" in message
 
 
+def test_a_slice_that_does_not_say_its_series(tmp_path):
+    def edit(image, index):
+        if index == 3:
+            del image.SeriesInstanceUID, image.Modality
+
+    message = failure(write_series(tmp_path / "ct", STORED, edit=edit), "CT")
+    assert "1 file that cannot be read" in message and "s001 (no modality in its header)" in message
+    unnamed = write_series(tmp_path / "all", STORED, edit=with_values(SeriesInstanceUID=None))
+    assert dicom.read_series(unnamed, "case p1: CT", "CT").array.shape == STORED.shape
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("ImagePositionPatient", [1, 2]), ("ImagePositionPatient", ["1", "nan", "2"]), ("PixelSpacing", [1]),
