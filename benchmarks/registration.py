@@ -20,9 +20,9 @@ import SimpleITK as sitk
 from afpbench.base.atomic import read_json
 from afpbench.data import importing
 from afpbench.registration.case import register_case
-from afpbench.registration.options import DEFAULTS
 from afpbench.study.kinds.sources import open_source
 from afpbench.study.kinds.sources.sts import REAL_DATA_VARIABLE
+from afpbench.study.registration import DEFAULTS
 from afpbench.volumes import io
 from afpbench.volumes.preprocessing import body_mask_mr, dilated, resample_case
 

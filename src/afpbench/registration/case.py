@@ -9,13 +9,13 @@ import numpy as np
 from ..base.atomic import read_json, write_json
 from ..base.errors import DataError
 from ..base.log import logger
+from ..study.registration import checked_options
 from ..volumes import io
 from ..volumes.io import Geometry, Volume
 from ..volumes.preprocessing import AIR_HU, BODY_HU, antialias, body_mask_ct, body_mask_mr, dilated
 from . import elastix, external, quality
 from .edges import edge_strength
 from .intensity import clipped_mr, gray
-from .options import checked_options
 from .parameters import images_needed, parameter_maps, stiffer, stiffness
 from .pictures import write_pictures
 from .warp import warp

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import DataError
+from ..study.registration import external_files
 from ..volumes import io
 from ..volumes.io import Geometry, Volume
 from . import elastix
-from .options import external_files
 
 FIELDS = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
 

@@ -32,7 +32,7 @@ WRITES = {  # files that nobody reads, in the folder that is removed
 def parameter_maps(options: dict, spacing_mm: tuple[float, float, float]) -> list[tuple[str, dict[str, list[str]]]]:
     """Name and elastix parameter map of each stage: of the options' stages, or of the user's own files.
 
-    options: registration.options.DEFAULTS. spacing_mm: of the fixed image, z, y, x.
+    options: study.registration.DEFAULTS. spacing_mm: of the fixed image, z, y, x.
     Raises ConfigError for a file that is no parameter file.
     """
     if options["parameter_files"]:

@@ -3,7 +3,6 @@ import pytest
 
 from afpbench.base.errors import ConfigError
 from afpbench.registration.edges import edge_strength, gradient_magnitude
-from afpbench.registration.options import checked_options
 from afpbench.registration.parameters import (
     images_needed,
     parameter_map,
@@ -13,6 +12,7 @@ from afpbench.registration.parameters import (
     stiffness,
 )
 from afpbench.registration.quality import edge_overlap, topology
+from afpbench.study.registration import checked_options
 from afpbench.volumes.io import Geometry, Volume
 
 SPACING_MM = (3.0, 2.0, 1.0)

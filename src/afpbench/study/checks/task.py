@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...base.errors import AfpbenchError, one_line
-from ...registration.options import problems as registration_problems
+from ..registration import problems as registration_problems
 from ..split_columns import resolve_splits
 from ..task import Task
 from . import figures, tables

@@ -104,15 +104,14 @@ class Kind:
     @classmethod
     def implement(cls) -> Any:
         """Import what does the work. Raises ConfigError where the kind has no implementation of its own."""
-        module, _, attribute = cls.implementation.partition(":")
-        if not attribute:
+        if ":" not in cls.implementation:
             raise ConfigError(
                 f"{cls.GROUP} '{cls.name}' has nothing that does the work",
                 found=f"implementation {cls.implementation!r}",
                 expected="'module:attribute', or a class that overrides the method",
                 hint=f"correct the class {cls.__module__}.{cls.__qualname__}",
             )
-        return getattr(import_module(module), attribute)
+        return load(cls.implementation)
 
     def problems(self) -> Iterable[str]:
         """What a schema cannot see of the completed entry: lines as the study file's other problems."""
@@ -125,3 +124,9 @@ class Kind:
 def expand_home(path: str) -> str:
     """`~` in a path of the study file."""
     return str(Path(path).expanduser())
+
+
+def load(target: str) -> Any:
+    """What "module:attribute" names, imported now: planning names what jobs do, and imports none of it."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .kind import Kind
+from .kind import Kind, load
 
 if TYPE_CHECKING:
     import torch
@@ -55,12 +55,12 @@ class Loss(Kind):
 
     def build(self, context: "LossContext") -> "LossTerm":
         """The term as a module that a training calls. It loads the feature networks."""
+        term: LossTerm
         if self.implementation:
-            term: LossTerm = self.implement()(self.options, context)
-            return term
-        from ...losses.base import ValueTerm
-
-        return ValueTerm(self, context)
+            term = self.implement()(self.options, context)
+        else:
+            term = load("afpbench.losses.base:ValueTerm")(self, context)
+        return term
 
     def problems(self) -> Iterable[str]:
         return ()

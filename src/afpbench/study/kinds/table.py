@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..schema import not_among
-from .kind import Kind
+from .kind import Kind, load
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,9 +82,8 @@ class Table(Kind):
         if self.implementation:
             files: dict[str, str] = self.implement()(self.entry, self.options, inputs, context)
             return files
-        from ...tables.frame import frame_files
-
-        return frame_files(self, inputs, context)
+        made: dict[str, str] = load("afpbench.tables.frame:frame_files")(self, inputs, context)
+        return made
 
     def frame(self, inputs: "Inputs", context: "Context") -> "pd.DataFrame":
         """The table, a line for each row: the index holds rows (people read their labels), the columns are headings.

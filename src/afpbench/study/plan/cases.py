@@ -6,8 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ...registration.options import external_files
 from ..paths import TaskPaths
+from ..registration import external_files
 from ..splits import make_folds
 from ..task import Task
 

@@ -1,10 +1,10 @@
 """pix2pixHD, trained against a discriminator: what it shares with SPADE is here."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from ....base.errors import ConfigError, one_line
-from ....generators.architecture import check_depth
 from ..generator import Generator
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -130,3 +130,15 @@ class Pix2PixHD(AdversarialGenerator):
     implementation = "afpbench.generators.pix2pixhd:Pix2PixHD"
     arguments = tuple(SIZES)
     properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {**SIZES, **ADVERSARIAL}
+
+
+def check_depth(downsamplings: int, patch_size: Sequence[int]) -> None:
+    """Raise ConfigError unless more than one voxel of a patch (z, y, x) is left after the downsamplings."""
+    left = [math.ceil(size / 2**downsamplings) for size in patch_size]
+    if math.prod(left) < 2:
+        raise ConfigError(
+            "generator: too many downsamplings for the patch",
+            found=f"{downsamplings} downsamplings of {' x '.join(map(str, patch_size))} voxels leave one voxel",
+            expected="at least two voxels, since features are normalised over them",
+            hint="lower the generator's `downsamplings`, or enlarge its `patch_size`",
+        )
