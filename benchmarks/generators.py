@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from afp_loss import Features, make_unet
+from afp_loss import make_afp, make_unet
 from scipy import ndimage
 from torch import nn
 
@@ -26,7 +26,7 @@ from afpbench.generators import adversarial
 from afpbench.generators.discriminator import MultiScaleDiscriminator
 from afpbench.generators.pix2pixhd import Pix2PixHD
 from afpbench.generators.spade import Spade
-from afpbench.losses.distance import l1_mean
+from afpbench.losses.distance import l1_sum
 from afpbench.phantom.generate import generate
 
 GENERATORS, LOSSES = ("nnunet", "pix2pixhd", "spade"), ("L1", "Perceptual", "AFP")
@@ -60,7 +60,8 @@ def feature_distance(network, synthetic, real):
     """The mean over layers of the L1 distance between features."""
     with torch.no_grad():
         targets = network(real)
-    return torch.stack([l1_mean(a, b) for a, b in zip(network(synthetic), targets, strict=True)]).mean()
+    pairs = zip(network(synthetic), targets, strict=True)
+    return torch.stack([l1_sum(a, b) / a.numel() for a, b in pairs]).mean()
 
 
 def make_loss(name: str, options, device):
@@ -69,7 +70,7 @@ def make_loss(name: str, options, device):
         return nn.functional.l1_loss
     torch.manual_seed(1)
     if name == "AFP":
-        return partial(feature_distance, Features(options.unet, "stages").to(device))
+        return make_afp(options.unet, device)
     network = ResNet(options.resnet, projections=True).to(device).eval().requires_grad_(False)
     return partial(feature_distance, network)
 

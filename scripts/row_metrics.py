@@ -15,6 +15,7 @@ evaluate_row(
     params.structures,
     failed=failures([*snakemake.input.synthetic, *snakemake.input.segmentations]),
     calibrations=calibrations(snakemake.input.synthetic),
+    definition=params.definition,
     metrics=params.metrics,
     threads=snakemake.threads,
     out=out,

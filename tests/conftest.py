@@ -63,9 +63,9 @@ def copy_project(folder: Path) -> Path:
 def snakemake(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
     """Run snakemake in a folder; stdout and stderr together in `.stdout`."""
     binaries = str(Path(sys.executable).parent)
-    variables = {**os.environ, "PATH": os.pathsep.join([binaries, os.environ["PATH"]]), **environment}
-    for name in ("PYTHONPATH", "AFPBENCH_FAILED_CASES", "SNAKEMAKE_PROFILE"):
-        variables.pop(name, None)
+    others = ("PYTHONPATH", "AFPBENCH_FAILED_CASES", "AFPBENCH_EXTENSIONS", "SNAKEMAKE_PROFILE")
+    variables = {name: value for name, value in os.environ.items() if name not in others}
+    variables |= {"PATH": os.pathsep.join([binaries, os.environ["PATH"]]), **environment}
     return subprocess.run(
         ["snakemake", *arguments],
         cwd=folder,

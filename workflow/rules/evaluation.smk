@@ -23,6 +23,7 @@ rule row_metrics:
         folder=T.folder,
         cases=lambda w: task(w).cases.test,
         structures=lambda w: task(w).results.structures,
+        definition=lambda w: task(w).option("definition"),
         metrics=lambda w: task(w).results.extra_metrics,
         code=code("row_metrics", lambda w: task(w).results.metrics_code()),
     message:

@@ -8,6 +8,8 @@ import os
 import platform
 import resource
 
+from .log import logger
+
 
 def device(requested: str = "auto"):
     """Return the torch.device for `auto`, `cpu` or `cuda`."""
@@ -45,16 +47,37 @@ def require_gpus(device, count: int) -> None:
 def autocast_dtype(requested: str, device_type: str):
     """Return the torch dtype for automatic mixed precision, or None for plain float32.
 
-    `auto` takes float16 on a GPU (as nnU-Net does), bfloat16 on a CPU that has instructions for it, else float32.
+    `auto` takes float16 on a GPU (as nnU-Net does), bfloat16 on a CPU that has instructions for it, else float32: by
+    the processor's flags and not by timing, so that noise never decides the numbers of a training.
     """
     import torch
 
     if requested == "auto":
         if device_type == "cuda":
             return torch.float16
-        flags = _cpu_flags()
-        return torch.bfloat16 if {"avx512_bf16", "amx_bf16"} & flags else None
+        return torch.bfloat16 if _has_bfloat16() else None
+    if requested == "bfloat16" and device_type == "cpu" and not _has_bfloat16():
+        _warn_of_emulation()
     return {"float32": None, "bfloat16": torch.bfloat16, "float16": torch.float16}[requested]
+
+
+def _has_bfloat16() -> bool:
+    return bool({"avx512_bf16", "amx_bf16"} & _cpu_flags())
+
+
+@functools.cache
+def _warn_of_emulation() -> None:
+    """Once in a process."""
+    logger.warning(
+        "precision bfloat16: this processor (%s) has no instructions for it and emulates it, about 14 times slower "
+        "than float32; hint: runtime.precision: auto",
+        _cpu_model(),
+    )
+
+
+def format_name(dtype) -> str:
+    """`float32`, `bfloat16` or `float16`: the name of what `autocast_dtype` returned."""
+    return str(dtype or "float32").removeprefix("torch.")
 
 
 @contextlib.contextmanager
@@ -105,6 +128,8 @@ def choose_algorithms(device_type: str) -> None:
     on_gpu = device_type == "cuda"
     torch.backends.cudnn.benchmark = on_gpu
     torch.use_deterministic_algorithms(not on_gpu, warn_only=True)
+    # Nothing here reads memory that it has not written, and to fill it first takes 5 to 10 % of a training step.
+    torch.utils.deterministic.fill_uninitialized_memory = False
 
 
 def set_threads(threads: int) -> None:
@@ -144,6 +169,10 @@ def peak_training_memory_mb() -> float:
     return peak_memory_mb()
 
 
+# Those that decide how fast convolutions are, and in which number format they run.
+_INSTRUCTIONS = {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
+
+
 def describe() -> dict:
     """The machine in words, for records: processor, cores, Python, torch and GPU where there is one."""
     import torch
@@ -151,6 +180,7 @@ def describe() -> dict:
     return {
         "processor": _cpu_model(),
         "cores": os.cpu_count(),
+        "instructions": sorted(_INSTRUCTIONS & _cpu_flags()),
         "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
         "python": platform.python_version(),
         "torch": torch.__version__,

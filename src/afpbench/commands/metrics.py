@@ -1,6 +1,7 @@
 """`afpbench metrics`: metrics of synthetic CTs from anywhere, without a study, Snakemake or training."""
 
 import argparse
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -8,8 +9,10 @@ import yaml
 
 from ..base.errors import ConfigError, DataError
 from ..base.log import progress
+from ..metrics.definitions import DEFINITIONS
+from ..metrics.edges import CLASSES, synthrad2025_scores
 from ..metrics.evaluate import Pair, Structure, evaluate_pair, parse_structures
-from ..metrics.longtable import COLUMNS, write_long
+from ..metrics.longtable import COLUMNS, line, write_long
 from ..study.kinds.registry import METRICS
 from ..volumes import io
 
@@ -34,6 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance-mm", type=float, metavar="T", help="tolerance of NSD; the paper: twice the voxel size"
     )
+    parser.add_argument(
+        "--definition",
+        choices=DEFINITIONS,
+        default="afpbench",
+        help="whose definitions of the metrics (default: afpbench)",
+    )
+    parser.add_argument("--region", choices=CLASSES, help=(
+        "also SynthRAD2025's Dice and HD95, means over its classes of this region in TotalSegmentator's label maps; "
+        "then labels are no structures by default"))  # fmt: skip
     parser.add_argument("--task", default="metrics", help="what to write in the column `task` (default: metrics)")
     parser.add_argument("--row", default="synthetic", help="what to write in the column `variant` (default: synthetic)")
     parser.add_argument("--out", type=Path, required=True, metavar="metrics.csv", help="the long table to write")
@@ -48,7 +60,10 @@ def run(args: argparse.Namespace) -> int:
     lines = []
     for case, paths in progress(files.items(), len(files), "metrics, case"):
         pair = _read(case, paths)
-        lines += evaluate_pair(pair, args.task, args.row, _structures(args, pair))
+        lines += evaluate_pair(
+            pair, args.task, args.row, _structures(args, pair), definition=DEFINITIONS[args.definition]
+        )
+        lines += _region_lines(args, pair)
     long = pd.DataFrame(lines, columns=list(COLUMNS))
     write_long(long, args.out)
     print(summary(long))
@@ -88,6 +103,8 @@ def _check(args: argparse.Namespace) -> None:
         )
     if args.structures is not None and args.real_seg is None:
         raise ConfigError("afpbench metrics: --structures needs label maps", expected="--real-seg and --synthetic-seg")
+    if args.region is not None and args.real_seg is None:
+        raise ConfigError("afpbench metrics: --region needs label maps", expected="--real-seg and --synthetic-seg")
 
 
 def _match(roles: dict[str, Path]) -> dict[str, dict[str, Path]]:
@@ -138,13 +155,27 @@ def _read(case: str, paths: dict[str, Path]) -> Pair:
 
 
 def _structures(args: argparse.Namespace, pair: Pair) -> list[Structure]:
-    if not pair.segmentations:
+    if not pair.segmentations or (args.region and args.structures is None):
         return []
     if args.structures is None:
         spec = {f"label_{label}": {"labels": [label]} for label in _labels(pair)}
     else:
         spec = _read_structures(args.structures)
     return parse_structures({name: dict(entry, segmenter=SEGMENTER) for name, entry in spec.items()}, args.tolerance_mm)
+
+
+def _region_lines(args: argparse.Namespace, pair: Pair) -> list[dict]:
+    """SynthRAD2025's scores of a case, a structure `synthrad2025_<region>`. The challenge uses no mask for them."""
+    if args.region is None:
+        return []
+    real, synthetic = pair.segmentations[SEGMENTER]
+    scores = synthrad2025_scores(real.array, synthetic.array, real.spacing_mm, args.region)
+    missing = "real_empty" if math.isnan(scores["dice"]) else "synthetic_empty"
+    return [
+        line(args.task, args.row, pair.case, SEGMENTER, f"synthrad2025_{args.region}", metric, value,
+             missing if math.isnan(value) else "ok")
+        for metric, value in scores.items()
+    ]  # fmt: skip
 
 
 def _labels(pair: Pair) -> list[int]:

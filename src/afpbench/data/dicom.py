@@ -88,6 +88,10 @@ def _images(folder: Path, what: str) -> list[_Image]:
                 found.append(_image(path, header))
         except BrokenError as error:
             wrong[path] = str(error)
+    for name in ("series", "modality"):  # without them nobody can say that it is no slice of the series
+        said = [item for item in found if getattr(item, name)]
+        if said:
+            wrong |= {item.path: f"no {name} in its header" for item in found if not getattr(item, name)}
     if wrong:
         raise broken_files(what, folder, wrong)
     return found

@@ -19,7 +19,6 @@ from ..base.errors import DataError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-    from pydicom.uid import UID
 
 MAGIC, MAGIC_AT = b"DICM", 128
 TAGS = (
@@ -35,6 +34,7 @@ OTHER_KINDS = re.compile(
 DICOM_ENDINGS = (".dcm", ".ima", ".dicom")
 CUT_OFF = "the file is cut off"
 ELEMENT_BYTES = 8  # of an element's tag, kind and length
+SEARCH_BYTES = 8192  # what pydicom reads at once where it searches the end of an element of unknown length
 TEXT_BYTES = 4096
 CONTROL = frozenset(range(32)) - frozenset(b"\t\n\f\r\x1b")
 SHOWN = 4
@@ -114,12 +114,12 @@ def opened(path: Path, to_the_end: bool = False) -> Iterator[BinaryIO]:
 
 
 class _Mapped:
-    """A mapped file. To the end: as much must be there as is asked for; only where an element may begin may the file
-    end, once."""
+    """A mapped file. To the end: as much must be there as is asked for. Only where an element may begin may the file
+    end, once, and a search may be longer than the file."""
 
     def __init__(self, content: mmap.mmap, to_the_end: bool):
         self.tell, self.close = content.tell, content.close
-        self._content, self._to_the_end, self._ended = content, to_the_end, False
+        self._content, self._to_the_end, self._ended, self._rest = content, to_the_end, False, 0
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         try:
@@ -132,11 +132,16 @@ class _Mapped:
         if count < 0:
             raise BrokenError("compressed as a whole (deflated), which is not read")
         block = self._content.read(count)
-        if self._to_the_end and len(block) < count:
-            if block or self._ended or count != ELEMENT_BYTES:
-                raise BrokenError(CUT_OFF)
-            self._ended = True
+        if self._to_the_end and len(block) < count and not self._may_end(count, len(block)):
+            raise BrokenError(CUT_OFF)
         return block
+
+    def _may_end(self, asked: int, there: int) -> bool:
+        if asked in (SEARCH_BYTES, self._rest):  # a search, and what pydicom asks for once more where it ends
+            self._rest = SEARCH_BYTES - there
+            return True
+        again, self._ended = self._ended, True
+        return not again and there == 0 and asked == ELEMENT_BYTES
 
 
 def numbers(header: "Dataset", name: str, count: int) -> tuple[float, ...] | None:
@@ -178,14 +183,7 @@ def is_image(header: "Dataset") -> bool:
 
 def is_rtstruct(header: "Dataset") -> bool:
     """Whether a header is that of an RTSTRUCT, by its storage class or its modality."""
-    return storage(header).name == "RT Structure Set Storage" or text(header, "Modality") == "RTSTRUCT"
-
-
-def storage(header: "Dataset") -> "UID":
-    """The storage class of a file; its name is the UID itself where DICOM has none for it."""
-    from pydicom.uid import UID
-
-    return UID(str(header.file_meta.get("MediaStorageSOPClassUID") or header.get("SOPClassUID") or ""))
+    return "RT Structure Set Storage" in _storage(header) or text(header, "Modality") == "RTSTRUCT"
 
 
 def _files(folder: Path) -> list[Path]:
@@ -205,7 +203,7 @@ def _header(path: Path) -> "Dataset":
     try:
         if path.stat().st_size == 0:
             raise BrokenError("empty")
-        with opened(path) as file:
+        with opened(path, to_the_end=True) as file:
             if file.read(MAGIC_AT + len(MAGIC))[MAGIC_AT:] != MAGIC:
                 raise BrokenError("no DICOM preamble")
             file.seek(0)
@@ -224,11 +222,18 @@ def _header(path: Path) -> "Dataset":
 
 def _to_have_a_size(header: "Dataset") -> bool:
     """Whether a header must have the size of an image: by its storage class, else by its modality."""
-    uid = storage(header)
-    if uid.name != str(uid):
-        return "Image Storage" in uid.name
-    modality = text(header, "Modality")
-    return not modality or (not uid and modality in ("CT", "MR"))
+    kinds = _storage(header)
+    if kinds:
+        return any("Image Storage" in kind for kind in kinds)
+    return text(header, "Modality") in ("", "CT", "MR")
+
+
+def _storage(header: "Dataset") -> set[str]:
+    """What DICOM calls the storage class of a file, which stands in two places; empty where it knows neither."""
+    from pydicom.uid import UID
+
+    uids = {UID(text(header.file_meta, "MediaStorageSOPClassUID")), UID(text(header, "SOPClassUID"))}
+    return {uid.name for uid in uids if uid.name != str(uid)}
 
 
 def _form(path: Path) -> str:

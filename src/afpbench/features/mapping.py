@@ -118,6 +118,12 @@ class InputMapping(nn.Module):
         """The zeros to append to each of the network's axes."""
         return tuple(-n % d for n, d in zip(size, self.divisor, strict=True))
 
+    def steps(self) -> tuple[int, ...]:
+        """What a z, y, x patch on the training grid must be divisible by to need no padding; 1 where resampled."""
+        if self.spacing_mm != self.target_spacing_mm:
+            return (1, 1, 1)
+        return tuple(self.divisor[self.transpose.index(axis)] for axis in range(3))
+
     def forward(self, ct_hu: torch.Tensor) -> torch.Tensor:
         """The network's input, float32, for CT in HU."""
         x = self._turn(ct_hu.float())

@@ -1,7 +1,7 @@
 """nnU-Net v2 model folders as feature networks: everything is read from plans.json, dataset.json and a checkpoint."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +75,7 @@ class NnunetFeatures(FeatureNetwork):
         )
         self.freeze()
 
-    def extract(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def extract_each(self, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
         """The features of `x` (B, 1, z, y, x), in nnU-Net's preprocessed space."""
         if all(n <= d for n, d in zip(x.shape[2:], self.network.reduction, strict=True)):
             raise ModelError(
@@ -84,7 +84,7 @@ class NnunetFeatures(FeatureNetwork):
                 expected=f"more than {tuple(self.network.reduction)} along some axis",
                 hint="use larger patches, or name shallower layers (encoder.0, encoder.1, ...)",
             )
-        return self.network(x)
+        yield from self.network.stream(x)
 
 
 class FoldEnsemble(FeatureNetwork):
@@ -100,9 +100,13 @@ class FoldEnsemble(FeatureNetwork):
         self.has_regions = members[0].has_regions
         self.freeze()
 
-    def extract(self, x: torch.Tensor) -> list[torch.Tensor]:
+    def extract_each(self, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
         """The features of all folds, one fold after the other."""
-        return [feature for network in self.networks for feature in network.extract(x)]
+        before = 0
+        for network in self.networks:
+            for place, feature in network.extract_each(x):
+                yield before + place, feature
+            before += len(network.layer_names)
 
 
 def load_nnunet(

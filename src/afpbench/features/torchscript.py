@@ -23,6 +23,8 @@ class TorchScriptFeatures(FeatureNetwork):
     all the same, as with any program.
     """
 
+    one_by_one = False  # PyTorch's own convolutions take several times as long for a single patch on a CPU
+
     def __init__(
         self,
         path: str | Path,

@@ -1,6 +1,6 @@
 """nnU-Net's U-Nets, run block by block, so that features can be taken anywhere and nothing runs after the last."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import torch
 from torch import nn
@@ -28,40 +28,49 @@ class UNetLayers(nn.Module):
         groups, order, all_strides = _names(encoder, decoder, stem is not None, network.encoder.strides)
         self.layer_names = choose_layers(layers, groups, list(order), what)
         self.strides = [all_strides[".".join(name.split(".")[:2])] for name in self.layer_names]
-        self._wanted = set(self.layer_names)
         last = max(order[name] for name in self.layer_names)
         self.stem = stem
         self.encoder = _kept("encoder", encoder, order, last)
         self.decoder = _kept("decoder", decoder, order, last)
         self.transpconvs = nn.ModuleList(network.decoder.transpconvs[: len(self.decoder)])
-        self.head = network.decoder.seg_layers[-1] if "logits" in self._wanted else None
+        self.head = network.decoder.seg_layers[-1] if "logits" in self.layer_names else None
         self.reduction = all_strides[f"encoder.{max(len(self.encoder) - 1, 0)}"]
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """x: the network's input (B, C, z, y, x), divisible by `reduction`. One tensor per name in `layer_names`."""
-        found: dict[str, torch.Tensor] = {}
+        features = dict(self.stream(x))
+        return [features[place] for place in range(len(features))]
+
+    def stream(self, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+        """The same as soon as each is computed, with its place in `layer_names`; nothing else is held on to."""
+        for name, feature in self._run(x):
+            yield from ((place, feature) for place, wanted in enumerate(self.layer_names) if wanted == name)
+
+    def _run(self, x: torch.Tensor) -> Iterator[tuple[str, torch.Tensor]]:
+        """The output of every part by its name; a stage's is also that of its last block."""
         if self.stem is not None:
-            x = self._keep(found, "encoder.stem", self.stem(x))
+            x = self.stem(x)
+            yield "encoder.stem", x
         skips = []
         for index, stage in enumerate(self.encoder):
-            x = self._run(found, f"encoder.{index}", stage, x)
-            skips.append(x)
+            x = yield from _stage(f"encoder.{index}", stage, x)
+            if index < len(self.encoder) - 1 and len(self.decoder):
+                skips.append(x)
         for index, (up, stage) in enumerate(zip(self.transpconvs, self.decoder, strict=True)):
-            x = torch.cat((up(x), skips[-(index + 2)]), 1)
-            x = self._run(found, f"decoder.{index}", stage, x)
+            x = torch.cat((up(x), skips.pop()), 1)
+            x = yield from _stage(f"decoder.{index}", stage, x)
         if self.head is not None:
-            self._keep(found, "logits", self.head(x))
-        return [found[name] for name in self.layer_names]
+            yield "logits", self.head(x)
 
-    def _run(self, found: dict, name: str, stage: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
-        for index, block in enumerate(stage):
-            x = self._keep(found, f"{name}.{index}", block(x))
-        return self._keep(found, name, x)
 
-    def _keep(self, found: dict, name: str, x: torch.Tensor) -> torch.Tensor:
-        if name in self._wanted:
-            found[name] = x
-        return x
+def _stage(
+    name: str, blocks: nn.ModuleList, x: torch.Tensor
+) -> Generator[tuple[str, torch.Tensor], None, torch.Tensor]:
+    for number, block in enumerate(blocks):
+        x = block(x)
+        yield f"{name}.{number}", x
+    yield name, x
+    return x
 
 
 def _blocks(stage: nn.Module) -> list[nn.Module]:

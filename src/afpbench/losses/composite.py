@@ -93,7 +93,8 @@ def check_gradient(
         if (names is not None and name not in names) or not term.sees(mask, real):
             continue
         probe = synthetic.detach().clone().requires_grad_()
-        with torch.enable_grad():
+        # What a term draws here would be drawn twice in a training that goes on from a checkpoint.
+        with torch.enable_grad(), torch.random.fork_rng(devices=[]):
             value = term(probe, real, mask)
             gradient = image_gradient(value, probe)
         if gradient is not None and not torch.isfinite(gradient).all():

@@ -3,33 +3,38 @@
 import torch
 
 
-class _L1Mean(torch.autograd.Function):
-    """mean |a - b| with a gradient for `a` only. Keeps one tensor (the signs), and makes one pass in each direction."""
+class _L1Sum(torch.autograd.Function):
+    """sum w |a - b| with a gradient for `a` only. Keeps one byte per element (the signs), and the weights."""
 
     @staticmethod
-    def forward(context, a, b):
+    def forward(context, a, b, weights):
         difference = a - b
-        value = difference.abs().mean(dtype=torch.float32)
-        context.save_for_backward(difference.sign_())
-        return value
+        context.save_for_backward(difference.sign().to(torch.int8), weights)
+        context.dtype = difference.dtype
+        magnitudes = difference.abs_()
+        return (magnitudes if weights is None else magnitudes * weights).sum(dtype=torch.float32)
 
     @staticmethod
     def backward(context, gradient):
-        (sign,) = context.saved_tensors
-        return sign * (gradient / sign.numel()), None
+        signs, weights = context.saved_tensors
+        slope = gradient if weights is None else weights * gradient
+        return signs.to(context.dtype).mul_(slope), None, None
 
 
-def l1_mean(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The mean absolute difference, float32; differentiable (once) in `a` only."""
-    return _L1Mean.apply(a, b)
+def l1_sum(a: torch.Tensor, b: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """The sum of absolute differences, float32; differentiable (once) in `a` only.
+
+    a, b: (B, C, z, y, x). weights: (B, 1, z, y, x), of each voxel, or None.
+    """
+    return _L1Sum.apply(a, b, weights)
 
 
-def mse_mean(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """The mean squared difference, float32."""
-    return torch.nn.functional.mse_loss(a.float(), b.float())
+def mse_sum(a: torch.Tensor, b: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """The sum of squared differences, float32. Arguments as those of `l1_sum`."""
+    squares = (a.float() - b.float()).square()
+    return (squares if weights is None else squares * weights).sum()
 
 
-def weighted_mean(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """The mean of values (B, C, z, y, x) with weights (B, 1, z, y, x), float32; zero where no weight is."""
-    total = weights.sum(dtype=torch.float32) * values.shape[1]
-    return (values.float() * weights).sum() / total.clamp_min(torch.finfo(torch.float32).tiny)
+def absolute_sum(a: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+    """The sum of absolute values, float32. Arguments as those of `l1_sum`."""
+    return (a.abs() if weights is None else a.abs() * weights).sum(dtype=torch.float32)

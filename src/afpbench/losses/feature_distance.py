@@ -1,6 +1,6 @@
 """What the AFP and the perceptual loss share: Eq. 1, over any frozen networks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -8,7 +8,8 @@ from torch import nn
 from ..base.errors import ConfigError
 from ..features import FeatureNetwork
 from .base import LossContext, LossTerm, named_weights
-from .distance import l1_mean, mse_mean, weighted_mean
+from .distance import absolute_sum, l1_sum, mse_sum
+from .gradients import with_gradient
 from .segmented_region import SegmentedRegion
 from .weighting import build_weighting
 
@@ -19,6 +20,9 @@ class FeatureDistance(LossTerm):
     Both images go to HU and through the same mapping into each network's input space. The real CT's features take no
     gradient; networks are frozen. Several networks: their losses averaged with the given weights. With the option
     `weighting` the layers' weights are learned: see `losses.weighting`.
+
+    Patches go through the networks one by one, layers are compared as soon as both images have them, and with fixed
+    weights each patch's gradient is found before the next, so that the features of one patch is all there is in memory.
     """
 
     def __init__(self, options: Mapping, context: LossContext):
@@ -29,6 +33,8 @@ class FeatureDistance(LossTerm):
                 expected="one of the two",
                 hint="choose the layers by `layers`",
             )
+        if self.options["crop"] < 1 and self.options["region"] != "all":
+            raise ConfigError(f"loss term {self.term}: crop beside region", expected="one of the two")
         self.shares = named_weights(self.options["networks"])
         self.networks = nn.ModuleList(context.load_network(name, self.options["layers"]) for name in self.shares)
         self.layer_weights = {
@@ -50,14 +56,14 @@ class FeatureDistance(LossTerm):
         return inside if self.options["region"] == "inside" else 1.0 - inside
 
     def forward(self, synthetic, real, mask=None):
-        synthetic_hu, real_hu = self.to_hu(synthetic), self.to_hu(real.detach())
         region = self.region(mask, real)
         if region is not None and not region.any():
-            return synthetic_hu.sum() * 0.0
-        total = synthetic_hu.new_zeros(())
+            return self.to_hu(synthetic).sum() * 0.0
+        total = torch.zeros((), device=synthetic.device)
         for index, (name, network) in enumerate(zip(self.shares, self.networks, strict=True)):
-            layers = self._layers(network, name, synthetic_hu, real_hu, region)
-            value = self.weightings[index](layers, synthetic)
+            box = self._box(network, synthetic.shape[2:])
+            real_hu = self.to_hu(real[box].detach())
+            value = self._network(self.weightings[index], network, name, synthetic[box], real_hu, region)
             count = len(network.layer_names) if self.options["layer_reduction"] == "mean" else 1
             total = total + self.shares[name] * value / count
         return total
@@ -69,37 +75,77 @@ class FeatureDistance(LossTerm):
             for layer, weight in zip(network.layer_names, weighting.weights(), strict=False)
         }
 
-    def _layers(
-        self, network: FeatureNetwork, name: str, synthetic_hu, real_hu, mask: torch.Tensor | None
-    ) -> torch.Tensor:
-        """The distance in each layer whose given weight is not 0, times that weight."""
-        with torch.no_grad():
-            targets = network(real_hu)
-            regions = [None] * len(targets) if mask is None else network.regions(mask, targets)
-        features = network(synthetic_hu)
-        weights = self.layer_weights[name]
-        return torch.stack([
-            weight * self._layer(feature, target, region)
-            for weight, feature, target, region in zip(weights, features, targets, regions, strict=True)
-            if weight
-        ])  # fmt: skip
+    def _box(self, network: FeatureNetwork, shape: Sequence[int]) -> tuple:
+        """The part of the patches that is compared: all, or while training with `crop` a box at a random place."""
+        if self.options["crop"] == 1 or not torch.is_grad_enabled():
+            return (...,)
+        sides = [
+            min(n, max(1, round(n * self.options["crop"] / step)) * step)
+            for n, step in zip(shape, network.mapping.steps(), strict=True)
+        ]
+        starts = [int(torch.randint(n - side + 1, ())) for n, side in zip(shape, sides, strict=True)]
+        return (..., *(slice(start, start + side) for start, side in zip(starts, sides, strict=True)))
 
-    def _layer(self, feature, target, region) -> torch.Tensor:
-        """One layer's distance."""
-        squared = self.options.get("distance", "l1") == "mse"
-        if region is None:
-            value = (mse_mean if squared else l1_mean)(feature, target)
-            size = feature[0].numel()
-        else:
-            difference = feature.float() - target.float()
-            value = weighted_mean(difference.square() if squared else difference.abs(), region)
-            size = region.sum() * feature.shape[1] / feature.shape[0]
-        if self.options["reduction"] == "sum":
-            value = value * size
-        if self.options["scale"] == "real_magnitude":
-            magnitude = target.abs() if region is None else weighted_mean(target.abs(), region)
-            value = value / magnitude.mean(dtype=torch.float32).clamp_min(1e-6)
-        return value
+    def _network(self, weighting, network: FeatureNetwork, name: str, synthetic, real_hu, region) -> torch.Tensor:
+        """The sum of one network's layers, each with its weight."""
+        parts = [slice(i, i + 1) for i in range(len(real_hu))] if network.one_by_one else [slice(None)]
+        batch = _Batch(network, real_hu, region, parts, scaled=self.options["scale"] == "real_magnitude")
+
+        def layers(image: torch.Tensor, part: slice) -> torch.Tensor:
+            return self._layers(batch, self.layer_weights[name], image, part)
+
+        if self.options["weighting"] != "uniform":  # their weights are not known before the last patch
+            return weighting(torch.stack([layers(synthetic[part], part) for part in parts]).sum(0), synthetic)
+        values = [with_gradient(lambda image, part=part: layers(image, part).sum(), synthetic[part]) for part in parts]
+        return torch.stack(values).sum()
+
+    def _layers(self, batch: "_Batch", layer_weights: list[float], image: torch.Tensor, part: slice) -> torch.Tensor:
+        """What a part of the batch adds to each layer whose given weight is not 0, times that weight."""
+        distance = mse_sum if self.options.get("distance", "l1") == "mse" else l1_sum
+        summed = self.options["reduction"] == "sum"
+        values = {}
+        both = zip(batch.real(part), batch.network.stream(self.to_hu(image)), strict=True)
+        for (place, target), (_, feature) in both:
+            if weight := layer_weights[place]:
+                value = distance(feature, target, batch.region(place, part))
+                count = len(batch.real_hu) if summed else batch.elements(place, target)
+                values[place] = weight * value / (count * batch.magnitudes[place])
+        return torch.stack([values[place] for place in sorted(values)])
+
+
+class _Batch:
+    """The real side of a comparison: its features patch by patch, the region, and what the layers are divided by."""
+
+    @torch.no_grad()
+    def __init__(self, network: FeatureNetwork, real_hu: torch.Tensor, region, parts: list[slice], scaled: bool):
+        """region: (B, 1, z, y, x) or None. scaled: whether layers are divided by the real features' magnitude."""
+        self.network, self.real_hu = network, real_hu
+        count = len(network.layer_names)
+        features = network(real_hu[:1]) if region is not None and network.strides is None else ()
+        self.regions = [None] * count if region is None else network.regions(region, features)
+        self.magnitudes = [torch.ones((), device=real_hu.device)] * count
+        if scaled:
+            sums = [torch.zeros((), device=real_hu.device) for _ in range(count)]
+            for part in parts:
+                for place, target in self.real(part):
+                    sums[place] += absolute_sum(target, self.region(place, part)) / self.elements(place, target)
+            self.magnitudes = [value.clamp_min(1e-6) for value in sums]
+
+    @torch.no_grad()
+    def real(self, part: slice) -> Iterator[tuple[int, torch.Tensor]]:
+        """Place and tensor of each layer of some patches, without a gradient."""
+        yield from self.network.stream(self.real_hu[part])
+
+    def region(self, place: int, part: slice) -> torch.Tensor | None:
+        weights = self.regions[place]
+        return None if weights is None else weights[part]
+
+    def elements(self, place: int, feature: torch.Tensor) -> torch.Tensor | int:
+        """How many elements a mean over the batch goes over; in a region, their weights' sum."""
+        if (weights := self.regions[place]) is None:
+            return len(self.real_hu) * feature[0].numel()
+        total = weights.sum(dtype=torch.float32) * feature.shape[1]
+        return total.clamp_min(torch.finfo(torch.float32).tiny)
 
 
 def layer_weights(option: Sequence | Mapping | None, names: Sequence[str], network: str) -> list[float]:

@@ -18,10 +18,11 @@ from ..study.metrics import family_metrics
 from ..study.paths import TaskPaths
 from ..volumes import io
 from . import own
-from .image import CLIP_HU, error_metrics, image_metrics, structure_error_hu
+from .definitions import AFPBENCH, DEFINITIONS, Definition
+from .image import error_metrics, image_metrics, structure_error_hu
 from .longtable import COLUMNS, NO_VALUE, failed_status, is_failed, line, write_long
 from .structures import Structure, parse_structures
-from .surface import bounding_box, label_boxes, structure_metrics
+from .surface import bounding_box, label_boxes
 from .tree import tree_metrics
 
 
@@ -42,7 +43,7 @@ def evaluate_pair(
     row: str,
     structures: Sequence[Structure],
     inside_mask: bool = True,
-    clip_hu: tuple[float, float] = CLIP_HU,
+    definition: Definition = AFPBENCH,
     metrics: Sequence[str] = (),
 ) -> list[dict]:
     """The lines of one case. metrics: those to compute besides, which are no family's.
@@ -57,17 +58,21 @@ def evaluate_pair(
             pair.real.array,
             pair.synthetic.array,
             None if pair.mask is None else pair.mask.array,
-            clip_hu,
+            definition.clip_hu,
             f"case {pair.case}, row {row}",
+            definition.clips_errors,
         )
         for region, values in regions.items():
             lines += [line(task, row, pair.case, "", region, metric, values[metric], _image_status(values[metric]))
                       for metric in family_metrics("image")]  # fmt: skip
-        lines += own.image_lines(pair, task, row, metrics, clip_hu)
+        lines += own.image_lines(pair, task, row, metrics, definition.clip_hu)
     within = pair.mask.array != 0 if inside_mask and pair.mask is not None else None
-    boxes = _boxes(pair, structures)
+    boxes: dict[Structure, tuple[slice, ...]] = {}
+    for name, maps in pair.segmentations.items():
+        its = [structure for structure in structures if structure.segmenter == name]
+        boxes |= zip(its, label_boxes([structure.labels for structure in its], [v.array for v in maps]), strict=True)
     for structure in structures:
-        lines += _structure_lines(pair, task, row, structure, boxes[structure], within, clip_hu, metrics)
+        lines += _structure_lines(pair, task, row, structure, boxes[structure], within, definition, metrics)
     return lines
 
 
@@ -82,7 +87,7 @@ def evaluate_row(
     failed: Mapping[str, str] | None = None,
     calibrations: Mapping[str, Mapping] | None = None,
     inside_mask: bool = True,
-    clip_hu: tuple[float, float] = CLIP_HU,
+    definition: str = "afpbench",
     metrics: Sequence[str] = (),
     threads: int = 1,
     out: str | Path | None = None,
@@ -92,15 +97,15 @@ def evaluate_row(
     root: the task's folder, with cases/, synthetic/ and segmentations/. structures: as parse_structures takes them.
     failed: case -> reason, for cases that have no images because they failed: their lines carry
     `failed: <reason>`; the cases whose folder holds failed.json are found besides.
-    calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. metrics: those to compute besides,
-    since a table names them (study.metrics.extra_metrics). threads: cases at once. out: where to write the table.
-    Raises DataError that names the case and the file.
+    calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. definition: of DEFINITIONS, by
+    name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). threads: cases at
+    once. out: where to write the table. Raises DataError that names the case and the file.
     """
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
-    calibrated = dict(calibrations or {})
-    work = partial(_evaluate_case, root, task, row, wanted, reasons, calibrated, inside_mask, clip_hu, metrics)
+    calibrated, chosen = dict(calibrations or {}), DEFINITIONS[definition]
+    work = partial(_evaluate_case, root, task, row, wanted, reasons, calibrated, inside_mask, chosen, metrics)
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
     long = pd.DataFrame([entry for lines in per_case for entry in lines], columns=list(COLUMNS))
@@ -110,14 +115,15 @@ def evaluate_row(
     return long
 
 
-def calibration_lines(pair: Pair, task: str, row: str, calibration: Mapping, clip_hu=CLIP_HU) -> list[dict]:
+def calibration_lines(pair: Pair, task: str, row: str, calibration: Mapping, definition=AFPBENCH) -> list[dict]:
     """The calibration of a case: its slope and offset, and MAE and ME inside the body without it.
 
     pair: with the synthetic CT before calibration. calibration: {"slope", "offset_hu"}.
     """
     check_grids(pair)
     inside = pair.mask.array != 0
-    errors = error_metrics(pair.real.array[inside], pair.synthetic.array[inside], clip_hu)
+    images = (pair.real.array[inside], pair.synthetic.array[inside])
+    errors = error_metrics(*images, definition.clip_hu, definition.clips_errors)
     values = {"mae_uncalibrated": errors["mae"], "me_uncalibrated": errors["me"]}
     values |= {"calibration_slope": calibration["slope"], "calibration_offset_hu": calibration["offset_hu"]}
     return [line(task, row, pair.case, "", "body", metric, value, "ok") for metric, value in values.items()]
@@ -167,7 +173,7 @@ def check_grids(pair: Pair) -> None:
 
 
 def _evaluate_case(
-    root, task, row, structures, reasons, calibrations, inside_mask, clip_hu, metrics, case: str
+    root, task, row, structures, reasons, calibrations, inside_mask, definition, metrics, case: str
 ) -> list[dict]:
     if case in reasons:
         return _failed_lines(task, row, case, structures, metrics, failed_status(reasons[case]))
@@ -186,25 +192,15 @@ def _evaluate_case(
         io.read(paths.prepared_image(case, "mask"), f"{what}: mask"),
         segmentations,
     )
-    lines = evaluate_pair(pair, task, row, structures, inside_mask, clip_hu, metrics)
+    lines = evaluate_pair(pair, task, row, structures, inside_mask, definition, metrics)
     if case in calibrations:
         path = paths.synthetic(row).uncalibrated(case)
         before = replace(pair, synthetic=io.read(path, f"{what}: synthetic CT before calibration"), segmentations={})
-        lines += calibration_lines(before, task, row, calibrations[case], clip_hu)
+        lines += calibration_lines(before, task, row, calibrations[case], definition)
     return lines
 
 
-def _boxes(pair: Pair, structures: Sequence[Structure]) -> dict[Structure, tuple[slice, ...]]:
-    """For each structure a box that holds it in both label maps. Each map is passed once, whatever the structures."""
-    boxes: dict[Structure, tuple[slice, ...]] = {}
-    for name in dict.fromkeys(structure.segmenter for structure in structures):
-        its = [structure for structure in structures if structure.segmenter == name]
-        maps = [volume.array for volume in pair.segmentations[name]]
-        boxes |= zip(its, label_boxes([structure.labels for structure in its], maps), strict=True)
-    return boxes
-
-
-def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, clip_hu, metrics) -> list[dict]:
+def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, definition, metrics) -> list[dict]:
     spacing_mm = pair.segmentations[structure.segmenter][0].spacing_mm
     real, synthetic = (structure.mask(volume.array[box]) for volume in pair.segmentations[structure.segmenter])
     if within is not None:
@@ -213,7 +209,7 @@ def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, c
     inner = bounding_box(either) if either.any() else (slice(None),) * 3
     real, synthetic = real[inner], synthetic[inner]
     what = f"case {pair.case}, row {row}, structure {structure.name}"
-    values = structure_metrics(real, synthetic, spacing_mm, structure.tolerance_mm, what)
+    values = definition.of_structure(real, synthetic, spacing_mm, structure.tolerance_mm, what)
     status = values.pop("status")
     statuses = dict.fromkeys(values, status)
     others = _volume_error(real, synthetic, spacing_mm)
@@ -221,7 +217,7 @@ def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, c
         others |= tree_metrics(real, synthetic, spacing_mm)
     if pair.real is not None:
         images = (volume.array[box][inner] for volume in (pair.real, pair.synthetic))
-        others["me"] = structure_error_hu(*images, real, clip_hu)
+        others["me"] = structure_error_hu(*images, real, definition.clip_hu)
     statuses |= {metric: status if math.isnan(value) else "ok" for metric, value in others.items()}
     extra = own.structure_values(real, synthetic, spacing_mm, structure, metrics, what)
     missing = NO_VALUE if status == "ok" else status

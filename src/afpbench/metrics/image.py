@@ -20,12 +20,13 @@ def image_metrics(
     mask: np.ndarray | None = None,
     clip_hu: tuple[float, float] = CLIP_HU,
     what: str = "image metrics",
+    clips_errors: bool = True,
 ) -> dict[str, dict[str, float]]:
     """MAE, ME (synthetic - real), RMSE in HU, PSNR in dB, SSIM, MS-SSIM and the checkerboard in HU, in float64.
 
     real_hu, synthetic_hu: (z, y, x). mask: same shape, non-zero is inside; None: the whole volume only.
     clip_hu: both images are clipped to this range first; its width is the data range of PSNR and SSIM.
-    what: how errors call the pair, with the case.
+    what: how errors call the pair, with the case. clips_errors: False takes MAE and ME of the images as they are.
     Returns {"body": {...}, "volume": {...}} ("body" where there is a mask), each with the keys of IMAGE_METRICS.
     PSNR of equal images is infinite. Raises DataError for shapes that differ, NaN voxels, an empty mask, or an
     axis shorter than SSIM's window.
@@ -34,24 +35,32 @@ def image_metrics(
     real = np.clip(real_hu.astype(np.float64), *clip_hu)
     synthetic = np.clip(synthetic_hu.astype(np.float64), *clip_hu)
     difference = synthetic - real
+    errors = difference if clips_errors else synthetic_hu.astype(np.float64) - real_hu
     regions = {}
     if mask is not None:
         inside = mask != 0
-        regions["body"] = _error_metrics(difference[inside], clip_hu)
+        regions["body"] = _error_metrics(errors[inside], difference[inside], clip_hu)
         regions["body"] |= _similarity(real, synthetic, inside, clip_hu)
         regions["body"]["checkerboard"] = checkerboard(synthetic[bounding_box(inside)])
-    regions["volume"] = _error_metrics(difference, clip_hu)
+    regions["volume"] = _error_metrics(errors, difference, clip_hu)
     regions["volume"] |= _similarity(real, synthetic, None, clip_hu)
     regions["volume"]["checkerboard"] = checkerboard(synthetic)
     return regions
 
 
 def error_metrics(
-    real_hu: np.ndarray, synthetic_hu: np.ndarray, clip_hu: tuple[float, float] = CLIP_HU
+    real_hu: np.ndarray,
+    synthetic_hu: np.ndarray,
+    clip_hu: tuple[float, float] = CLIP_HU,
+    clips_errors: bool = True,
 ) -> dict[str, float]:
-    """MAE, ME, RMSE in HU and PSNR in dB of voxels given as arrays of one shape, both clipped first."""
+    """MAE, ME, RMSE in HU and PSNR in dB of voxels given as arrays of one shape, both clipped first.
+
+    clips_errors: False takes MAE and ME of the values as they are.
+    """
     real, synthetic = (np.clip(values.astype(np.float64), *clip_hu) for values in (real_hu, synthetic_hu))
-    return _error_metrics(synthetic - real, clip_hu)
+    errors = synthetic - real if clips_errors else synthetic_hu.astype(np.float64) - real_hu
+    return _error_metrics(errors, synthetic - real, clip_hu)
 
 
 def structure_error_hu(
@@ -111,12 +120,13 @@ def _check(real, synthetic, mask, what: str) -> None:
         )
 
 
-def _error_metrics(difference: np.ndarray, clip_hu: tuple[float, float]) -> dict[str, float]:
-    squared = float(np.mean(difference**2))
+def _error_metrics(errors: np.ndarray, clipped: np.ndarray, clip_hu: tuple[float, float]) -> dict[str, float]:
+    """MAE and ME of the errors in HU, RMSE and PSNR of the errors of clipped images."""
+    squared = float(np.mean(clipped**2))
     width = clip_hu[1] - clip_hu[0]
     return {
-        "mae": float(np.mean(np.abs(difference))),
-        "me": float(np.mean(difference)),
+        "mae": float(np.mean(np.abs(errors))),
+        "me": float(np.mean(errors)),
         "rmse": squared**0.5,
         "psnr": float(10 * np.log10(width**2 / squared)) if squared > 0 else float("inf"),
     }

@@ -39,7 +39,7 @@ def structure_metrics(
     status = _status(real.any(), synthetic.any())
     if status != "ok":
         overlap = math.nan if status == "both_empty" else 0.0
-        return dict.fromkeys(KEYS, math.nan) | {"dice": overlap, "nsd": overlap, "status": status}
+        return {**dict.fromkeys(KEYS, math.nan), "dice": overlap, "nsd": overlap, "status": status}
     box = bounding_box(real | synthetic)
     real, synthetic = np.ascontiguousarray(real[box]), np.ascontiguousarray(synthetic[box])
     distances = surface_distances(real, synthetic, spacing_mm)

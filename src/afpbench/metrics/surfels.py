@@ -29,17 +29,21 @@ def surface_distances(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Seque
     """
     z, y, x = (float(size) for size in spacing_mm)
     spacing = (z, y, x)
-    margins, _ = _neighbourhood(spacing)
-    codes = [_neighbour_codes(mask, margins) for mask in (real, synthetic)]
+    codes = [_neighbour_codes(mask, margins(spacing)) for mask in (real, synthetic)]
     surfaces = [code - np.uint8(1) < 254 for code in codes]  # neither 0 nor 255: the first wraps around
     corners = [np.flatnonzero(surface) for surface in surfaces]
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for first, second, towards, of in ((0, 1, "gt_to_pred", "gt"), (1, 0, "pred_to_gt", "pred")):
-        distances = _distances(corners[first], surfaces[second], corners[second], spacing)
+        distances = nearest_mm(corners[first], surfaces[second], corners[second], spacing)
         areas = _areas(spacing)[codes[first].ravel()[corners[first]]]
         order = np.lexsort((areas, distances))
         found |= {f"distances_{towards}": distances[order], f"surfel_areas_{of}": areas[order]}
     return found
+
+
+def margins(spacing_mm: Spacing) -> tuple[int, ...]:
+    """How far the look-up of corners goes along each axis: so much of a grid must be empty around a surface."""
+    return _neighbourhood(spacing_mm)[0]
 
 
 def _neighbour_codes(mask: np.ndarray, margins: Sequence[int]) -> np.ndarray:
@@ -85,10 +89,11 @@ def _lengths(steps: np.ndarray, spacing_mm: Sequence[float]) -> np.ndarray:
     return np.sqrt(z + y + x)
 
 
-def _distances(corners: np.ndarray, surface: np.ndarray, others: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+def nearest_mm(corners: np.ndarray, surface: np.ndarray, others: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     """The distance in mm of each corner (index into the grid) to the nearest one of the surface (z, y, x bool).
 
-    others: the corners of that surface.
+    Neither the corners nor the surface lie in the margins of the grid. others: the corners of that surface, at least
+    one.
     """
     flat, strides = surface.ravel(), np.array([surface[0].size, surface.shape[2], 1])
     distances = np.zeros(len(corners))

@@ -22,6 +22,7 @@ class Context:
     variants, controls: rows in the study file's order. reference: the row that the statistics compare with.
     labels: row -> name for people. structures: structure -> {"label", "segmenter"}. alpha: of the statistics.
     notes: text that belongs in the caption. task: "" takes the long table's only one. losses: variant -> its terms.
+    definition: whose definitions of the metrics were taken.
     """
 
     variants: Sequence[str]
@@ -33,6 +34,7 @@ class Context:
     notes: str = ""
     task: str = ""
     losses: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
+    definition: str = "afpbench"
 
 
 @dataclass(frozen=True)

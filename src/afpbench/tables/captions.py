@@ -1,4 +1,4 @@
-"""What a caption says of the losses (the terms of each of its rows with their weights) and of HU calibrations."""
+"""What a caption says of the metrics' definition, the losses (each row's terms and weights) and HU calibrations."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,6 +12,11 @@ def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str
     """
     notes = [f"{labels[row]}: {_terms(terms)}" for row, terms in losses.items() if row in rows]
     return f"Losses: {'; '.join(notes)}." if notes else ""
+
+
+def definition_note(definition: str) -> str:
+    """Whose definitions of the metrics were taken, by its name in the study file; "" for this benchmark's own."""
+    return "" if definition == "afpbench" else f"Metrics by the definition {definition}."
 
 
 def calibration_notes(long: pd.DataFrame, labels: Mapping[str, str], task: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from .build import Context, build_all
-from .captions import calibration_notes, loss_notes
+from .captions import calibration_notes, definition_note, loss_notes
 from .inputs import Inputs
 from .render import rendered
 
@@ -14,6 +14,7 @@ def score_files(name: str, spec: Mapping[str, Any], inputs: Inputs, context: Con
     """File name -> text of the table and, where its spec says `published`, of its companion."""
     long, rows = inputs.long, spec["rows"]
     notes = [
+        definition_note(context.definition),
         loss_notes(context.losses, context.labels, rows),
         calibration_notes(long[long["variant"].isin(rows)], context.labels, context.task),
     ]

@@ -20,7 +20,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..base import hardware
 from ..base.errors import TrainingError
-from . import checkpoints, processes
+from ..base.log import logger
+from . import checkpoints, loading, processes
 
 
 class ResumableTrainer(nnunet.nnUNetTrainer):
@@ -95,6 +96,7 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
 
     def on_train_start(self):
         state = checkpoints.random_state()
+        loading.find_thread_pools_once()
         super().on_train_start()
         # Building the loaders drew a first batch: forget it, so that a start and a resume draw the same data.
         checkpoints.set_random_state(self.resumed_random_state or state)
@@ -240,6 +242,7 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
                 "loop_seconds": self.loop_seconds,
                 "peak_memory_mb": max(self.peak_before_mb, hardware.peak_training_memory_mb()),
                 "best": self.best,
+                "number_format": hardware.format_name(self.precision),
                 "extra": self.extra_state(),
             },
         }
@@ -277,8 +280,23 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
         self.seconds_before, self.began = own["seconds"], time.monotonic()
         self.loop_seconds, self.peak_before_mb = own["loop_seconds"], own["peak_memory_mb"]
         self.best = own["best"]
+        self._go_on_in(own["number_format"])
         self.load_extra_state(own["extra"])
         self.resumed_random_state = own["random_states"][processes.rank()]
+
+    def _go_on_in(self, number_format: str) -> None:
+        """Keep the number format that the training began in, also on another processor, whose choice may be another."""
+        if number_format == hardware.format_name(self.precision):
+            return
+        if "float16" in (number_format, hardware.format_name(self.precision)):
+            raise TrainingError(
+                f"{self.settings['name']}: a training begun on another kind of device",
+                found=f"a checkpoint in {number_format}, {self.device.type} here",
+                expected="a GPU for float16, a CPU for others",
+                hint="go on where it began, or remove the training's folder under unfinished",
+            )
+        logger.warning("going on in %s, as the training began", number_format)
+        self.precision = hardware.autocast_dtype(number_format, self.device.type)
 
 
 def _plain(value):

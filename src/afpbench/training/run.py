@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import torch
@@ -34,7 +35,7 @@ def train(
     own = _keyed(work, trainer_name, settings, seed)
     arguments = (trainer_name, dataset, settings, own, chosen, max(1, threads // gpus), seed)
     final = processes.run(gpus, chosen, _train, *arguments)
-    _export(final, out, hardware.autocast_dtype(settings["precision"], chosen.type))
+    _export(final, out)
     shutil.rmtree(work)
 
 
@@ -58,13 +59,11 @@ def _train(
     hardware.choose_algorithms(device.type)
     tools("nnunetv2", "torch")
     checkpoints.seed_everything(seed)
-    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
-
     plans = json.loads((dataset / f"{planning.PLANS}.json").read_text())
     plans["configurations"][planning.CONFIGURATION]["batch_size"] = settings["training"]["batch_size"]
     plans["afpbench"] = settings
     plans["continue_training"] = False
-    trainer = recursive_find_trainer_class_by_name(trainer_name)(
+    trainer = _trainer_class(trainer_name)(
         plans, planning.CONFIGURATION, 0, json.loads((dataset / "dataset.json").read_text()), device
     )
     folder = Path(trainer.output_folder)
@@ -79,8 +78,17 @@ def _train(
     return folder
 
 
-def _export(fold: Path, out: Path, number_format) -> None:
-    """Copy what defines the model, and write its curves and its cost. number_format: torch's dtype of autocast."""
+def _trainer_class(name: str) -> type:
+    """A class of `training/trainers`, or of nnU-Net, whose own search imports every trainer on its way to ours."""
+    if (environment.TRAINERS / f"{name}.py").is_file():
+        return getattr(import_module(f"{__package__}.trainers.{name}"), name)
+    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+
+    return recursive_find_trainer_class_by_name(name)
+
+
+def _export(fold: Path, out: Path) -> None:
+    """Copy what defines the model, and write its curves and its cost."""
     (out / "fold_0").mkdir(parents=True, exist_ok=True)
     for name in MODEL_FILES:
         shutil.copyfile(fold.parent / name, out / name)
@@ -112,7 +120,7 @@ def _export(fold: Path, out: Path, number_format) -> None:
         "batch_size": settings["training"]["batch_size"],
         "gpus": settings["training"]["gpus"],
         "precision": settings["precision"],
-        "number_format": str(number_format or "float32").removeprefix("torch."),
+        "number_format": own["number_format"],
         "checkpoint": settings["training"]["checkpoint"],
         "checkpoint_epoch": own["best"]["epoch"] if own["best"] is not None else curves[-1]["epoch"],
         "machine": hardware.describe(),

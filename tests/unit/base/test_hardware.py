@@ -88,3 +88,30 @@ def test_the_same_numbers_on_a_cpu_and_speed_on_a_gpu(algorithms, device):
     hardware.choose_algorithms(device)
     assert torch.are_deterministic_algorithms_enabled() == (device == "cpu")
     assert torch.backends.cudnn.benchmark == (device == "cuda")
+
+
+@pytest.mark.parametrize(
+    ("requested", "flags", "dtype"),
+    [
+        ("auto", {"avx2", "amx_bf16"}, torch.bfloat16),
+        ("auto", {"avx2", "avx512_bf16"}, torch.bfloat16),
+        ("auto", {"avx2", "avx512f"}, None),
+        ("float32", {"avx512_bf16"}, None),
+        ("bfloat16", {"avx512_bf16"}, torch.bfloat16),
+        ("bfloat16", {"avx2"}, torch.bfloat16),
+    ],
+)
+def test_the_number_format_hangs_on_the_processors_flags(monkeypatch, caplog, requested, flags, dtype):
+    hardware._warn_of_emulation.cache_clear()
+    monkeypatch.setattr(hardware, "_cpu_flags", lambda: flags)
+    assert hardware.autocast_dtype(requested, "cpu") == dtype
+    assert hardware.autocast_dtype(requested, "cpu") == dtype
+    emulated = requested == "bfloat16" and flags == {"avx2"}
+    assert [record.levelname for record in caplog.records] == (["WARNING"] if emulated else [])
+    assert ("14 times slower" in caplog.text) == emulated
+    assert hardware.format_name(dtype) == ("bfloat16" if dtype else "float32")
+
+
+def test_memory_is_not_filled_before_it_is_written(algorithms):
+    hardware.choose_algorithms("cpu")
+    assert not torch.utils.deterministic.fill_uninitialized_memory

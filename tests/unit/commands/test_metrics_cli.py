@@ -42,6 +42,28 @@ def files(tmp_path):
     }
 
 
+def test_a_challenges_definition_and_scores(files):
+    labels = np.zeros((2, *GEOMETRY.shape), np.uint8)
+    labels[0, 2:5, 2:5, 2:5], labels[1, 3:6, 2:5, 2:5] = 5, 5
+    labels[0, 7, 7, 7], labels[1, 0, 0, 0] = 3, 2  # one that the synthetic CT lacks, one that the real CT lacks
+    segs = [write(files["out"].parents[1] / f"{name}.nii.gz", values)
+            for name, values in zip("ab", labels, strict=True)]  # fmt: skip
+    metal = write(files["out"].parents[1] / "metal.nii.gz", np.full(GEOMETRY.shape, 3072, np.int16))
+    run("--real", metal, "--synthetic", files["ct"], "--real-seg", segs[0], "--synthetic-seg", segs[1],
+        "--definition", "synthrad2025_evaluation", "--region", "thorax", "--out", files["out"])  # fmt: skip
+    values = read_long(files["out"]).set_index(["structure", "metric"])["value"]
+    assert set(values.index.get_level_values(0)) == {"volume", "synthrad2025_thorax"}
+    assert values["synthrad2025_thorax", "dice"] == pytest.approx((2 * 18 / 54 + 0) / 2)
+    assert values["synthrad2025_thorax", "hd95"] == 2.0  # of the class that both have
+    assert values["volume", "mae"] == pytest.approx((512 * 3072 - 27 * 400) / 512)  # as they are
+    assert values["volume", "rmse"] == pytest.approx(np.sqrt((485 * 3071**2 + 27 * 2671**2) / 512))  # clipped at 3071
+
+
+def test_a_region_needs_label_maps(files):
+    with pytest.raises(ConfigError, match=r"--region needs label maps"):
+        run("--real", files["ct"], "--synthetic", files["sct"], "--region", "thorax", "--out", files["out"])
+
+
 def test_one_pair_with_everything(files, tmp_path, capsys):
     structures = tmp_path / "structures.yaml"
     structures.write_text("bone: [1]\nall: {exclude: [1], tolerance_mm: 0.5}\n")

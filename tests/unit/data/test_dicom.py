@@ -193,6 +193,22 @@ def test_broken_files_are_named_and_not_left_out(tmp_path, damage):
     assert "s011" not in message
 
 
+def test_an_element_of_unknown_length_near_the_end_of_a_file(tmp_path):
+    folder = write_series(tmp_path / "ct", STORED)
+    private = b"\x09\x10\x01\x10OB\0\0\xff\xff\xff\xff" + b"some junk" + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    pixels = b"\xe0\x7f\x10\0OW"
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(pixels, private + pixels))
+    np.testing.assert_array_equal(dicom.read_series(folder, "case p1: CT").array, STORED - 1024.0)
+
+
+def test_a_slice_whose_class_and_size_are_both_damaged_is_named(tmp_path):
+    folder = write_series(tmp_path / "ct", STORED)
+    content = (folder / "s001").read_bytes().replace(b"UI\x1a\x001.2.840", b"UI\x1a\x001.2 840", 1)
+    (folder / "s001").write_bytes(content.replace(b"2\0DS", b"2\0\0S", 1))  # swallows what comes after the position
+    assert "s001 (the file is cut off)" in failure(folder, "CT")
+
+
 def test_a_header_cut_anywhere_is_an_error(tmp_path):
     folder = write_series(tmp_path / "ct", STORED)
     path = folder / "s001"
@@ -230,6 +246,17 @@ def test_a_slice_without_its_place(tmp_path, name):
     assert "a slice without its place in the patient" in message and "s001" in message and name in message
     message = failure(write_series(tmp_path / "all", STORED, edit=with_values(**{name: None})), "CT")
     assert "a slice without its place in the patient" in message
+
+
+def test_a_slice_that_does_not_say_its_series(tmp_path):
+    def edit(image, index):
+        if index == 3:
+            del image.SeriesInstanceUID, image.Modality
+
+    message = failure(write_series(tmp_path / "ct", STORED, edit=edit), "CT")
+    assert "1 file that cannot be read" in message and "s001 (no modality in its header)" in message
+    unnamed = write_series(tmp_path / "all", STORED, edit=with_values(SeriesInstanceUID=None))
+    assert dicom.read_series(unnamed, "case p1: CT", "CT").array.shape == STORED.shape
 
 
 @pytest.mark.parametrize(

@@ -389,5 +389,6 @@ def test_real_totalsegmentator_plans(number, tmp_path):
     expected, _ = nnunet_features(folder, tmp_path / "ct.nii.gz")
     found = features(torch.from_numpy(patch)[None, None])
     for ours, theirs in zip(found, expected, strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+        few = ours[0, 0].numel() < 4  # a normalisation over two voxels magnifies rounding
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-2 if few else 1e-3)
     assert all(ours.min() < 0 < ours.max() for ours in found)

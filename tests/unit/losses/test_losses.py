@@ -13,7 +13,7 @@ from afpbench.base.errors import ConfigError, TrainingError
 from afpbench.features import load
 from afpbench.losses import LossContext, build_loss, check_gradient
 from afpbench.losses.base import named_weights
-from afpbench.losses.distance import l1_mean, weighted_mean
+from afpbench.losses.distance import absolute_sum, l1_sum
 from afpbench.losses.segmentation import soft_dice
 
 # TorchScript is deprecated in PyTorch 2.13, and still what networks in the field are exported to.
@@ -246,14 +246,14 @@ def test_gradient_equals_plain_autograd(context, networks):
 def test_the_custom_gradient_by_finite_differences():
     a = torch.tensor([0.5, -2.0, 3.0], dtype=torch.float64, requires_grad=True)
     b = torch.tensor([1.0, -1.0, 0.0], dtype=torch.float64)
-    l1_mean(a, b).backward()
+    (l1_sum(a, b) / 3).backward()
     assert a.grad.tolist() == pytest.approx([-1 / 3, -1 / 3, 1 / 3])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_low_precision_features_are_reduced_in_float32(dtype):
     a, b = torch.full((70000,), 2.0, dtype=dtype), torch.zeros(70000, dtype=dtype)
-    value = l1_mean(a, b)  # a sum of 140000 in float16 would be infinite, in bfloat16 it would stop at 256 ulps
+    value = l1_sum(a, b) / 70000  # a sum of 140000 in float16 would be infinite, in bfloat16 it would stop at 256 ulps
     assert value.dtype == torch.float32 and value.item() == 2.0
 
 
@@ -271,11 +271,14 @@ def test_the_loss_works_under_autocast(context):
     assert torch.isfinite(synthetic.grad).all() and synthetic.grad.any()
 
 
-def test_weighted_mean_by_hand():
-    values = torch.tensor([[1.0, 2.0], [3.0, 8.0]]).reshape(1, 2, 1, 1, 2)
+def test_weighted_sums_by_hand():
+    values = torch.tensor([[1.0, -2.0], [3.0, 8.0]]).reshape(1, 2, 1, 1, 2).requires_grad_()
     weights = torch.tensor([1.0, 0.5]).reshape(1, 1, 1, 1, 2)
-    assert weighted_mean(values, weights).item() == pytest.approx((1 + 1 + 3 + 4) / 3)
-    assert weighted_mean(values, weights * 0).item() == 0
+    assert absolute_sum(values, weights).item() == 1 + 1 + 3 + 4
+    value = l1_sum(values, torch.ones_like(values), weights)
+    value.backward()
+    assert value.item() == 0 + 1.5 + 2 + 3.5
+    assert values.grad.flatten().tolist() == [0, -0.5, 1, 0.5]
 
 
 def test_soft_dice_by_hand():

@@ -90,6 +90,15 @@ def test_the_normal_approximation_against_r(monkeypatch):
     assert signed_rank(differences).p == pytest.approx(0.1436, abs=5e-5)
 
 
+def test_r_leaves_the_exact_distribution_with_ties_and_zeros(monkeypatch):
+    """24 of the 512 patterns of signs are as extreme; R's normal approximation is above 0.05."""
+    differences = np.array([0, 1, -1, 1, -2, 3, 3, 3, 3, 5])
+    result = signed_rank(differences)
+    assert result.p == 24 / 512 and result.statistic == 45 - 39
+    monkeypatch.setattr(statistics, "EXACT_UP_TO", 0)
+    assert signed_rank(differences).p == pytest.approx(0.0550, abs=5e-5)
+
+
 BORTZ = np.array([-4, -1, -1, -1, -2, 0, 0, 1, 0, -2, 4, -1, -1, 0, 0])  # ties and five zeros
 HOLLANDER_WOLFE = np.array([0.952, -0.147, 1.022, 0.43, 0.62, 0.59, 0.49, -0.08, 0.01])  # neither
 

@@ -168,6 +168,17 @@ def test_a_segmenter_and_a_network_of_the_users_own(tmp_path):
     assert line.endswith("not for the term segmentation; found: bones, kind threshold; allowed: an nnU-Net of any kind")
 
 
+def test_a_segmenter_that_gives_no_features_is_no_network_of_losses(tmp_path):
+    text = NETWORKS.replace('return {"kind": "blocks", "size": 2}', "return None")
+    study = with_files(tmp_path, own=text)
+    study["tasks"]["lung"]["segmenters"]["bones"] = {"kind": "threshold", "hu": 200}
+    study["tasks"]["lung"]["variants"]["afp"]["loss"] = [{"term": "afp", "networks": ["bones"]}]
+    assert lines_of(study, tmp_path) == [
+        "tasks.lung.variants.afp.loss[0].networks: bones, kind threshold, gives losses no features; "
+        "allowed: a network that does"
+    ]
+
+
 def test_every_broken_file_has_its_line_and_nothing_is_kept(tmp_path):
     nameless = LOSS.replace('    name = "huber"\n', "")
     study = with_files(

@@ -1,12 +1,15 @@
 import math
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 
 from afpbench.base.errors import ConfigError
-from afpbench.metrics.longtable import COLUMNS, line
-from afpbench.metrics.statistics import compare
+from afpbench.metrics.longtable import COLUMNS, line, write_long
+from afpbench.metrics.statistics import compare, write_statistics
 from afpbench.tables.build import Context, build_all, build_companion, build_table
+from afpbench.tables.inputs import Inputs
+from afpbench.tables.scores import score_files
 
 CASES = range(8)
 SPEC = {"caption": "A table.", "columns": [
@@ -177,6 +180,20 @@ def test_the_papers_mae_stands_beside_the_body_only():
 def test_refused_specs(spec, message):
     with pytest.raises(ConfigError, match=message):
         build({"caption": "x", **spec})
+
+
+def test_a_caption_names_a_challenges_definition(tmp_path):
+    long = make_long()
+    write_long(long, tmp_path / "metrics.csv")
+    write_statistics(compare(long, "nnunet_l1"), tmp_path / "statistics.csv")
+    inputs = Inputs({name: str(tmp_path / f"{name}.csv") for name in ("metrics", "statistics")}, list(CONTEXT.variants))
+    spec = {**SPEC, "rows": list(CONTEXT.variants)}
+    own, theirs = (
+        score_files("t", spec, inputs, replace(CONTEXT, definition=name))["t.md"]
+        for name in ("afpbench", "synthrad2025_evaluation")
+    )
+    assert "definition" not in own
+    assert "Metrics by the definition synthrad2025_evaluation." in theirs.replace("\\_", "_")
 
 
 def test_a_variant_without_metrics_is_never_dropped_silently():

@@ -16,6 +16,7 @@ import torch
 from conftest import GRID, PATCH, PLANNER, SPLITS, training_options, write_prepared
 from nnunet_folder import make_folder
 
+from afpbench.base import hardware
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import TrainingError
 from afpbench.inference.synthesis import Generator
@@ -344,6 +345,26 @@ def test_learned_layer_weights_are_logged_and_go_on_bit_for_bit(training_set, tm
     columns = [f"weight_afp_navi_{layer}" for layer in ("encoder.0", "encoder.1", "decoder.0")]
     ours, theirs = ([[line[name] for name in columns] for line in curves(model)] for model in (resumed, undisturbed))
     assert ours == theirs and [float(weight) for weight in ours[-1]] != [1.0, 1.0, 1.0]
+
+
+def test_random_boxes_of_the_loss_go_on_bit_for_bit(training_set, tmp_path):
+    """The check of gradients, which a resumed training makes again, must not draw a box of its own."""
+    network = make_folder(tmp_path / "navi", spacing_mm=GRID.spacing_mm)
+    changed = {**variant(), "loss": [{"term": "l1"}, {"term": "afp", "networks": ["navi"], "crop": 0.75}]}
+    networks = {"navi": {"kind": "nnunet", "folder": str(network)}}
+    undisturbed = train(training_set, tmp_path / "undisturbed", changed, networks)
+    with dying(epochs=2):
+        train(training_set, tmp_path, changed, networks)
+    assert equal(train(training_set, tmp_path, changed, networks), undisturbed)
+
+
+def test_a_training_goes_on_in_the_number_format_that_it_began_in(model, training_set, tmp_path, monkeypatch):
+    monkeypatch.setitem(OPTIONS, "precision", "auto")
+    monkeypatch.setattr(hardware, "_cpu_flags", lambda: {"avx2"})
+    interrupted(training_set, tmp_path, epochs=2)
+    monkeypatch.setattr(hardware, "_cpu_flags", lambda: {"avx2", "avx512_bf16"})
+    assert equal(train(training_set, tmp_path), model)
+    assert read_json(tmp_path / "model" / "cost.json")["number_format"] == "float32"
 
 
 @contextlib.contextmanager

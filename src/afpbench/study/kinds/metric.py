@@ -83,8 +83,9 @@ class Metric(Kind):
     ) -> float:
         """The value of one case; NaN where there is none.
 
-        real_hu, synthetic_hu: float64 (z, y, x), clipped to [-1024, 3000] HU as for every metric. mask: bool (z, y, x),
-        the voxels that count: the body, or all of the volume. spacing_mm: z, y, x.
+        real_hu, synthetic_hu: float64 (z, y, x), clipped as for every metric: to [-1024, 3000] HU, or as the task's
+        `definition` has it. mask: bool (z, y, x), the voxels that count: the body, or all of the volume. spacing_mm: z,
+        y, x.
         """
         value: float = cls.implement()(real_hu, synthetic_hu, mask, spacing_mm)
         return value

@@ -143,6 +143,7 @@ class ResultPlan:
             },
             "alpha": options["statistics"]["alpha"],
             "losses": {name: variant["loss"] for name, variant in options["variants"].items()},
+            "definition": options["definition"],
         }
 
     # --- figures

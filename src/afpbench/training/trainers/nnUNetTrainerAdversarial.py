@@ -33,7 +33,10 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.options = plans["generator"]
-        self.game_precision = adversarial.game_dtype(self.precision)
+
+    @property
+    def game_precision(self) -> torch.dtype | None:
+        return adversarial.game_dtype(self.precision)
 
     def initialize(self):
         """Both networks; with `init_from` both start from the other variant's weights."""

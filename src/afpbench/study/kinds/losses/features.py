@@ -81,6 +81,15 @@ FEATURES: dict[str, Any] = {
         "enum": ["none", "real_magnitude"],
         "default": "none",
     },
+    "crop": {
+        "description": "In training, compare a box of this share of each of the patch's axes, at a place drawn anew in "
+        "each iteration: 0.75 costs half. It is the loss of a smaller patch, not an estimate without bias of "
+        "this one. 1: the whole patch, as in validation. Not beside `region`.",
+        "type": "number",
+        "exclusiveMinimum": 0,
+        "maximum": 1,
+        "default": 1,
+    },
     "region": {
         "description": "Where features are compared: `all`, or only `inside` or `outside` what `region_of` names.",
         "enum": ["all", "inside", "outside"],
@@ -128,6 +137,8 @@ class NetworkLoss(Loss):
             yield not_among(place, name, [*task.segmenters, *task.networks], what)
         elif five := five_networks(network):
             yield f"{place}: {name} is {five}; hint: name the model folder of each under feature_networks"
+        elif network.features("") is None:
+            yield f"{place}: {name}, kind {network.name}, gives losses no features; allowed: a network that does"
         elif self.needs_logits and not network.has_logits:
             yield (
                 f"{place}: not for the term {self.name}; found: {name}, kind {network.name}; "
@@ -171,6 +182,8 @@ class FeatureLoss(NetworkLoss):
             yield (
                 f"{self.place}.region_of: has no effect, since `region` is all; hint: set region to inside or outside"
             )
+        if options["crop"] < 1 and options["region"] != "all":
+            yield f"{self.place}.crop: not beside region: {options['region']}; hint: remove one of the two"
         if options["weighting"] != "uniform" and options["layer_weights"]:
             yield (
                 f"{self.place}.layer_weights: not beside weighting: {options['weighting']}; hint: remove one of the two"
