@@ -55,7 +55,7 @@ def test_deleted_images_are_found_and_made_again(tree, tmp_path):
     before = {folder: deleted_test_image(tree, folder) for folder in (SYNTHETIC, LABELS)}
     assert planned_jobs(snakemake(tree, "--cores", "2", "--configfile", "study.yaml", "-n").stdout) == {}
     code, output = afpbench(tree, "status", "study.yaml")
-    assert code == 1 and "lost: 2 images" in output and "afpbench repair study.yaml" in output
+    assert code == 1 and "lost images, which records tell of: 2" in output and "afpbench repair study.yaml" in output
     for folder in before:
         assert before[folder].name in output
 

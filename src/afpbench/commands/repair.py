@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     for record, images in lost.items():
         if not options.dry_run:
             (plan.root / record).unlink()
-        print(f"{'to be removed' if options.dry_run else 'removed'}: {record} ({len(images)} lost: {images[0]}, ...)")
+        print(f"{'to be removed' if options.dry_run else 'removed'}: {record}, for the lost {', '.join(images)}")
     deleted = sorted({output.path for output in read_outputs(options) if output.state == "deleted"} - set(lost))
     for path in deleted:
         print(f"deleted, and needed by nothing: {path}")

@@ -42,7 +42,7 @@ def describe(outputs: Sequence[Output], lost: Mapping[str, Sequence[str]]) -> st
         lines += [f"{state}: {rule}, {_files(count)}{_why(state, why)}" for (rule, why), count in reasons.items()]
     images = [image for found in lost.values() for image in found]
     if images:
-        lines.append(f"lost: {len(images)} images that their records tell of:")
+        lines.append(f"lost images, which records tell of: {len(images)}")
         lines += [f"  {image}" for image in images[:SHOWN]]
         lines += [f"  ... and {len(images) - SHOWN} more"] if len(images) > SHOWN else []
     return "\n".join(lines)

@@ -42,7 +42,7 @@ def test_the_status_in_words():
         "     1 missing   not there, and to be made by the next run",
     ]
     assert "stale: table, 1 file: params changed" in words and "deleted: prepare_case, 1 file" in words
-    assert words.endswith("lost: 1 images that their records tell of:\n  r/p1.nii.gz")
+    assert words.endswith("lost images, which records tell of: 1\n  r/p1.nii.gz")
 
 
 def test_the_command_to_go_on_with():
