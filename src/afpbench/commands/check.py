@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     study = config.load_study(config.read_study(options.config), options.root)
     wanted = [options.task] if options.task else list(study["tasks"])
     if unknown := set(wanted) - set(study["tasks"]):
-        raise config.StudyError([config.config_schema.not_among("--task", unknown.pop(), study["tasks"])])
+        raise config.StudyError([config.messages.not_among("--task", unknown.pop(), study["tasks"])])
     good = True
     for name in wanted:
         data = study["tasks"][name]["data"]

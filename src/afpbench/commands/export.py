@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     """Export every synthetic CT of the row. Returns 0; raises AfpbenchError for what is not there."""
     study = config.load_study(config.read_study(options.config), options.root)
     if options.task not in study["tasks"]:
-        raise ConfigError(config.config_schema.not_among("--task", options.task, study["tasks"]))
+        raise ConfigError(config.messages.not_among("--task", options.task, study["tasks"]))
     paths = StudyPaths(str(options.root / study["results"])).task(options.task)
     folder = Path(paths.synthetic(options.row).folder)
     files = sorted(folder.glob("*.nii.gz"))

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigError
-from ..study import docs, schema
+from ..study import docs, messages, schema
 from ..study.kinds.kind import Kind
-from ..study.kinds.registry import REGISTRIES, Registry, use_extensions
+from ..study.kinds.lookup import Registry
+from ..study.kinds.registry import REGISTRIES, use_extensions
 from ..study.load import read_study
 
 WIDTH = 100
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     names = registry.names()
     if options.name is not None:
         if options.name not in names:
-            raise ConfigError(schema.not_among(options.group, options.name, names))
+            raise ConfigError(messages.not_among(options.group, options.name, names))
         names = [options.name]
     print("\n\n".join("\n".join(described(registry, name)) for name in names))
     return 0
@@ -64,7 +65,7 @@ def _value(key: str, option: dict[str, Any], branch: dict[str, Any]) -> str:
         default = docs.as_yaml(option["default"])
     else:
         default = "required" if key in branch["required"] else "no default"
-    return f"{default} ({schema.allowed_words(option)})"
+    return f"{default} ({messages.allowed_words(option)})"
 
 
 def _wrapped(text: str, indent: int) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..base.atomic import write_text
 from ..base.package import PROJECT
+from . import messages
 from . import schema as config_schema
 
 README = PROJECT / "config" / "README.md"
@@ -154,7 +155,7 @@ def _allowed(schema: dict) -> str:
         return ", ".join(f"`{item}`" for item in schema["enum"])
     if schema.get("type") == "object":
         return "names that you choose" if isinstance(schema.get("additionalProperties"), dict) else "the keys below"
-    return config_schema.allowed_words(schema).replace("|", "\\|")
+    return messages.allowed_words(schema).replace("|", "\\|")
 
 
 if __name__ == "__main__":

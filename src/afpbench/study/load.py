@@ -9,6 +9,7 @@ from typing import Any
 
 from ..base.errors import ConfigError, one_line
 from ..base.log import logger
+from . import messages
 from . import schema as config_schema
 from .checks import task as config_checks
 from .checks.data import may_lack_files, missing_files
@@ -41,15 +42,15 @@ def load_study(config: dict, root: str | Path) -> dict:
     Raises StudyError with all problems at once. What is allowed but unwise is logged as a warning.
     """
     if not isinstance(config, dict):
-        found = config_schema.shown(config)
+        found = messages.shown(config)
         raise StudyError([f"the study file: wrong type; found: {found}; allowed: a group of keys with `tasks`"])
     study = _plain(config)
-    if odd := list(config_schema.odd_keys(study)):
+    if odd := list(messages.odd_keys(study)):
         raise StudyError(odd)
     _extend(study, Path(root))
     schema = config_schema.study_schema()
     lines = _apply_preset(study)
-    found = config_schema.problems(schema, study)
+    found = messages.problems(schema, study)
     lines += [line for _, line in found]
 
     broken_keys = {path[0] for path, _ in found if path}
@@ -163,13 +164,13 @@ def _apply_preset(study: dict) -> list[str]:
     lines, broken = [], set()
     for name, preset in presets.items():
         if isinstance(preset, dict):
-            found = config_schema.problems(config_schema.preset_schema(), preset, f"presets.{name}")
+            found = messages.problems(config_schema.preset_schema(), preset, f"presets.{name}")
             lines += [line for _, line in found]
             broken |= {name} if found else set()
     if not isinstance(chosen, str):
         return lines
     if chosen not in presets:
-        return [*lines, config_schema.not_among("preset", chosen, presets, "no such entry in `presets`")]
+        return [*lines, messages.not_among("preset", chosen, presets, "no such entry in `presets`")]
     if chosen in broken or not isinstance(presets[chosen], dict):
         return lines
     preset, own = dict(presets[chosen]), study.get("runtime", {})

@@ -1,8 +1,8 @@
 """What can be wrong in a task's figures."""
 
 from ...base.errors import AfpbenchError
+from ..messages import not_among
 from ..rows import PICKS
-from ..schema import not_among
 from ..splits import make_folds
 from ..task import Task
 

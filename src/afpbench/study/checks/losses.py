@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ..label_names import label_values
-from ..schema import not_among
+from ..messages import not_among
 from ..task import Task
 
 

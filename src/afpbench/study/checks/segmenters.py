@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ..kinds import Network, Segmenter
 from ..kinds.metric import REGIONS
-from ..schema import not_among
+from ..messages import not_among
 from ..task import Task
 from .training import NNUNET_OPTIMIZERS, training_problems
 

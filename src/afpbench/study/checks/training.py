@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..schema import not_among
+from ..messages import not_among
 
 NNUNET_OPTIMIZERS = ("sgd", "adamw")
 

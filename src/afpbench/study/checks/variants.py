@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..kinds.registry import GENERATORS
+from ..messages import not_among
 from ..rows import CONTROLS
-from ..schema import not_among
 from ..task import Task
 from .losses import check_losses
 from .training import training_problems

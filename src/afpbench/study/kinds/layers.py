@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..schema import nearest, shown
+from ..messages import nearest, shown
 
 UNET_GROUPS = ("stages", "encoder", "decoder", "all")
 UNET_LAYER = re.compile(r"(encoder|decoder)\.(\d+)(?:\.\d+)?")

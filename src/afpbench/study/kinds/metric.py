@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..schema import not_among
+from ..messages import not_among
 from .kind import Kind
 
 if TYPE_CHECKING:

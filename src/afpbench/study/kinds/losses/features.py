@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from ...schema import not_among
+from ...messages import not_among
 from ..loss import Loss
 
 NETWORKS: dict[str, Any] = {

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from ...messages import nearest
 from ...paths import FoldPaths
-from ...schema import nearest
 from ..files import relative_hint
 from ..layers import unknown_layers
 from ..network import DOWNLOAD, Network, download_path

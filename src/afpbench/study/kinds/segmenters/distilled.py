@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from ...schema import not_among
+from ...messages import not_among
 from ..training import PATCH_SIZE, planner_option, training_option
 from .trained import TrainedSegmenter, class_problems, classes_option
 

@@ -7,8 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ...messages import not_among
 from ...paths import FoldPaths
-from ...schema import not_among
 from ..files import no_folder
 from ..layers import unknown_unet_layers
 from ..segmenter import Segment, Segmenter, expand_paths

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ...messages import not_among
 from ...paths import FoldPaths
-from ...schema import not_among
 from ..layers import unknown_unet_layers
 from ..segmenter import Segment, Segmenter
 from ..training import PATCH_SIZE, inherit_training, planner_option, training_option

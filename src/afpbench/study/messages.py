@@ -1,0 +1,187 @@
+"""What breaks a study file, or another file with a schema, in one line each: where, found, allowed, the nearest key.
+
+Imported when a study is planned: standard library and jsonschema only.
+"""
+
+import difflib
+from collections.abc import Iterator
+
+TYPE_NAMES = {
+    "object": "a group of keys",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def nearest(word: object, allowed) -> str:
+    """`; did you mean 'x'?` for the allowed word nearest to `word`, or nothing where none is near."""
+    close = difflib.get_close_matches(str(word), [str(a) for a in allowed], n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def not_among(where: str, found: object, allowed, what: str = "") -> str:
+    """The line for a value that is not one of a list: where, found, allowed, nearest."""
+    allowed = [str(a) for a in allowed]
+    listed = ", ".join(allowed) if allowed else "none"
+    return f"{where}: {what or 'not allowed'}; found: {shown(found)}; allowed: {listed}{nearest(found, allowed)}"
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: text in quotes, groups and lists shortened."""
+    if isinstance(value, dict):
+        return "a group of keys" if value else "an empty group"
+    if value is None:
+        return "nothing (null)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def allowed_words(schema: dict) -> str:
+    """The allowed values of a schema in words: its type, choices and limits."""
+    if "x-allowed" in schema:
+        return schema["x-allowed"]
+    if "enum" in schema:
+        return ", ".join(str(item) for item in schema["enum"])
+    if "const" in schema:
+        return str(schema["const"])
+    if "oneOf" in schema:
+        return " or ".join(allowed_words(branch) for branch in schema["oneOf"])
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    words = " or ".join(TYPE_NAMES[name] for name in types) or "any value"
+    limits = []
+    for key, text in (
+        ("minimum", "at least {}"),
+        ("exclusiveMinimum", "above {}"),
+        ("maximum", "at most {}"),
+        ("exclusiveMaximum", "below {}"),
+    ):
+        if key in schema:
+            limits.append(text.format(schema[key]))
+    if "items" in schema and "enum" in schema["items"]:
+        limits.append("of " + ", ".join(map(str, schema["items"]["enum"])))
+    for key, noun in (("minItems", "entries"), ("minProperties", "keys")):
+        if schema.get(key) == 1:
+            limits.append("not empty")
+        elif key in schema:
+            limits.append(f"at least {schema[key]} {noun}")
+    if schema.get("minLength"):
+        limits.append("not empty")
+    return f"{words} {', '.join(limits)}".strip()
+
+
+def problems(schema: dict, value: object, where: str = "") -> list[tuple[list, str]]:
+    """Everything in `value` that breaks the schema, as (path, line), in the order of the file.
+
+    Keys must be text (see `odd_keys`).
+    """
+    from jsonschema import Draft202012Validator
+
+    found = []
+    for error in Draft202012Validator(schema).iter_errors(value):
+        path = list(error.absolute_path)
+        found += [(path, line) for line in _lines(error, _join(where, path)) if (path, line) not in found]
+    return sorted(found, key=lambda item: _position(value, item[0]))
+
+
+def odd_keys(value: object, where: str = "") -> Iterator[str]:
+    """A line for each key that YAML read as something other than text, such as 1, true (yes, no, on, off), a date."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if isinstance(value, dict) and not isinstance(key, str):
+            place = where or "the study file"
+            yield f"{place}: a key must be text; found: {str(key).lower()}; hint: write it in quotes"
+        else:
+            yield from odd_keys(item, _join(where, [key]))
+
+
+def _join(where: str, path: list) -> str:
+    for step in path:
+        where += f"[{step}]" if isinstance(step, int) else f".{step}" if where else str(step)
+    return where or "the study file"
+
+
+def _position(value: object, path: list) -> list[int]:
+    """Sort key: the place of a path in the file."""
+    place = []
+    for step in path:
+        if isinstance(value, dict):
+            keys = list(value)
+            place.append(keys.index(step) if step in keys else len(keys))
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int):
+            place.append(step)
+            value = value[step]
+    return place
+
+
+def _lines(error, where: str) -> list[str]:
+    """The line or lines that say what one error of jsonschema is about."""
+    value, expected, schema = error.instance, error.validator_value, error.schema
+    kind = error.validator
+    if kind == "oneOf":
+        return _lines_of_alternatives(error, where)
+    if kind == "additionalProperties":
+        allowed = list(schema.get("properties", {}))
+        unknown = [key for key in value if key not in allowed]
+        prefix = "" if where == "the study file" else f"{where}."
+        return [f"{prefix}{k}: unknown key; allowed: {', '.join(allowed)}{nearest(k, allowed)}" for k in unknown]
+    if kind == "required":
+        missing = [key for key in expected if key not in value and error.message.startswith(repr(key))]
+        return [_missing(where, key, schema) for key in missing]
+    if kind == "enum":
+        return [not_among(where, value, expected)]
+    if kind == "type":
+        return [
+            f"{where}: wrong type; found: {shown(value)}; allowed: {allowed_words(schema)}{_number_hint(value, schema)}"
+        ]
+    if kind == "uniqueItems":
+        doubled = next(item for i, item in enumerate(value) if item in value[:i])
+        return [f"{where}: given twice: {shown(doubled)}; hint: remove one of the two"]
+    if "propertyNames" in error.absolute_schema_path:
+        return [f"{where}: not a usable name; found: {shown(value)}; allowed: {allowed_words(schema)}"]
+    return [f"{where}: not allowed; found: {shown(value)}; allowed: {allowed_words(schema)}"]
+
+
+def _lines_of_alternatives(error, where: str) -> list[str]:
+    """The problems inside the one alternative whose type fits, or that no type fits."""
+    per_branch: dict[int, list] = {}
+    for sub in error.context:
+        per_branch.setdefault(sub.relative_schema_path[0], []).append(sub)
+    for subs in per_branch.values():
+        if not any(sub.validator == "type" and not sub.relative_path for sub in subs):
+            return [line for sub in subs for line in _lines(sub, _join(where, list(sub.relative_path)))]
+    allowed = allowed_words(error.schema)
+    return [f"{where}: wrong type; found: {shown(error.instance)}; allowed: {allowed}"]
+
+
+def _missing(where: str, key: str, schema: dict) -> str:
+    place = key if where == "the study file" else f"{where}.{key}"
+    sub = schema.get("properties", {}).get(key, {})
+    return f"{place}: missing; allowed: {allowed_words(sub)}"
+
+
+def _number_hint(text: object, schema: dict) -> str:
+    """What to write for a number that YAML has read as text: `1e-4` needs a point, and the exponent a sign."""
+    types = schema.get("type", [])
+    types = [types] if isinstance(types, str) else types
+    if not isinstance(text, str) or not {"number", "integer"} & set(types):
+        return ""
+    try:
+        number = float(text)
+    except ValueError:
+        return ""
+    if number.is_integer() and abs(number) < 1e15:
+        return f"; hint: YAML reads this as text; write {int(number)}"
+    mantissa, _, exponent = text.lower().partition("e")
+    if exponent:
+        mantissa += "" if "." in mantissa else ".0"
+        exponent = exponent if exponent[0] in "+-" else f"+{exponent}"
+        return f"; hint: YAML reads this as text; write {mantissa}e{exponent}"
+    return "; hint: YAML reads this as text; write it without quotes"
