@@ -215,9 +215,9 @@ def _structure_lines(pair: Pair, task, row, structure: Structure, box, within, d
     others = _volume_error(real, synthetic, spacing_mm)
     if structure.tree:
         others |= tree_metrics(real, synthetic, spacing_mm)
-    if pair.real is not None:
-        images = (volume.array[box][inner] for volume in (pair.real, pair.synthetic))
-        others["me"] = structure_error_hu(*images, real, definition.clip_hu)
+    if pair.real is not None and pair.synthetic is not None:
+        real_hu, synthetic_hu = pair.real.array[box][inner], pair.synthetic.array[box][inner]
+        others["me"] = structure_error_hu(real_hu, synthetic_hu, real, definition.clip_hu)
     statuses |= {metric: status if math.isnan(value) else "ok" for metric, value in others.items()}
     extra = own.structure_values(real, synthetic, spacing_mm, structure, metrics, what)
     missing = NO_VALUE if status == "ok" else status

@@ -39,8 +39,8 @@ structures: {airways: {segmenter: navi, classes: [airway]}}
 """)
 TASK_KEYS = (
     "title, data, spacing_mm, bias_correction, registration, body_mask, normalization, splits, segmenters, "
-    "feature_networks, tolerance_mm, structures, generators, training, inference, variants, controls, reference, "
-    "statistics, tables, figures"
+    "feature_networks, tolerance_mm, definition, structures, generators, training, inference, variants, controls, "
+    "reference, statistics, tables, figures"
 )
 TRAINING_KEYS = (
     "iterations, iterations_per_epoch, batch_size, gpus, learning_rate, optimizer, momentum, adam_betas, "
@@ -104,6 +104,9 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG", None, f"tasks.lung: wrong type; found: nothing (null); {GROUP}"),
         ("LUNG.spacing", [1, 1, 1], f"tasks.lung.spacing: unknown key; allowed: {TASK_KEYS}; "
          "did you mean 'spacing_mm'?"),
+        ("LUNG.definition", "synthrad2025", "tasks.lung.definition: not allowed; found: 'synthrad2025'; "
+         "allowed: afpbench, synthrad2023, synthrad2025_metrics, synthrad2025_evaluation; "
+         "did you mean 'synthrad2023'?"),
         ("LUNG.spacing_mm", [1, 1], "tasks.lung.spacing_mm: not allowed; found: [1, 1]; "
          "allowed: three numbers above 0 in mm, in the order z, y, x"),
         ("LUNG.spacing_mm", [1, 0, 1], "tasks.lung.spacing_mm[1]: not allowed; found: 0; allowed: a number above 0"),
