@@ -15,13 +15,15 @@ BINARIES = Path(sys.executable).parent
     [
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
+        ["mypy"],
+        ["lint-imports"],
         ["snakefmt", "--check", "Snakefile", "workflow"],
     ],
     ids=" ".join,
 )
 def test_style(project, command):
     result = subprocess.run(
-        [str(BINARIES / command[0]), *command[1:]], cwd=project, capture_output=True, text=True, timeout=120
+        [str(BINARIES / command[0]), *command[1:]], cwd=project, capture_output=True, text=True, timeout=600
     )
     assert result.returncode == 0, result.stdout + result.stderr
 

@@ -59,7 +59,7 @@ def inspect_case(data: dict, case: str, root: Path) -> Inspection:
         for role in ("mr", "ct"):
             check_values(read[role], f"case {case}: {role.upper()}")
             voxels = np.ascontiguousarray(read[role].array, dtype=np.float32)
-            result.digests[role] = hashlib.blake2b(voxels, digest_size=16).hexdigest()
+            result.digests[role] = hashlib.blake2b(voxels.data, digest_size=16).hexdigest()
             result.findings += _constant_slices(role, stored[role].array)
         result.picture = thumbnail(read["mr"], read["ct"])
         check_not_exchanged(read["mr"], read["ct"], f"case {case}")

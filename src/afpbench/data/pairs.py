@@ -40,7 +40,7 @@ def agreement(mr: Volume, ct: Volume, coarse_mm: float = COARSE_MM) -> Agreement
     information = {
         name: mutual_information(mr_array[region], np.flip(ct_array, axis)[region]) or 0.0 for name, axis in _flips()
     }
-    flip = max(information, key=information.get)
+    flip = max(information, key=information.__getitem__)
     return Agreement(
         body_share=float(ct_body.mean()),
         body_dice=2 * float((ct_body & mr_body).sum()) / both if both else 0.0,
@@ -52,8 +52,8 @@ def agreement(mr: Volume, ct: Volume, coarse_mm: float = COARSE_MM) -> Agreement
 
 def _coarse(geometry: Geometry, coarse_mm: float) -> Geometry:
     extent = np.array(geometry.shape) * np.array(geometry.spacing_mm)
-    shape = tuple(int(n) for n in np.maximum(np.ceil(extent / coarse_mm), 4))
-    return Geometry(shape, (coarse_mm,) * 3, geometry.origin_mm, geometry.direction)
+    shape = np.maximum(np.ceil(extent / coarse_mm), 4)
+    return Geometry.of(shape, (coarse_mm,) * 3, geometry.origin_mm, geometry.direction)
 
 
 def _flips() -> list[tuple[str, int]]:

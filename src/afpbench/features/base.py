@@ -62,7 +62,7 @@ class FeatureNetwork(nn.Module):
         """
         mapped = self.mapping.region(mask)
         if self.strides is None:
-            return [F.adaptive_avg_pool3d(mapped, f.shape[2:]) for f in features]
+            return [F.adaptive_avg_pool3d(mapped, (f.shape[2], f.shape[3], f.shape[4])) for f in features]
         pooled = [F.avg_pool3d(mapped, stride, stride, ceil_mode=True) for stride in self.strides]
         size = self.mapping.size(mask.shape[2:])
         return [self._crop(weights, place, size) for place, weights in enumerate(pooled)]
@@ -113,7 +113,7 @@ def load(
         raise ConfigError(f"feature network of kind {kind}: wrong options", found=str(error)) from error
     network = network.to(device)
     if channels_last or torch.device(device).type == "cpu":
-        network = network.to(memory_format=torch.channels_last_3d)
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return network
 
 

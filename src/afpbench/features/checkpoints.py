@@ -1,6 +1,7 @@
 """Read PyTorch checkpoints from anywhere without running code that they may hold."""
 
 import pickle
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..base.errors import ModelError
 # What nnU-Net's checkpoints hold beside tensors and plain Python: NumPy numbers (and seldom arrays) in the logs, under
 # NumPy 2's and NumPy 1's module names. None of them can run code.
 _DTYPES = ("Float64", "Float32", "Float16", "Int64", "Int32", "Int16", "Int8", "UInt8", "Bool")
-_NUMPY = np._core.multiarray
+_NUMPY = import_module("numpy._core.multiarray")
 _SAFE = [
     np.dtype,
     np.ndarray,

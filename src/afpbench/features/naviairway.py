@@ -8,6 +8,7 @@ ReLU; every level has a dilated branch, weighted by squeeze-and-excitation and a
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,7 +57,8 @@ class NaviAirwayFeatures(FeatureNetwork):
         paths = [weights] if isinstance(weights, str | Path) else list(weights)
         self._wanted = choose_layers(layers, LAYER_GROUPS, LAYER_NAMES, f"NaviAirway {paths[0]}")
         self.networks = nn.ModuleList(load_naviairway(path) for path in paths)
-        for network in self.networks:
+        networks: list[Any] = list(self.networks)
+        for network in networks:
             network.cut(self._wanted)
         prefixes = [""] if len(paths) == 1 else [f"{index}/" for index in range(len(paths))]
         self.layer_names = [prefix + name for prefix in prefixes for name in self._wanted]
@@ -66,7 +68,8 @@ class NaviAirwayFeatures(FeatureNetwork):
 
     def extract(self, x: torch.Tensor) -> list[torch.Tensor]:
         """The features of `x` (B, 1, z, y, x), already scaled; those of one checkpoint after those of the other."""
-        return [feature for network in self.networks for feature in network.features(x, self._wanted)]
+        networks: list[Any] = list(self.networks)
+        return [feature for network in networks for feature in network.features(x, self._wanted)]
 
 
 class SegAirwayModel(nn.Module):
@@ -128,8 +131,9 @@ class UpLevel(Level):
         super().__init__(channels, middle, out)
         self.upsample = nn.ConvTranspose3d(below, below, 4, stride=2, padding=1)
 
-    def forward(self, x: torch.Tensor, skip: torch.Tensor) -> torch.Tensor:
-        return super().forward(torch.cat((skip, self.upsample(x)), 1))
+    def forward(self, x: torch.Tensor, skip: torch.Tensor | None = None) -> torch.Tensor:
+        skips = () if skip is None else (skip,)
+        return super().forward(torch.cat((*skips, self.upsample(x)), 1))
 
 
 class SqueezeExcitation(nn.Module):

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -17,7 +18,8 @@ from .mapping import InputMapping
 from .unet import UNetLayers
 
 # Readers of nnU-Net that turn images to RAS, against our canonical LPS arrays: y and x run the other way.
-FLIPS = {"NibabelIOWithReorient": (1, 2), "SimpleITKIOWithReorient": (1, 2)}
+NO_FLIP: tuple[int, ...] = ()
+FLIPS: dict[str, tuple[int, ...]] = {"NibabelIOWithReorient": (1, 2), "SimpleITKIOWithReorient": (1, 2)}
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class ModelFolder:
     """An nnU-Net v2 model folder, read. `plans` and `configuration` are nnU-Net's own managers."""
 
     path: Path
-    plans: object
-    configuration: object
+    plans: Any
+    configuration: Any
     configuration_name: str
     dataset: dict
     checkpoint_path: Path
@@ -35,7 +37,7 @@ class ModelFolder:
     @property
     def has_regions(self) -> bool:
         """Whether the network was trained on overlapping regions (sigmoid) and not on labels (softmax)."""
-        return self.plans.get_label_manager(self.dataset).has_regions
+        return bool(self.plans.get_label_manager(self.dataset).has_regions)
 
 
 class NnunetFeatures(FeatureNetwork):
@@ -68,7 +70,7 @@ class NnunetFeatures(FeatureNetwork):
             spacing_mm,
             model.configuration.spacing,
             transpose=model.plans.transpose_forward,
-            flip=FLIPS.get(model.plans.plans.get("image_reader_writer"), ()),
+            flip=FLIPS.get(model.plans.plans.get("image_reader_writer"), NO_FLIP),
             normalization=model.configuration.normalization_schemes[0],
             properties=properties.get("0"),
             divisor=self.network.reduction,
@@ -95,7 +97,7 @@ class FoldEnsemble(FeatureNetwork):
         self.networks = nn.ModuleList(networks.values())
         members = list(networks.values())
         self.layer_names = [f"{fold}/{name}" for fold, n in networks.items() for name in n.layer_names]
-        self.strides = [stride for network in members for stride in network.strides]
+        self.strides = [stride for network in members for stride in network.network.strides]
         self.mapping = members[0].mapping
         self.has_regions = members[0].has_regions
         self.freeze()
@@ -103,7 +105,8 @@ class FoldEnsemble(FeatureNetwork):
     def extract_each(self, x: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
         """The features of all folds, one fold after the other."""
         before = 0
-        for network in self.networks:
+        networks: list[Any] = list(self.networks)
+        for network in networks:
             for place, feature in network.extract_each(x):
                 yield before + place, feature
             before += len(network.layer_names)
@@ -232,7 +235,7 @@ def _configuration_name(folder: Path, plans: dict, checkpoint: dict) -> str:
     from_checkpoint = (checkpoint.get("init_args") or {}).get("configuration")
     for name in (from_checkpoint, folder.name.split("__")[-1]):
         if name in known:
-            return name
+            return str(name)
     if len(known) == 1:
         return known[0]
     raise ModelError(

@@ -1,6 +1,7 @@
 """nnU-Net's U-Nets, run block by block, so that features can be taken anywhere and nothing runs after the last."""
 
 from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,7 +20,12 @@ class UNetLayers(nn.Module):
     Only the blocks up to the last layer used are kept, and run.
     """
 
-    def __init__(self, network: nn.Module, layers: str | Sequence[str] | None = None, what: str = "U-Net"):
+    stem: Any
+    head: Any
+    encoder: Any
+    decoder: Any
+
+    def __init__(self, network: Any, layers: str | Sequence[str] | None = None, what: str = "U-Net"):
         super().__init__()
         _check_architecture(network, what)
         stem = network.encoder.stem if getattr(network.encoder, "stem", None) is not None else None
@@ -87,7 +93,7 @@ def _names(encoder: list, decoder: list, stem: bool, strides: list) -> tuple[dic
     """The groups of layer names, every name with its place in the order of running, and each stage's total stride."""
     order: dict[str, int] = {}
     totals: dict[str, tuple[int, int, int]] = {}
-    total = (1, 1, 1)
+    total: tuple[int, int, int] = (1, 1, 1)
     place = 0
     if stem:
         order["encoder.stem"], totals["encoder.stem"] = 0, total
@@ -98,7 +104,8 @@ def _names(encoder: list, decoder: list, stem: bool, strides: list) -> tuple[dic
                 order[f"{part}.{index}.{number}"] = place
             order[f"{part}.{index}"] = place
             if part == "encoder":
-                total = tuple(int(a) * int(b) for a, b in zip(total, strides[index], strict=True))
+                z, y, x = (int(a) * int(b) for a, b in zip(total, strides[index], strict=True))
+                total = z, y, x
                 totals[f"encoder.{index}"] = total
             else:
                 totals[f"decoder.{index}"] = totals[f"encoder.{len(encoder) - 2 - index}"]

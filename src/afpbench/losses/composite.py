@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -18,7 +19,7 @@ class CompositeLoss(nn.Module):
 
     def __init__(self, terms: Mapping[str, LossTerm], weights: Mapping[str, float]):
         super().__init__()
-        self.terms = nn.ModuleDict(terms)
+        self.terms: Any = nn.ModuleDict(terms)
         self.weights = {name: float(weights[name]) for name in terms}
 
     def forward(

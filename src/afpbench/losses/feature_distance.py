@@ -1,6 +1,8 @@
 """What the AFP and the perceptual loss share: Eq. 1, over any frozen networks."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -36,15 +38,16 @@ class FeatureDistance(LossTerm):
         if self.options["crop"] < 1 and self.options["region"] != "all":
             raise ConfigError(f"loss term {self.term}: crop beside region", expected="one of the two")
         self.shares = named_weights(self.options["networks"])
-        self.networks = nn.ModuleList(context.load_network(name, self.options["layers"]) for name in self.shares)
+        networks = [context.load_network(name, self.options["layers"]) for name in self.shares]
+        self.networks: Any = nn.ModuleList(networks)
         self.layer_weights = {
             name: layer_weights(self.options["layer_weights"], network.layer_names, name)
-            for name, network in zip(self.shares, self.networks, strict=True)
+            for name, network in zip(self.shares, networks, strict=True)
         }
         by, side = self.options["region_by"], self.options["region"]
         chosen = by is not None and side != "all"
         self.segmented = SegmentedRegion(by, self.options["region_of"] or (), context) if chosen else None
-        self.weightings = nn.ModuleList(
+        self.weightings: Any = nn.ModuleList(
             build_weighting(self.options["weighting"], len(weights), self.options["gradient_norm_alpha"])
             for weights in self.layer_weights.values()
         ).to(context.device)
@@ -91,12 +94,15 @@ class FeatureDistance(LossTerm):
         parts = [slice(i, i + 1) for i in range(len(real_hu))] if network.one_by_one else [slice(None)]
         batch = _Batch(network, real_hu, region, parts, scaled=self.options["scale"] == "real_magnitude")
 
+        def total(part: slice, image: torch.Tensor) -> torch.Tensor:
+            return layers(image, part).sum()
+
         def layers(image: torch.Tensor, part: slice) -> torch.Tensor:
             return self._layers(batch, self.layer_weights[name], image, part)
 
         if self.options["weighting"] != "uniform":  # their weights are not known before the last patch
             return weighting(torch.stack([layers(synthetic[part], part) for part in parts]).sum(0), synthetic)
-        values = [with_gradient(lambda image, part=part: layers(image, part).sum(), synthetic[part]) for part in parts]
+        values = [with_gradient(partial(total, part), synthetic[part]) for part in parts]
         return torch.stack(values).sum()
 
     def _layers(self, batch: "_Batch", layer_weights: list[float], image: torch.Tensor, part: slice) -> torch.Tensor:

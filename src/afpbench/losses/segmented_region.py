@@ -37,6 +37,7 @@ class SegmentedRegion(nn.Module):
                 expected="classes that exclude one another: " + ", ".join(list(values)[:20]),
                 hint=f"did you mean {near[0]}?" if near else "",
             )
+        self.values: torch.Tensor
         self.register_buffer("values", torch.tensor([values[label] for label in classes]), persistent=False)
 
     @torch.no_grad()

@@ -53,7 +53,7 @@ def evaluate_pair(
     """
     check_grids(pair)
     lines = []
-    if pair.real is not None:
+    if pair.real is not None and pair.synthetic is not None:
         regions = image_metrics(
             pair.real.array,
             pair.synthetic.array,
@@ -121,6 +121,8 @@ def calibration_lines(pair: Pair, task: str, row: str, calibration: Mapping, def
     pair: with the synthetic CT before calibration. calibration: {"slope", "offset_hu"}.
     """
     check_grids(pair)
+    if pair.mask is None or pair.real is None or pair.synthetic is None:
+        raise DataError(f"case {pair.case}: the errors before a calibration need both CTs and the body's mask")
     inside = pair.mask.array != 0
     images = (pair.real.array[inside], pair.synthetic.array[inside])
     errors = error_metrics(*images, definition.clip_hu, definition.clips_errors)

@@ -92,7 +92,7 @@ def _planner_class():
             self.given_patch_size = None if patch_size == "auto" else tuple(patch_size)
             self.UNet_base_num_features = options["base_features"]
             self.UNet_max_features_3d = options["max_features"]
-            blocks = (options["blocks_per_stage"],) * len(self.UNet_blocks_per_stage_encoder)
+            blocks = (options["blocks_per_stage"],) * len(vars(self)["UNet_blocks_per_stage_encoder"])
             self.UNet_blocks_per_stage_encoder = self.UNet_blocks_per_stage_decoder = blocks
             self.lowres_creation_threshold = 0  # one configuration: there is no cascade here
 

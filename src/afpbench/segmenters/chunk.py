@@ -49,7 +49,7 @@ class Segmentation:
                     expected=ct.geometry,
                     hint="delete the row's folder under synthetic/ and run again",
                 )
-            if np.array_equal(image.array, ct.array):
+            if self.real is not None and np.array_equal(image.array, ct.array):
                 out.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self.real / f"{case}.nii.gz", out)
                 return {"case": case, "status": "ok", "taken_over": True}

@@ -71,7 +71,8 @@ def windows(shape: Sequence[int]) -> Iterator[tuple[slice, slice, slice]]:
         starts.append([min(start, n - size) for start in range(0, n, stride)])
         sizes.append(size)
     for corner in itertools.product(*starts):
-        yield tuple(slice(start, start + size) for start, size in zip(corner, sizes, strict=True))
+        z, y, x = (slice(start, start + size) for start, size in zip(corner, sizes, strict=True))
+        yield z, y, x
 
 
 def probability(network, ct_hu: np.ndarray, device) -> np.ndarray:

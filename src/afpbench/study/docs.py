@@ -123,7 +123,7 @@ def _type(schema: dict) -> str:
     if types == ["object"] and isinstance(schema.get("additionalProperties"), dict):
         return f"group by {schema.get('x-name', 'name')}"
     names = {"object": "group", "array": "list", "string": "text", "integer": "whole number"}
-    return " or ".join(names.get(name, name) for name in types)
+    return " or ".join(names.get(name, str(name)) for name in types)
 
 
 def _default(key: str, schema: dict, parent: dict) -> str:

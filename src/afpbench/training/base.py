@@ -180,7 +180,7 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
             self.save_checkpoint(os.path.join(self.output_folder, "checkpoint_latest.pth"))
         self.current_epoch += 1
 
-    BEST_BY = ("validation_loss",)
+    BEST_BY: tuple[str, ...] = ("validation_loss",)
 
     def _keep_best(self, values: dict) -> None:
         """Keep the epoch's weights, a discriminator's too, if it is the best so far.

@@ -11,6 +11,7 @@ import json
 import shutil
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class MedicalNetSegmenter(ResNet):
 
     def __init__(self, depth: int, classes: int):
         super().__init__(depth, PROJECTIONS[depth])
-        last = self.layer4[-1]
+        last: Any = cast(nn.Sequential, self.layer4)[-1]
         width = last.EXPANSION * 512
         self.conv_seg = nn.Sequential(
             nn.ConvTranspose3d(width, 32, 2, stride=2),
@@ -52,7 +53,7 @@ class MedicalNetSegmenter(ResNet):
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # type: ignore[override]  # its head in place of its layers
         """Logits on the grid of `x`; each patch is brought to mean 0 and SD 1, as MedicalNet's input is."""
         size = x.shape[2:]
         with torch.autocast(x.device.type, enabled=False):

@@ -3,8 +3,9 @@
 Numpy only (and torch tensors where it says so); images are read through `io` inside `fit`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def normalize_ct(array_hu: np.ndarray, ct_stats: dict) -> np.ndarray:
     return ((clipped - np.float32(ct_stats["mean_hu"])) / np.float32(ct_stats["std_hu"])).astype(np.float32)
 
 
-def denormalize_ct(values, ct_stats: dict):
+def denormalize_ct(values, ct_stats: Mapping[str, Any]):
     """Normalised values back to HU, for a numpy array or a torch tensor (differentiable); nothing is clipped."""
     return values * float(ct_stats["std_hu"]) + float(ct_stats["mean_hu"])
 

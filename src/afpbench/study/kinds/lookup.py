@@ -137,6 +137,6 @@ class Registry(Generic[K]):
 
 
 @functools.cache
-def _installed_points() -> importlib.metadata.EntryPoints:
+def _installed_points() -> Any:
     """The entry points of every installed package: looked for once, since each look opens a file per package."""
     return importlib.metadata.entry_points()

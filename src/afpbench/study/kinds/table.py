@@ -1,6 +1,6 @@
 """What a table is, as a study file names it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..messages import not_among
@@ -69,7 +69,7 @@ class Table(Kind):
         chunks: how many the test cases are divided into.
         """
         rows = self.options["rows"]
-        files = {
+        files: dict[str, Callable[[], str | list[str]]] = {
             "metrics": lambda: paths.metrics,
             "statistics": lambda: paths.statistics,
             "costs": lambda: [path for row in rows for path in paths.costs(row)],

@@ -107,7 +107,12 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
             "discriminator_real": adversarial.hinge_real(real_scores),
             "discriminator_synthetic": adversarial.hinge_synthetic(synthetic_scores),
         }
-        self.step(sum(losses.values()), keys, self.discriminator, self.discriminator_optimizer)
+        self.step(
+            losses["discriminator_real"] + losses["discriminator_synthetic"],
+            keys,
+            self.discriminator,
+            self.discriminator_optimizer,
+        )
         return losses
 
     # --- checkpoints

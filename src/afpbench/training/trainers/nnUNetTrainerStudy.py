@@ -53,7 +53,7 @@ class nnUNetTrainerStudy(ResumableTrainer):
         self.iteration += 1
         return {"loss": loss.detach().float().cpu().numpy()}
 
-    def epoch_values(self) -> dict[str, float]:
+    def epoch_values(self) -> dict[str, float | None]:
         values = super().epoch_values()
         values["validation_dice"] = self.logger.get_value("mean_fg_dice", step=-1)
         return values

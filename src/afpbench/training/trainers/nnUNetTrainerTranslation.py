@@ -181,7 +181,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         found = validate_cases(
             network, self.validation_cases, own, patch, self.ct_statistics, self.device, self.precision
         )
-        return mean_of_cases([metrics for part in processes.gather(found) for metrics in part])
+        return {**mean_of_cases([metrics for part in processes.gather(found) for metrics in part])}
 
     def on_validation_epoch_end(self, val_outputs: list[dict]):
         for key in ("mae", "me"):
@@ -196,7 +196,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         super().load_extra_state(state)
         self.loss.load_learned_state(state["loss"])
 
-    def epoch_values(self) -> dict[str, float]:
+    def epoch_values(self) -> dict[str, float | None]:
         values = super().epoch_values()
         for name, total in self.term_sums.items():
             values[f"train_{name}"] = total / self.num_iterations_per_epoch

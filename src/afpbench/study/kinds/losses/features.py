@@ -202,8 +202,8 @@ class FeatureLoss(NetworkLoss):
             yield f"{place}: has no effect without `region_of` and `region`; hint: name classes of {name}"
         else:
             known, what = segmenter.classes(), f"the segmenter '{name}' has no such class"
-            for label in self.options["region_of"] if known is not None else ():
-                if label not in known:
+            for label in self.options["region_of"]:
+                if known is not None and label not in known:
                     yield not_among(f"{self.place}.region_of", label, known, what)
 
 
