@@ -129,7 +129,7 @@ def choose_algorithms(device_type: str) -> None:
     torch.backends.cudnn.benchmark = on_gpu
     torch.use_deterministic_algorithms(not on_gpu, warn_only=True)
     # Nothing here reads memory that it has not written, and to fill it first takes 5 to 10 % of a training step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def set_threads(threads: int) -> None:

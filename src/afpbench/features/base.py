@@ -113,7 +113,7 @@ def load(
         raise ConfigError(f"feature network of kind {kind}: wrong options", found=str(error)) from error
     network = network.to(device)
     if channels_last or torch.device(device).type == "cpu":
-        network = network.to(memory_format=torch.channels_last_3d)
+        network = network.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
     return network
 
 

@@ -7,6 +7,7 @@ a single patch to a kernel of its own that takes several times as long. Values a
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -33,8 +34,8 @@ class FrozenConv3d(nn.Module):
     def __init__(self, convolution: nn.Conv3d):
         super().__init__()
         self.weight, self.bias = convolution.weight, convolution.bias
-        self.stride, self.padding, self.dilation = convolution.stride, convolution.padding, convolution.dilation
-        self.groups = convolution.groups
+        self.stride, self.dilation, self.groups = convolution.stride, convolution.dilation, convolution.groups
+        self.padding = tuple(map(int, convolution.padding))
         self._turned: tuple[tuple[int, int], torch.Tensor] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -42,9 +43,8 @@ class FrozenConv3d(nn.Module):
 
     def compute(self, x: torch.Tensor) -> torch.Tensor:
         """The convolution itself, which autocast may run in less precision."""
-        geometry = (self.stride, self.padding, self.dilation, self.groups)
         if torch.is_autocast_enabled(x.device.type) or not self._by_onednn(x):
-            return F.conv3d(x, self.weight, self.bias, *geometry)
+            return F.conv3d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
         return torch.mkldnn_convolution(
             x, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
         )
@@ -136,9 +136,9 @@ class _Block(torch.autograd.Function):
 
 def _block(module: nn.Module) -> FrozenBlock | None:
     """The block that a module of dynamic_network_architectures is (dropout does nothing in evaluation), or None."""
-    if not isinstance(getattr(module, "all_modules", None), nn.Sequential):
+    if not isinstance(modules := getattr(module, "all_modules", None), nn.Sequential):
         return None
-    parts = [part for part in module.all_modules if not isinstance(part, _DropoutNd)]
+    parts: list[Any] = [part for part in modules if not isinstance(part, _DropoutNd)]
     kinds = [type(part) for part in parts]
     if kinds not in ([nn.Conv3d, nn.InstanceNorm3d], [nn.Conv3d, nn.InstanceNorm3d, nn.LeakyReLU]):
         return None

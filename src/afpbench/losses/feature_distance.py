@@ -1,6 +1,7 @@
 """What the AFP and the perceptual loss share: Eq. 1, over any frozen networks."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 import torch
 from torch import nn
@@ -91,13 +92,15 @@ class FeatureDistance(LossTerm):
         parts = [slice(i, i + 1) for i in range(len(real_hu))] if network.one_by_one else [slice(None)]
         batch = _Batch(network, real_hu, region, parts, scaled=self.options["scale"] == "real_magnitude")
 
-        def layers(image: torch.Tensor, part: slice) -> torch.Tensor:
+        def layers(part: slice, image: torch.Tensor) -> torch.Tensor:
             return self._layers(batch, self.layer_weights[name], image, part)
 
+        def summed(part: slice, image: torch.Tensor) -> torch.Tensor:
+            return layers(part, image).sum()
+
         if self.options["weighting"] != "uniform":  # their weights are not known before the last patch
-            return weighting(torch.stack([layers(synthetic[part], part) for part in parts]).sum(0), synthetic)
-        values = [with_gradient(lambda image, part=part: layers(image, part).sum(), synthetic[part]) for part in parts]
-        return torch.stack(values).sum()
+            return weighting(torch.stack([layers(part, synthetic[part]) for part in parts]).sum(0), synthetic)
+        return torch.stack([with_gradient(partial(summed, part), synthetic[part]) for part in parts]).sum()
 
     def _layers(self, batch: "_Batch", layer_weights: list[float], image: torch.Tensor, part: slice) -> torch.Tensor:
         """What a part of the batch adds to each layer whose given weight is not 0, times that weight."""
