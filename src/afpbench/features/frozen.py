@@ -34,9 +34,8 @@ class FrozenConv3d(nn.Module):
     def __init__(self, convolution: nn.Conv3d):
         super().__init__()
         self.weight, self.bias = convolution.weight, convolution.bias
-        self.stride, self.dilation = convolution.stride, convolution.dilation
-        self.padding: Any = convolution.padding
-        self.groups = convolution.groups
+        self.stride, self.dilation, self.groups = convolution.stride, convolution.dilation, convolution.groups
+        self.padding = tuple(map(int, convolution.padding))
         self._turned: tuple[tuple[int, int], torch.Tensor] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -51,23 +50,17 @@ class FrozenConv3d(nn.Module):
         )
 
     def input_gradient(self, shape: Sequence[int], gradient: torch.Tensor) -> torch.Tensor:
-        """The gradient of an input of `shape` for that of the output."""
-        weight = self.weight.to(gradient.dtype)
-        if self._by_onednn(gradient) and self.groups == 1:
-            return self._transposed(shape, gradient, weight)
-        nothing = gradient.new_empty(1).expand(shape)  # only its shape is looked at
-        arguments = (None, self.stride, self.padding, self.dilation, False, [0] * 3, self.groups, (True, False, False))
-        return torch.ops.aten.convolution_backward(gradient, nothing, weight, *arguments)[0]
-
-    def _transposed(self, shape: Sequence[int], gradient: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        reach = [d * (k - 1) for d, k in zip(self.dilation, weight.shape[2:], strict=True)]
+        """The gradient of an input of `shape` for that of the output: the transposed convolution."""
+        reach = [d * (k - 1) for d, k in zip(self.dilation, self.weight.shape[2:], strict=True)]
         padding = [r - p for r, p in zip(reach, self.padding, strict=True)]
-        if set(self.stride) == {1} and min(padding) >= 0:
+        plain = set(self.stride) == {1} and self.groups == 1 and min(padding) >= 0
+        if plain and self._by_onednn(gradient):
             return torch.mkldnn_convolution(gradient, self._turn(), None, padding, self.stride, self.dilation, 1)
         back = [(n - 1) * s for n, s in zip(gradient.shape[2:], self.stride, strict=True)]
         sizes = zip(shape[2:], back, self.padding, reach, strict=True)
         rest = [n - (b - 2 * p + r + 1) for n, b, p, r in sizes]  # what a stride leaves over at the far end
-        return F.conv_transpose3d(gradient, weight, None, self.stride, self.padding, rest, 1, self.dilation)
+        weight, groups = self.weight.to(gradient.dtype), self.groups
+        return F.conv_transpose3d(gradient, weight, None, self.stride, self.padding, rest, groups, self.dilation)
 
     def _turn(self) -> torch.Tensor:
         """The kernel mirrored, its channels exchanged: the gradient's own. Made once, since weights are frozen."""
@@ -137,9 +130,9 @@ class _Block(torch.autograd.Function):
 
 def _block(module: Any) -> FrozenBlock | None:
     """The block that a module of dynamic_network_architectures is (dropout does nothing in evaluation), or None."""
-    if not isinstance(getattr(module, "all_modules", None), nn.Sequential):
+    if not isinstance(modules := getattr(module, "all_modules", None), nn.Sequential):
         return None
-    parts = [part for part in module.all_modules if not isinstance(part, _DropoutNd)]
+    parts: list[Any] = [part for part in modules if not isinstance(part, _DropoutNd)]
     kinds = [type(part) for part in parts]
     if kinds not in ([nn.Conv3d, nn.InstanceNorm3d], [nn.Conv3d, nn.InstanceNorm3d, nn.LeakyReLU]):
         return None

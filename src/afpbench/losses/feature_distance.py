@@ -94,16 +94,15 @@ class FeatureDistance(LossTerm):
         parts = [slice(i, i + 1) for i in range(len(real_hu))] if network.one_by_one else [slice(None)]
         batch = _Batch(network, real_hu, region, parts, scaled=self.options["scale"] == "real_magnitude")
 
-        def total(part: slice, image: torch.Tensor) -> torch.Tensor:
-            return layers(image, part).sum()
-
-        def layers(image: torch.Tensor, part: slice) -> torch.Tensor:
+        def layers(part: slice, image: torch.Tensor) -> torch.Tensor:
             return self._layers(batch, self.layer_weights[name], image, part)
 
+        def summed(part: slice, image: torch.Tensor) -> torch.Tensor:
+            return layers(part, image).sum()
+
         if self.options["weighting"] != "uniform":  # their weights are not known before the last patch
-            return weighting(torch.stack([layers(synthetic[part], part) for part in parts]).sum(0), synthetic)
-        values = [with_gradient(partial(total, part), synthetic[part]) for part in parts]
-        return torch.stack(values).sum()
+            return weighting(torch.stack([layers(part, synthetic[part]) for part in parts]).sum(0), synthetic)
+        return torch.stack([with_gradient(partial(summed, part), synthetic[part]) for part in parts]).sum()
 
     def _layers(self, batch: "_Batch", layer_weights: list[float], image: torch.Tensor, part: slice) -> torch.Tensor:
         """What a part of the batch adds to each layer whose given weight is not 0, times that weight."""
