@@ -124,11 +124,13 @@ def _read_header(stream: BinaryIO | gzip.GzipFile) -> Header:
 
 
 def _check_slope(slope: float, intercept: float) -> None:
-    """A slope of 0 or NaN means none; ITK takes a very small one for none, and an infinite one too."""
+    """A slope of 0 or NaN means that values are as stored; ITK adds an intercept all the same, and takes a very small
+    or an infinite slope for none."""
     used = slope != 0 and not math.isnan(slope)
-    if used and not (SMALLEST_SLOPE <= abs(slope) < math.inf and math.isfinite(intercept)):
+    good = SMALLEST_SLOPE <= abs(slope) < math.inf and math.isfinite(intercept)
+    if not good if used else math.isfinite(intercept) and intercept != 0:
         found = f"values of {slope:g} x stored + {intercept:g} (scl_slope, scl_inter)"
-        raise Flaw(found, "finite numbers, and a slope that is 0 or not so small", BY_HAND)
+        raise Flaw(found, "finite numbers, and a slope over 1e-12 where there is an intercept", BY_HAND)
 
 
 def _byte_order(content: bytes) -> str:

@@ -175,6 +175,7 @@ def test_guards_hold_for_endings_in_capitals(tmp_path, name):
         ((112, "<f", 1e-30), "values of 1e-30 x stored + 0"),  # ITK would leave the slope out
         ((112, "<f", float("inf")), "values of inf x stored + 0"),
         ((112, "<2f", 2, float("nan")), "values of 2 x stored + nan"),
+        ((112, "<2f", 0, 5), "values of 0 x stored + 5"),  # the standard: no scaling; ITK would add the 5
     ],
 )
 def test_a_header_that_cannot_be(tmp_path, patch, found):
