@@ -231,27 +231,6 @@ def test_the_misaligned_patient_is_found(real_data):
     assert status == {case: "look" if case == "STS_019" else "ok" for case in cases}
 
 
-def test_one_broken_case_never_hides_the_others(tmp_path, monkeypatch):
-    """What afpbench refuses, and what it does not know."""
-    for case in ("p1", "p2", "p3"):
-        stored(tmp_path, case)
-    (tmp_path / "in" / "p1" / "ct.nii.gz").write_bytes(b"broken")
-    original = inspection.thumbnail
-    calls = []
-
-    def fails_once(mr, ct):
-        calls.append(mr.source)
-        if "p2" in mr.source:
-            raise IndexError("no such thing")
-        return original(mr, ct)
-
-    monkeypatch.setattr(inspection, "thumbnail", fails_once)
-    first, second, third = inspect(tmp_path, "p1", "p2", "p3")
-    assert first.status == "error" and "case p1: CT: cannot read" in first.error
-    assert second.status == "error" and second.error == "case p2: IndexError: no such thing"
-    assert third.error == "" and len(calls) == 2
-
-
 @pytest.mark.parametrize(
     ("role", "array", "words"),
     [
