@@ -27,6 +27,7 @@ BITS = {  # of each datatype of the standard
 FLOATS = {16: "f4", 64: "f8"}
 HEADER_BYTES, FIRST_VOXEL, NIFTI_2_BYTES = 348, 352, 540
 DIMENSIONS, GRID_PARTS = slice(40, 56), (slice(76, 108), slice(252, 328))  # sizes; pixdim with qfac, qform and sform
+LONGEST_QUATERNION = 1.00001  # squared: what rounding leaves
 SMALLEST_SLOPE = 1e-12
 UNIT_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
 DAMAGED = "the file is truncated or damaged: copy it again and compare its checksum"
@@ -170,9 +171,14 @@ def _affines(content: bytes, order: str) -> dict[str, np.ndarray]:
 
 
 def _qform(quaternion: tuple[float, ...], pixdim: tuple[float, ...]) -> np.ndarray:
-    """The qform's 3x4 matrix: rotation of the quaternion, voxel sizes, the sign of pixdim[0], and the offset."""
+    """The qform's 3x4 matrix: rotation of the quaternion, voxel sizes, the sign of pixdim[0], and the offset.
+
+    Raises Flaw for a quaternion that is none: the standard's own library makes it one, NiBabel refuses it.
+    """
     b, c, d = quaternion[:3]
     length = b * b + c * c + d * d
+    if length > LONGEST_QUATERNION:
+        raise Flaw(f"a quaternion of length {math.sqrt(length):.4g} in its qform", "at most 1", BY_HAND)
     if length > 1:  # the standard: a = 0, and the rest is made of length 1
         b, c, d = (value / math.sqrt(length) for value in (b, c, d))
     a = math.sqrt(max(0.0, 1 - length))

@@ -94,6 +94,12 @@ def test_a_qfac_that_readers_take_differently(tmp_path):
     assert "found: a qfac (pixdim[0]) of -2" in text
 
 
+def test_a_qform_whose_quaternion_is_none(tmp_path):
+    patches = [(256, "<3f", 0.8, 0.8, 0.8)]
+    text = message(nifti_file.write(tmp_path / "ct.nii", CT, sform=0, qform=AFFINE, patches=patches))
+    assert "found: a quaternion of length 1.386 in its qform" in text
+
+
 def test_no_place_at_all_is_a_warning(tmp_path, caplog):
     io.read(nifti_file.write(tmp_path / "ct.nii", CT, sform=0))
     assert "says nothing of the image's place" in caplog.text
