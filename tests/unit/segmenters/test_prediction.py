@@ -80,12 +80,12 @@ def test_a_folder_that_nnunet_itself_cannot_use(tmp_path):
     del plans["foreground_intensity_properties_per_channel"]
     (folder / "plans.json").write_text(json.dumps(plans))
     with pytest.raises(ModelError, match="plans.json: CTNormalization without the foreground's intensities"):
-        open_segmenter("nnunet", folder, {"folds": [0]}, "cpu", 1)
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(folder, "cpu", 1)
     content = read_checkpoint(folder / "fold_0" / "checkpoint_final.pth")
     content["network_weights"] = {f"_orig_mod.{name}": value for name, value in content["network_weights"].items()}
     torch.save(content, folder / "fold_0" / "checkpoint_final.pth")
     with pytest.raises(ModelError, match="a checkpoint of a network in torch.compile: .*checkpoint_final.pth"):
-        open_segmenter("nnunet", folder, {"folds": [0]}, "cpu", 1)
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(folder, "cpu", 1)
 
 
 def test_a_segmenter_with_more_labels_than_a_byte_holds():
