@@ -8,8 +8,9 @@ import SimpleITK as sitk
 
 from afpbench.base.atomic import write_json
 from afpbench.base.errors import ConfigError, DataError
-from afpbench.registration import external, options
+from afpbench.registration import external
 from afpbench.registration.case import register_case
+from afpbench.study import registration as options
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
 from afpbench.volumes.preprocessing import resample_case
