@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..base.errors import ConfigError
+from ..base.formats import is_hidden
 from ..base.log import progress
 from ..inference.export import export_case
 from ..study import load as config
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(config.messages.not_among("--task", options.task, study["tasks"]))
     paths = StudyPaths(str(options.root / study["results"])).task(options.task)
     folder = Path(paths.synthetic(options.row).folder)
-    files = sorted(folder.glob("*.nii.gz"))
+    files = sorted(path for path in folder.glob("*.nii.gz") if not is_hidden(path))
     if not files:
         raise ConfigError(
             f"--row: no synthetic CT of '{options.row}'",

@@ -5,21 +5,31 @@ import math
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
+from ..base import formats
 from ..base.errors import ConfigError, DataError
-from ..base.log import progress
+from ..base.log import logger, progress
 from ..metrics.definitions import DEFINITIONS
 from ..metrics.edges import CLASSES, synthrad2025_scores
 from ..metrics.evaluate import Pair, Structure, evaluate_pair, parse_structures
 from ..metrics.longtable import COLUMNS, line, write_long
 from ..study.kinds.registry import METRICS
-from ..volumes import io
+from ..volumes.images import is_hu, read_image
+from ..volumes.labels import read_labels
+from ..volumes.masks import read_mask
+from .structures_file import read_structures
 
 DESCRIPTION = """\
 MAE, ME, RMSE, PSNR, SSIM and MS-SSIM between a real and a synthetic CT and, for two label maps, Dice, NSD, HD95,
 average surface distances and volume error of each structure. Each argument is one file, or a folder; folders are
 matched by case id, which is the file's name without its extension. The output is afpbench's long table."""
+READERS = {
+    "real": ("real CT", read_image),
+    "synthetic": ("synthetic CT", read_image),
+    "mask": ("mask", read_mask),
+    "real_seg": ("real segmentation", read_labels),
+    "synthetic_seg": ("synthetic segmentation", read_labels),
+}
 SEGMENTER = "given"  # the label maps' entry in the column `segmenter`: whoever made them is unknown
 
 
@@ -54,6 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compute, write and print a summary. Returns 0; raises AfpbenchError for input that cannot be."""
     _check(args)
+    structures = None if args.structures is None else read_structures(args.structures)
     roles = {"real": args.real, "synthetic": args.synthetic, "mask": args.mask,
              "real_seg": args.real_seg, "synthetic_seg": args.synthetic_seg}  # fmt: skip
     files = _match({role: path for role, path in roles.items() if path is not None})
@@ -61,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     for case, paths in progress(files.items(), len(files), "metrics, case"):
         pair = _read(case, paths)
         lines += evaluate_pair(
-            pair, args.task, args.row, _structures(args, pair), definition=DEFINITIONS[args.definition]
+            pair, args.task, args.row, _structures(args, structures, pair), definition=DEFINITIONS[args.definition]
         )
         lines += _region_lines(args, pair)
     long = pd.DataFrame(lines, columns=list(COLUMNS))
@@ -80,14 +91,6 @@ def summary(long: pd.DataFrame) -> str:
         mean = f"{values.mean():.{decimals}f}" if len(values) else "undefined"
         lines.append(f"{structure:<28} {metric:<24} {mean:>10} {spread:>10} {len(values):>4}")
     return "\n".join(lines)
-
-
-def case_id(path: Path) -> str:
-    """A file's name without the extension of an image format."""
-    for extension in io.FORMATS:
-        if path.name.lower().endswith(extension):
-            return path.name[: -len(extension)]
-    return path.stem
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -111,7 +114,7 @@ def _match(roles: dict[str, Path]) -> dict[str, dict[str, Path]]:
     """case -> {role: file}, sorted by case. Files are one case, named after the first; folders hold the same cases."""
     folders = {role: path.is_dir() for role, path in roles.items()}
     if not any(folders.values()):
-        return {case_id(next(iter(roles.values()))): roles}
+        return {formats.stem(next(iter(roles.values()))): roles}
     if not all(folders.values()):
         raise ConfigError(
             "afpbench metrics: files and folders mixed",
@@ -132,36 +135,35 @@ def _match(roles: dict[str, Path]) -> dict[str, dict[str, Path]]:
 
 
 def _cases(folder: Path) -> dict[str, Path]:
+    """case -> file whose name says volume; pictures, texts and hidden files (macOS's `._`) are passed over."""
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not path.is_file() or not path.name.lower().endswith(io.FORMATS):
-            continue
-        if case_id(path) in found:
+    for path in filter(formats.is_volume_name, sorted(folder.iterdir())):
+        case = formats.stem(path)
+        if case in found:
             raise DataError(
-                f"afpbench metrics: case {case_id(path)} twice in {folder}",
-                found=f"{found[case_id(path)].name} and {path.name}",
+                f"afpbench metrics: case {case} twice in {folder}",
+                found=f"{found[case].name} and {path.name}",
                 expected="one file for each case",
             )
-        found[case_id(path)] = path
+        found[case] = path
     return found
 
 
 def _read(case: str, paths: dict[str, Path]) -> Pair:
-    names = {"real": "real CT", "synthetic": "synthetic CT", "mask": "mask",
-             "real_seg": "real segmentation", "synthetic_seg": "synthetic segmentation"}  # fmt: skip
-    images = {role: io.read(path, f"case {case}: {names[role]}") for role, path in paths.items()}
+    images = {role: READERS[role][1](path, f"case {case}: {READERS[role][0]}") for role, path in paths.items()}
+    if "real" in images and not is_hu(images["real"]):
+        logger.warning("case %s: the values of the real CT do not look like HU: %s", case, images["real"].source)
     segmentations = {SEGMENTER: (images["real_seg"], images["synthetic_seg"])} if "real_seg" in images else {}
     return Pair(case, images.get("real"), images.get("synthetic"), images.get("mask"), segmentations)
 
 
-def _structures(args: argparse.Namespace, pair: Pair) -> list[Structure]:
-    if not pair.segmentations or (args.region and args.structures is None):
+def _structures(args: argparse.Namespace, given: dict[str, dict] | None, pair: Pair) -> list[Structure]:
+    if not pair.segmentations or (args.region and given is None):
         return []
-    if args.structures is None:
-        spec = {f"label_{label}": {"labels": [label]} for label in _labels(pair)}
-    else:
-        spec = _read_structures(args.structures)
-    return parse_structures({name: dict(entry, segmenter=SEGMENTER) for name, entry in spec.items()}, args.tolerance_mm)
+    spec = given or {f"label_{label}": {"labels": [label]} for label in _labels(pair)}
+    return parse_structures(
+        {name: {**entry, "segmenter": SEGMENTER} for name, entry in spec.items()}, args.tolerance_mm
+    )
 
 
 def _region_lines(args: argparse.Namespace, pair: Pair) -> list[dict]:
@@ -179,33 +181,7 @@ def _region_lines(args: argparse.Namespace, pair: Pair) -> list[dict]:
 
 
 def _labels(pair: Pair) -> list[int]:
-    found = set()
+    found: set[int] = set()
     for segmentation in pair.segmentations[SEGMENTER]:
         found |= set(pd.unique(segmentation.array.ravel()).tolist())
-    return sorted(int(label) for label in found if label != 0)
-
-
-def _read_structures(path: Path) -> dict[str, dict]:
-    if not path.is_file():
-        raise ConfigError(f"--structures: no such file: {path}", expected="a YAML file of `name: [labels]`")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--structures: not YAML: {path}", found=" ".join(str(error).split())) from error
-    if not isinstance(content, dict) or not content:
-        found = type(content).__name__ if content else "nothing"
-        raise ConfigError(f"--structures: {path}", found=found, expected="a mapping of `name: [labels]`")
-    spec = {}
-    for name, entry in content.items():
-        entry = {"labels": entry} if isinstance(entry, list) else entry
-        unknown = (
-            set(entry) - {"labels", "exclude", "tolerance_mm", "tree"} if isinstance(entry, dict) else {repr(entry)}
-        )
-        if unknown:
-            raise ConfigError(
-                f"--structures: {path}: {name}",
-                found=", ".join(sorted(unknown)),
-                expected="a list of labels, or labels, exclude, tolerance_mm, tree",
-            )
-        spec[str(name)] = entry
-    return spec
+    return sorted(found - {0})

@@ -10,23 +10,20 @@ from ..base.log import logger
 from ..study.kinds.source import Source
 from ..study.kinds.sources import open_source
 from ..volumes import io
+from ..volumes.images import check_hu, check_values, read_image
 from ..volumes.io import Volume
+from ..volumes.labels import check_labels, read_labels
+from ..volumes.masks import as_mask, read_mask
 from . import dicom, rtstruct
-from .checks import (
-    check_hu,
-    check_inside,
-    check_labels,
-    check_mask,
-    check_not_exchanged,
-    check_overlap,
-    check_values,
-)
+from .checks import check_inside, check_not_exchanged, check_on_grid, check_overlap
 from .hu_labels import hu_labels
 
 CANONICAL = "LPS"
 MODALITIES = {"mr": "MR", "ct": "CT"}
 MADE = ("mr", "ct", "mask", "labels", "mr_labels", "displacement")  # what a source may make
 DRAWN_IN = {"mask": "mr", "mr_contour": "mr", "ct_contour": "ct"}
+LABELS_IN = "ct"
+READERS = {"mr": read_image, "ct": read_image, "labels": read_labels, **dict.fromkeys(DRAWN_IN, read_mask)}
 
 
 def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None:
@@ -95,18 +92,12 @@ def _as_written(name: str, volume: Volume, what: str) -> Volume:
 def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     files, stored = read_files(data, case, root)
     read = {role: canonical(volume) for role, volume in stored.items()}
-    for role in ("mr", "ct"):
-        check_values(read[role], _what(case, role))
-    check_not_exchanged(read["mr"], read["ct"], f"case {case}")
-    check_hu(read["ct"], _what(case, "ct"))
+    check_files(data, case, read)
     volumes = {
         "mr": read["mr"].with_array(read["mr"].array.astype(np.float32)),
         "ct": read["ct"].with_array(io.save_hu(read["ct"].array)),
     }
-    for role, image in DRAWN_IN.items():
-        if role in read:
-            check_mask(read[role], read[image], _what(case, role))
-            volumes[role] = read[role].with_array((read[role].array > 0).astype(np.uint8))
+    volumes |= {role: read[role] for role in DRAWN_IN if role in read}
     volumes |= _labels(data.get("labels"), case, volumes["ct"], read.get("labels"))
     record = {role: {"file": path.name, "sha256": dicom.digest(path)} for role, path in files.items()}
     findings = {role: list(volume.findings) for role, volume in stored.items() if volume.findings}
@@ -115,9 +106,23 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     return volumes, {"files": record, "labels": data.get("labels") or {}, "findings": findings}
 
 
+def check_files(data: dict, case: str, read: dict[str, Volume]) -> None:
+    """Refuse a case whose volumes, by role and on canonical axes, are not what their roles say. Raises DataError."""
+    for role in MODALITIES:
+        check_values(read[role], _what(case, role))
+    check_not_exchanged(read["mr"], read["ct"], f"case {case}")
+    check_hu(read["ct"], _what(case, "ct"))
+    for role, image in {**DRAWN_IN, "labels": LABELS_IN}.items():
+        if role in read:
+            check_on_grid(read[role], read[image], _what(case, role))
+    if "labels" in read and (data.get("labels") or {}).get("kind") == "files":
+        check_labels(read["labels"], data["labels"]["classes"], _what(case, "labels"))
+
+
 def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict[str, Volume]]:
     """The files of a case and their volumes as stored, by role: image files, DICOM folders, contours of an RTSTRUCT.
 
+    Masks and contours are 0 and 1, label maps whole numbers, whatever their files hold.
     Raises DataError for what cannot be read, and for links that lead out of the source's folder.
     """
     source = open_source(data, root)
@@ -130,11 +135,11 @@ def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict
     for role in sorted(files, key=lambda role: role in DRAWN_IN):  # images first
         path, what = files[role], _what(case, role)
         if role in DRAWN_IN and rtstruct.is_rtstruct(path):
-            read[role] = rtstruct.read_contours(path, read[DRAWN_IN[role]], what, data.get("roi"))
+            read[role] = as_mask(rtstruct.read_contours(path, read[DRAWN_IN[role]], what, data.get("roi")), what)
         elif role in MODALITIES and dicom.is_series(path):
             read[role] = dicom.read_series(path, what, MODALITIES[role], series.get(role))
         else:
-            read[role] = io.read(path, what)
+            read[role] = READERS[role](path, what)
     return files, read
 
 
@@ -151,7 +156,6 @@ def _labels(labels: dict | None, case: str, ct: Volume, given: Volume | None) ->
             expected="a label map on the grid of its CT",
             hint="name it in the table's column `labels` (source table) or by data.label_map (source folder)",
         )
-    check_mask(given, ct, _what(case, "labels"))
     return {"labels": given.with_array(check_labels(given, labels["classes"], _what(case, "labels")))}
 
 

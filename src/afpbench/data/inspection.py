@@ -11,9 +11,10 @@ import numpy as np
 
 from ..base.errors import AfpbenchError, DataError
 from ..base.log import logger
+from ..volumes.images import check_values, is_hu
 from ..volumes.io import Volume
-from .checks import check_hu, check_mask, check_not_exchanged, check_overlap, check_values, is_hu
-from .importing import DRAWN_IN, canonical, read_files
+from .checks import check_overlap
+from .importing import canonical, check_files, read_files
 from .pairs import agreement
 from .thumbnails import thumbnail
 
@@ -62,13 +63,9 @@ def inspect_case(data: dict, case: str, root: Path) -> Inspection:
             result.digests[role] = hashlib.blake2b(voxels.data, digest_size=16).hexdigest()
             result.findings += _constant_slices(role, stored[role].array)
         result.picture = thumbnail(read["mr"], read["ct"])
-        check_not_exchanged(read["mr"], read["ct"], f"case {case}")
+        check_files(data, case, read)
         if is_hu(read["mr"]):
             result.findings.append("the MR has values of HU, as a CT has them")
-        check_hu(read["ct"], f"case {case}: CT")
-        for role, image in DRAWN_IN.items():
-            if role in read:
-                check_mask(read[role], read[image], f"case {case}: {role}")
         result.facts["box_share"] = round(check_overlap(read["mr"], read["ct"], f"case {case}"), 3)
         _compare(result, read)
     except AfpbenchError as error:

@@ -65,14 +65,13 @@ class NnunetFeatures(FeatureNetwork):
         self.network = UNetLayers(build_network(model), layers, f"nnU-Net folder {model.path}")
         self.layer_names = self.network.layer_names
         self.strides = self.network.strides
-        properties = model.plans.foreground_intensity_properties_per_channel or {}
         self.mapping = InputMapping(
             spacing_mm,
             model.configuration.spacing,
             transpose=model.plans.transpose_forward,
             flip=FLIPS.get(model.plans.plans.get("image_reader_writer"), NO_FLIP),
             normalization=model.configuration.normalization_schemes[0],
-            properties=properties.get("0"),
+            properties=foreground_properties(model),
             divisor=self.network.reduction,
         )
         self.freeze()
@@ -168,6 +167,26 @@ def read_model_folder(
             hint=f"nnU-Net says: {error}",
         ) from error
     return ModelFolder(folder, manager, resolved, name, dataset, path, content)
+
+
+def foreground_properties(model: ModelFolder) -> dict[str, float]:
+    """The foreground intensities (HU) of the first channel in the plans; {} where the normalisation uses none.
+
+    Raises ModelError where CTNormalization has none to work with.
+    """
+    plans, scheme = model.plans.plans, model.configuration.normalization_schemes[0]
+    keys = ("foreground_intensity_properties_per_channel", "foreground_intensity_properties_by_modality")
+    properties = next((plans[key] for key in keys if plans.get(key)), {}).get("0") or {}
+    missing = [key for key in ("mean", "std", "percentile_00_5", "percentile_99_5") if key not in properties]
+    if scheme == "CTNormalization" and missing:
+        raise ModelError(
+            f"{model.path / 'plans.json'}: CTNormalization without the foreground's intensities",
+            found=f"no {', '.join(missing)} of channel 0 in {keys[0]}",
+            expected="the numbers that nnU-Net found in the training set's CTs",
+            hint="copy them from the training set's dataset_fingerprint.json (foreground_intensity_properties_per_"
+            "channel), or use the plans.json that nnU-Net wrote",
+        )
+    return properties
 
 
 def build_network(model: ModelFolder) -> nn.Module:

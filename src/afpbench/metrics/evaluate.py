@@ -17,6 +17,9 @@ from ..study.kinds.metric import REGIONS
 from ..study.metrics import family_metrics
 from ..study.paths import TaskPaths
 from ..volumes import io
+from ..volumes.images import read_image
+from ..volumes.labels import read_labels
+from ..volumes.masks import read_mask
 from . import own
 from .definitions import AFPBENCH, DEFINITIONS, Definition
 from .image import error_metrics, image_metrics, structure_error_hu
@@ -184,20 +187,20 @@ def _evaluate_case(
     for name in dict.fromkeys(structure.segmenter for structure in structures):
         real, synthetic = (paths.segmentations(name, image).image(case) for image in ("ct", row))
         segmentations[name] = (
-            io.read(real, f"{what}: segmentation of the real CT by {name}"),
-            io.read(synthetic, f"{what}: segmentation of the synthetic CT by {name}"),
+            read_labels(real, f"{what}: segmentation of the real CT by {name}"),
+            read_labels(synthetic, f"{what}: segmentation of the synthetic CT by {name}"),
         )
     pair = Pair(
         case,
-        io.read(paths.prepared_image(case, "ct"), f"{what}: real CT"),
-        io.read(paths.synthetic(row).image(case), f"{what}: synthetic CT"),
-        io.read(paths.prepared_image(case, "mask"), f"{what}: mask"),
+        read_image(paths.prepared_image(case, "ct"), f"{what}: real CT"),
+        read_image(paths.synthetic(row).image(case), f"{what}: synthetic CT"),
+        read_mask(paths.prepared_image(case, "mask"), f"{what}: mask"),
         segmentations,
     )
     lines = evaluate_pair(pair, task, row, structures, inside_mask, definition, metrics)
     if case in calibrations:
         path = paths.synthetic(row).uncalibrated(case)
-        before = replace(pair, synthetic=io.read(path, f"{what}: synthetic CT before calibration"), segmentations={})
+        before = replace(pair, synthetic=read_image(path, f"{what}: synthetic CT before calibration"), segmentations={})
         lines += calibration_lines(before, task, row, calibrations[case], definition)
     return lines
 

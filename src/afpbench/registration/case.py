@@ -147,8 +147,8 @@ def _moving(case: str, imported: Path, ct: Volume, options: dict) -> dict[str, V
     paths = {name: imported / f"{name}.nii.gz" for name in ("labels", "ct_contour")}
     if not options["external"]["ct"]:
         return {"ct": ct} | {name: io.read(path) for name, path in paths.items() if path.is_file()}
-    ct = external.registered_volume(case, options, "ct") or ct
-    labels = external.registered_volume(case, options, "labels")
+    ct = external.registered_ct(case, options)
+    labels = external.registered_labels(case, options, read_json(imported / "case.json").get("classes") or {})
     if labels is None and paths["labels"].is_file():
         raise DataError(
             f"case {case}: the registered CT comes without labels",

@@ -17,6 +17,7 @@ from ..base.log import tools
 from ..volumes.io import Geometry, Volume
 from .parameters import read_parameter_file
 
+LEAST_VOXELS = 4
 FINAL_METRIC = re.compile(r"^Final metric value\s*=\s*(\S+)", re.MULTILINE)
 
 
@@ -31,6 +32,7 @@ def run_elastix(
     Raises DataError when elastix fails.
     """
     tools("itk-elastix")
+    _check_sizes(fixed[0], moving[0])
     _without_torch()
     from itk import elxParameterObjectPython, itkElastixRegistrationMethodPython, itkPyBufferPython
 
@@ -64,6 +66,20 @@ def run_elastix(
         metrics = [float(value) for value in FINAL_METRIC.findall(_log(folder))]
         _copy_transforms(Path(folder), out, len(maps))
     return metrics
+
+
+def _check_sizes(fixed: Volume, moving: Volume) -> None:
+    """Images that elastix's pyramids can smooth."""
+    for name, volume in (("MR (on the study's spacing)", fixed), ("CT", moving)):
+        shape = volume.geometry.shape
+        if min(shape) < LEAST_VOXELS:
+            raise DataError(
+                f"{fixed.source}: the {name} has too few voxels along an axis to be registered",
+                found=f"shape {shape} (z, y, x)",
+                expected=f"at least {LEAST_VOXELS} along each",
+                hint="give the whole series where only some slices were exported; leave the case out "
+                "(data.exclude); or, if the pairs are aligned already, set registration.method to 'none'",
+            )
 
 
 def displacement_mm(transform_files: list[Path], grid: Geometry) -> np.ndarray:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ..base import formats
 from ..base.errors import DataError
 from ..study.registration import external_files
 from ..volumes import io
+from ..volumes.images import check_hu, check_image, check_values, read_image
 from ..volumes.io import Geometry, Volume
+from ..volumes.labels import check_labels, read_labels
 from . import elastix
-
-FIELDS = (".nii", ".nii.gz", ".mha", ".mhd", ".nrrd")
 
 
 def displacement_mm(case: str, options: dict, grid: Geometry) -> np.ndarray:
@@ -32,17 +33,33 @@ def displacement_mm(case: str, options: dict, grid: Geometry) -> np.ndarray:
     return _itk_displacement(case, paths, grid)
 
 
-def registered_volume(case: str, options: dict, kind: str) -> Volume | None:
-    """The user's registered `ct` or `labels` of a case; None where the options name none."""
-    paths = _found(case, kind, external_files(options, case)[kind])
-    what = f"case {case}: registration.external.{kind}"
-    return io.read(paths[0], what) if paths else None
+def registered_ct(case: str, options: dict) -> Volume:
+    """The user's registered CT of a case, in HU. Raises DataError as the import does for its CT."""
+    (path,) = _found(case, "ct", external_files(options, case)["ct"])
+    what = f"case {case}: registration.external.ct"
+    ct = read_image(path, what)
+    check_values(ct, what)
+    check_hu(ct, what)
+    return ct
+
+
+def registered_labels(case: str, options: dict, classes: dict[str, int]) -> Volume | None:
+    """The label map of the user's registered CT; None where the options name none.
+
+    classes: class name -> value, of the case's own labels. Raises DataError as the import does for its label map.
+    """
+    paths = _found(case, "labels", external_files(options, case)["labels"])
+    if not paths:
+        return None
+    what = f"case {case}: registration.external.labels"
+    labels = read_labels(paths[0], what)
+    return labels.with_array(check_labels(labels, classes, what)) if classes else labels
 
 
 def is_elastix(path: Path) -> bool:
     """Whether a file is one of elastix's TransformParameters files."""
     with open(path, "rb") as file:
-        return path.suffix == ".txt" and b"(Transform " in file.read(4_000_000)
+        return path.suffix.lower() == ".txt" and b"(Transform " in file.read(4_000_000)
 
 
 def _found(case: str, kind: str, names: list[str]) -> list[Path]:
@@ -73,21 +90,36 @@ def _itk_displacement(case: str, paths: list[Path], grid: Geometry) -> np.ndarra
 def _read_transform(case: str, path: Path):
     import SimpleITK as sitk
 
+    what = f"case {case}: registration.external.transforms"
+    if formats.ending(path):
+        return _read_field(path, what)
     try:
-        if path.name.endswith(FIELDS):
-            image = sitk.ReadImage(str(path), sitk.sitkVectorFloat64)
-            if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 3:
-                raise RuntimeError(f"{image.GetNumberOfComponentsPerPixel()} components in {image.GetDimension()}D")
-            return sitk.DisplacementFieldTransform(image)
         transform = sitk.ReadTransform(str(path))
-        if transform.GetDimension() != 3:
-            raise RuntimeError(f"a transform in {transform.GetDimension()}D")
-        return transform
     except RuntimeError as error:
-        raise DataError(
-            f"case {case}: registration.external.transforms: cannot use {path}",
-            found=str(error).strip().splitlines()[-1],
-            expected="elastix's TransformParameters files; or of ITK a transform (.tfm, .txt, .h5) or an image of "
-            "displacements (3 components, LPS mm)",
-            hint="docs/how-to/registration.md says what each kind must hold",
-        ) from error
+        raise _unusable(what, path, str(error).strip().splitlines()[-1]) from error
+    if transform.GetDimension() != 3:
+        raise _unusable(what, path, f"a transform in {transform.GetDimension()}D")
+    return transform
+
+
+def _read_field(path: Path, what: str):
+    """An image of displacements as a transform of SimpleITK."""
+    import SimpleITK as sitk
+
+    field = io.read(path, what)
+    components = field.array.shape[3] if field.array.ndim == 4 else 1
+    if components != 3:
+        raise _unusable(what, path, f"{components} components in 3D")
+    for axis in range(3):
+        check_image(field.with_array(field.array[..., axis]), what)
+    return sitk.DisplacementFieldTransform(sitk.Cast(io.to_sitk(field), sitk.sitkVectorFloat64))
+
+
+def _unusable(what: str, path: Path, found: str) -> DataError:
+    return DataError(
+        f"{what}: cannot use {path}",
+        found=found,
+        expected="elastix's TransformParameters files; or of ITK a transform (.tfm, .txt, .h5) or an image of "
+        "displacements (3 components, LPS mm)",
+        hint="docs/how-to/registration.md says what each kind must hold",
+    )

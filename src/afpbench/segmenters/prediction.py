@@ -16,6 +16,7 @@ from ..nnunet import environment
 from ..study.kinds.segmenter import Segment
 from ..study.kinds.segmenters.totalsegmentator import LAYOUT, model_folder
 from ..volumes import io
+from ..volumes.labels import read_labels
 
 
 def _check(folder: Path) -> None:
@@ -29,10 +30,18 @@ def _check(folder: Path) -> None:
             expected="plans.json, dataset.json and fold_*/checkpoint_final.pth",
             hint="give the folder named Trainer__Plans__configuration, not the one above it",
         )
-    from ..features.nnunet import load_checkpoint
+    from ..features.checkpoints import COMPILED, is_compiled, read_checkpoint
+    from ..features.nnunet import foreground_properties, read_model_folder
 
     for path in found:
-        load_checkpoint(path)
+        if is_compiled(read_checkpoint(path)):
+            raise ModelError(
+                f"a checkpoint of a network in torch.compile: {path}",
+                found=f"names of weights with {COMPILED}",
+                expected="the names that nnU-Net itself stores",
+                hint=f"take {COMPILED!r} out of the keys of network_weights and save the checkpoint again",
+            )
+    foreground_properties(read_model_folder(folder))
 
 
 def _predictor(predictor_class, device):
@@ -69,7 +78,7 @@ def open_nnunet(folder: Path, folds: Sequence[int] | None, device: str, threads:
             source = Path(temporary) / f"ct_0000{ending}"
             io.write(ct.with_array(io.save_hu(ct.array)), source)
             predictor.predict_from_files_sequential([[str(source)]], [str(Path(temporary) / "segmentation")])
-            result = io.read(Path(temporary) / f"segmentation{ending}", f"output of {folder}")
+            result = read_labels(Path(temporary) / f"segmentation{ending}", f"output of {folder}")
         return _on_grid(result, ct.geometry)
 
     return segment
@@ -101,7 +110,7 @@ def open_totalsegmentator(weights: Path, task: str, device: str, threads: int) -
                     nr_thr_resamp=1,
                     nr_thr_saving=1,
                 )
-            result = io.read(target, "TotalSegmentator's output")
+            result = read_labels(target, "TotalSegmentator's output")
         return _on_grid(result, ct.geometry)
 
     return segment
@@ -111,6 +120,8 @@ def _on_grid(result: io.Volume, geometry: io.Geometry) -> np.ndarray:
     """nnU-Net and TotalSegmentator keep the grid; NIfTI's float32 header only rounds it."""
     if result.array.shape != geometry.shape:
         raise ModelError("the segmenter changed the grid", found=result.array.shape, expected=geometry.shape)
+    if result.array.max() > 255:
+        raise ModelError("the segmenter's labels", found=f"a label of {result.array.max()}", expected="0 to 255")
     return result.array.astype(np.uint8)
 
 

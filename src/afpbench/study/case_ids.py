@@ -1,10 +1,12 @@
-"""Which case ids are usable: they become names of folders, of files and of wildcards. Standard library only."""
+"""Which case ids and paths are usable: they become folders, files and wildcards. Standard library only."""
 
 import re
+from pathlib import Path
 
 from ..base.errors import ConfigError
 
 CASE_ID = re.compile(r"[A-Za-z0-9_-]+")
+WILDCARD = re.compile(r"\{\s*\w[^{}]*\}")  # what Snakemake takes for one
 
 
 def check_id(case: str, where: str) -> str:
@@ -18,3 +20,20 @@ def check_id(case: str, where: str) -> str:
         expected="letters a to z, digits, '_' and '-': ids become names of folders and files",
         hint=f"give the case an id such as '{usable}' in a table (data.source: table)",
     )
+
+
+def braces(path: str | Path) -> str:
+    """The first word in braces in a path, which Snakemake would take for a wildcard; nothing where there is none."""
+    match = WILDCARD.search(str(path))
+    return match[0] if match else ""
+
+
+def check_path(path: str | Path, where: str) -> None:
+    """Refuse a path with a word in braces. where: what names it, for the message. Raises ConfigError."""
+    if word := braces(path):
+        raise ConfigError(
+            f"{where}: not a usable path",
+            found=f"{word} in {path}",
+            expected="a path without a word in braces, as Snakemake takes it for a wildcard",
+            hint="rename the file or the folder, or link to it under another name",
+        )

@@ -4,6 +4,7 @@
 PyYAML and jsonschema only. The form is src/afpbench/study/schema.yaml; config/README.md describes every key.
 """
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from .task import Task
 
 # Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
 OWN_ENTRIES = ("segmenters", "feature_networks", "structures", "variants", "tables")
+MOST_VALUES = 200_000  # of a file, with its anchors written out
 
 
 class StudyError(ConfigError):
@@ -82,12 +84,39 @@ def _missing(study: dict, root: Path) -> list[str]:
     return [line for name, task in tasks for line in missing_files(Task(name, task, root, study["seed"]))]
 
 
-def read_study(path: str | Path) -> dict:
-    """Read a study file (YAML or JSON) as it stands.
+def read_study(path: str | Path, kind: str = "study file") -> Any:
+    """Read a study file (YAML or JSON), or another of this form, as it stands. kind: what messages call it.
 
-    Raises ConfigError for a missing or unreadable file, a syntax error, and a key given twice in one place (which
-    YAML readers pass over in silence, keeping the last).
+    Raises ConfigError for a missing or unreadable file, a syntax error, a value that YAML cannot make, a key given
+    twice in one place (which YAML readers pass over in silence, keeping the last), and anchors that repeat too much.
     """
+    import yaml
+
+    try:
+        content = yaml.load(Path(path).read_text(encoding="utf-8"), _loader())
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the {kind} {path}", found=error.strerror, hint="give the path of a YAML file"
+        ) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(
+            f"the {kind} {path}{place} is not valid YAML",
+            found=getattr(error, "problem", None) or str(error).splitlines()[0],
+            hint="indent with spaces, one `key: value` a line",
+        ) from error
+    if _too_large(content):
+        raise ConfigError(
+            f"the {kind} {path} is too large",
+            found=f"more than {MOST_VALUES} keys and values, anchors written out",
+            hint="remove anchors (&name, *name) that hold one another",
+        )
+    return content
+
+
+@functools.cache
+def _loader() -> type:
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -95,7 +124,7 @@ def read_study(path: str | Path) -> dict:
 
         def construct_mapping(self, node, deep=False):
             seen = {}
-            for key, _ in node.value:
+            for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
                 if not isinstance(key, yaml.ScalarNode):
                     continue
                 if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
@@ -106,20 +135,19 @@ def read_study(path: str | Path) -> dict:
                 seen[key.value] = key.start_mark.line + 1
             return super().construct_mapping(node, deep)
 
-    try:
-        return yaml.load(Path(path).read_text(encoding="utf-8"), Loader)
-    except OSError as error:
-        raise ConfigError(
-            f"cannot read the study file {path}", found=error.strerror, hint="give the path of a YAML file"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(
-            f"the study file {path}{place} is not valid YAML",
-            found=getattr(error, "problem", None) or str(error).splitlines()[0],
-            hint="indent with spaces, one `key: value` a line",
-        ) from error
+    return Loader
+
+
+def _too_large(content: object) -> bool:
+    """Whether the values, each alias counted as often as it is used, are more than MOST_VALUES; loops are."""
+    waiting, count = [content], 0
+    while waiting and count <= MOST_VALUES:
+        value = waiting.pop()
+        count += 1
+        items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+        count += len(items)
+        waiting += items
+    return count > MOST_VALUES
 
 
 def merge(under: dict, over: dict) -> dict:

@@ -6,6 +6,8 @@ Imported when a study is planned: standard library and jsonschema only.
 import difflib
 from collections.abc import Iterator
 
+from .numbers import not_finite, number_hint
+
 TYPE_NAMES = {
     "object": "a group of keys",
     "array": "a list",
@@ -87,6 +89,8 @@ def problems(schema: dict, value: object, where: str = "") -> list[tuple[list, s
     for error in Draft202012Validator(schema).iter_errors(value):
         path = list(error.absolute_path)
         found += [(path, line) for line in _lines(error, _join(where, path)) if (path, line) not in found]
+    for path, number in not_finite(value):
+        found.append((path, f"{_join(where, path)}: not a finite number; found: {shown(number)}"))
     return sorted(found, key=lambda item: _position(value, item[0]))
 
 
@@ -139,7 +143,7 @@ def _lines(error, where: str) -> list[str]:
         return [not_among(where, value, expected)]
     if kind == "type":
         return [
-            f"{where}: wrong type; found: {shown(value)}; allowed: {allowed_words(schema)}{_number_hint(value, schema)}"
+            f"{where}: wrong type; found: {shown(value)}; allowed: {allowed_words(schema)}{number_hint(value, schema)}"
         ]
     if kind == "uniqueItems":
         doubled = next(item for i, item in enumerate(value) if item in value[:i])
@@ -165,23 +169,3 @@ def _missing(where: str, key: str, schema: dict) -> str:
     place = key if where == "the study file" else f"{where}.{key}"
     sub = schema.get("properties", {}).get(key, {})
     return f"{place}: missing; allowed: {allowed_words(sub)}"
-
-
-def _number_hint(text: object, schema: dict) -> str:
-    """What to write for a number that YAML has read as text: `1e-4` needs a point, and the exponent a sign."""
-    types = schema.get("type", [])
-    types = [types] if isinstance(types, str) else types
-    if not isinstance(text, str) or not {"number", "integer"} & set(types):
-        return ""
-    try:
-        number = float(text)
-    except ValueError:
-        return ""
-    if number.is_integer() and abs(number) < 1e15:
-        return f"; hint: YAML reads this as text; write {int(number)}"
-    mantissa, _, exponent = text.lower().partition("e")
-    if exponent:
-        mantissa += "" if "." in mantissa else ".0"
-        exponent = exponent if exponent[0] in "+-" else f"+{exponent}"
-        return f"; hint: YAML reads this as text; write {mantissa}e{exponent}"
-    return "; hint: YAML reads this as text; write it without quotes"

@@ -233,11 +233,26 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}", "<": r"$<$", ">": r"$>$",
     "±": r"$\pm$", "×": r"$\times$", "—": "---", "–": "--", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$",
-    "∞": r"$\infty$", "→": r"$\rightarrow$", "·": r"$\cdot$", "λ": r"$\lambda$", "µ": r"$\mu$", "μ": r"$\mu$",
+    "∞": r"$\infty$", "→": r"$\rightarrow$", "·": r"$\cdot$", "µ": r"\ensuremath{\mu}",
     "…": r"\ldots{}", "†": r"$^{\dagger}$", "“": "``", "”": "''", "‘": "`", "’": "'", "°": r"$^{\circ}$",
     "²": "$^{2}$", "³": "$^{3}$", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "\n": " ",
+    "ł": r"\l{}", "Ł": r"\L{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ı": r"\i{}", "≈": r"$\approx$", "≠": r"$\neq$",
+    "∆": r"$\Delta$", "½": r"$\frac{1}{2}$",
 }  # fmt: skip
-_ACCENTS = {"\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u030a": "r", "\u0327": "c"}
+# Greek letters that LaTeX names; those it has no command for look like Latin ones.
+_GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
+    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma",
+    "ς": "varsigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "χ": "chi", "ψ": "psi", "ω": "omega", "ϑ": "vartheta",
+    "ϕ": "phi", "ϖ": "varpi", "ϱ": "varrho", "ϵ": "epsilon", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda",
+    "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
+}  # fmt: skip
+_LATEX |= {letter: rf"\ensuremath{{\{name}}}" for letter, name in _GREEK.items()}
+_LATEX |= dict(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΧ", "oABEZHIKMNOPTX", strict=True))
+_ACCENTS = {
+    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
+    "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c",
+}  # fmt: skip
 
 
 def escape_latex(text: str) -> str:
@@ -249,10 +264,13 @@ def _latex_character(character: str) -> str:
     if character.isascii():
         return character
     base, *accents = list(unicodedata.normalize("NFD", character))
-    if base.isascii() and len(accents) == 1 and accents[0] in _ACCENTS:
-        return rf"\{_ACCENTS[accents[0]]}{{{base}}}"
+    plain = base if base.isascii() else _LATEX.get(base)
+    if plain and not accents:
+        return plain
+    if plain and len(accents) == 1 and accents[0] in _ACCENTS:
+        return rf"\{_ACCENTS[accents[0]]}{{{plain}}}"
     return f"[U+{ord(character):04X}]"
 
 
 def label_key(name: str) -> str:
-    return "".join(character if character.isalnum() else "-" for character in name)
+    return "".join(character if character.isascii() and character.isalnum() else "-" for character in name)

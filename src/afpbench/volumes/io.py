@@ -11,8 +11,9 @@ import numpy as np
 
 from ..base.atomic import atomic_path
 from ..base.errors import DataError
+from ..base.formats import is_nifti
+from .flaw import Flaw
 
-FORMATS = (".nii.gz", ".nii", ".mha", ".mhd", ".nrrd")
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 WITHIN_VOXEL = 0.25  # of a voxel: what may add up over a grid before it is another one
 
@@ -114,44 +115,18 @@ def geometry_of(image) -> Geometry:
 
 
 def read(path: str | Path, what: str = "volume") -> Volume:
-    """Read a 3D image file.
+    """Read a 3D image file, whatever its voxels are (see images, masks and labels for what they must be).
 
     what: how errors call it, with the case ("case p01: MR").
-    Raises DataError for a missing, unreadable, truncated, non-3D or empty file, and for NaN or infinity in NIfTI
-    (ITK would fill up a truncated NIfTI file with zeros, and turn NaN into 0).
+    Raises DataError for a missing, unreadable, truncated, contradictory, sheared, non-3D or empty file, and for NaN or
+    infinity in NIfTI (ITK would fill up a truncated NIfTI file with zeros, and turn NaN into 0).
     """
-    import SimpleITK as sitk
+    from .files import read_image
 
-    from .nifti import check_nifti
-
-    path = Path(path)
-    if not path.is_file():
-        raise DataError(
-            f"{what}: no such file: {path}",
-            expected=f"an image file ({', '.join(FORMATS)})",
-            hint="check the path in the study file or the case table",
-        )
-    check_nifti(path, what)
     try:
-        image = sitk.ReadImage(str(path))
-    except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        if "No such file" in reason:  # what ITK says of a MetaImage whose data end too early
-            reason = "a header without its whole data"
-        raise DataError(
-            f"{what}: cannot read {path}",
-            found=reason,
-            expected="a whole image file of one of " + ", ".join(FORMATS),
-            hint="the file may be truncated or of another type: copy it again and open it in a viewer",
-        ) from error
-    if image.GetDimension() != 3 or min(image.GetSize()) < 2:
-        raise DataError(
-            f"{what}: not a 3D volume: {path}",
-            found=f"size {image.GetSize()} (x, y, z...)",
-            expected="three axes of at least 2 voxels",
-            hint="split a 4D series into its volumes first",
-        )
-    return from_sitk(image, str(path))
+        return from_sitk(read_image(Path(path)), str(path))
+    except Flaw as flaw:
+        raise flaw.error(what, path) from flaw
 
 
 def write(volume: Volume, path: str | Path, like: Path | None = None) -> None:
@@ -163,7 +138,7 @@ def write(volume: Volume, path: str | Path, like: Path | None = None) -> None:
     """
     import SimpleITK as sitk
 
-    from .nifti import copy_grid, is_nifti, read_through
+    from .nifti import copy_grid, read_through
 
     path = Path(path)
     with atomic_path(path) as temporary:
@@ -171,7 +146,7 @@ def write(volume: Volume, path: str | Path, like: Path | None = None) -> None:
             sitk.WriteImage(to_sitk(volume), str(temporary), useCompression=True)
             if like is not None and is_nifti(path):
                 copy_grid(like, temporary)
-            problem = read_through(temporary, finite=False)[0] if is_nifti(path) else None
+            problem = read_through(temporary) if is_nifti(path) else None
         except RuntimeError as error:
             problem = str(error).strip().splitlines()[-1]
         if problem:

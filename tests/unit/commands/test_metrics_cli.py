@@ -124,11 +124,28 @@ def test_refused_arguments(files, tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: [", "not YAML"),
-        ("- 1", r"found: list\n"),
-        ("", r"found: nothing\n"),
-        ("bone: {label: [1]}", r"structures.yaml: bone\n.*found: label\n.*labels, exclude, tolerance_mm, tree"),
-        ("bone: 4", r"structures.yaml: bone\n.*found: 4"),
+        ("a: [", "the structures file .*structures.yaml, line .* is not valid YAML"),
+        ("- 1", r"structures.yaml: found: \[1\]; allowed: at least one `name: \[labels\]`"),
+        ("", r"structures.yaml: found: nothing"),
+        ("bone: {label: [1]}", r"bone.label: unknown key; allowed: labels, .*; did you mean 'labels'\?"),
+        ("bone: 4", r"bone: wrong type; found: 4; allowed: a list of whole numbers from 1 on"),
+        ("bone: {labels: 1}", r"bone.labels: wrong type; found: 1; allowed: a list of whole numbers from 1 on"),
+        ("bone: {labels: [0]}", r"bone.labels\[0\]: not allowed; found: 0; allowed: a whole number at least 1"),
+        ("bone: {labels: [1.5]}", r"bone.labels\[0\]: wrong type; found: 1.5; allowed: a whole number"),
+        ("bone: []", r"bone: not allowed; found: \[\]"),
+        ("bone: [1, 1]", r"bone: given twice: 1"),
+        ("bone:\n  tolerance_mm: 2,5", r"bone.tolerance_mm: wrong type; found: '2,5'.*hint: write 2.5, with a point"),
+        ("bone: {tolerance_mm: 2,5}", r"structures.yaml.bone: a key must be text; found: 5"),
+        ("bone: {tolerance_mm: two}", r"bone.tolerance_mm: wrong type; found: 'two'; allowed: a number above 0$"),
+        ("bone: {tolerance_mm: .nan}", r"bone.tolerance_mm: not a finite number; found: nan"),
+        ("bone: {tolerance_mm: .inf}", r"bone.tolerance_mm: not a finite number; found: inf"),
+        ("bone: {tolerance_mm: 0}", r"bone.tolerance_mm: not allowed; found: 0"),
+        ("bone: {tree: 1}", r"bone.tree: wrong type; found: 1; allowed: true or false"),
+        ("1: [1]", r"structures.yaml: a key must be text; found: 1; hint: write it in quotes"),
+        ("bone: [1]\nair: [2]\nbone: [3]", r"line 3, .*\n.*the key 'bone' is given twice, first in line 1"),
+        ("bone: {labels: [1], labels: [2]}", r"the key 'labels' is given twice"),
+        ("bone: &a [*a]", "is too large"),
+        ("bone: 2026-13-45", "is not valid YAML"),
     ],
 )
 def test_refused_structure_files(files, tmp_path, text, message):
@@ -137,9 +154,132 @@ def test_refused_structure_files(files, tmp_path, text, message):
     with pytest.raises(ConfigError, match=message):
         run("--real-seg", files["seg"], "--synthetic-seg", files["seg"], "--structures", path, "--tolerance-mm", 1,
             "--out", files["out"])  # fmt: skip
-    with pytest.raises(ConfigError, match="no such file"):
+
+
+def test_a_structures_file_that_is_not_there(files, tmp_path):
+    with pytest.raises(ConfigError, match="cannot read the structures file .*no.yaml"):
         run("--real-seg", files["seg"], "--synthetic-seg", files["seg"], "--structures", tmp_path / "no.yaml",
             "--tolerance-mm", 1, "--out", files["out"])  # fmt: skip
+
+
+def test_all_problems_of_a_structures_file_at_once(files, tmp_path):
+    path = tmp_path / "structures.yaml"
+    path.write_text("bone: {labels: 1}\nair: {tolerance_mm: two}\n")
+    with pytest.raises(ConfigError, match="has 2 problems:\n  bone.labels: (?s:.)*\n  air.tolerance_mm: "):
+        run("--real-seg", files["seg"], "--synthetic-seg", files["seg"], "--structures", path, "--out", files["out"])
+
+
+# --- the same guards as in the import
+
+
+def values_of(files, *arguments):
+    run(*arguments, "--out", files["out"])
+    return read_long(files["out"]).set_index(["structure", "metric"])["value"]
+
+
+@pytest.mark.parametrize(("outside", "inside"), [(0.0, 1.0), (-1.0, 1.0), (1e-4, 1.0), (0.0, 255.0)])
+def test_every_mask_of_two_values_gives_the_same_numbers(files, tmp_path, outside, inside):
+    """The synthetic CT is 8 HU off, but 100 HU outside the body: only the mask keeps that out."""
+    labels = io.read(files["seg"]).array
+    synthetic = io.read(files["ct"]).array + np.where(labels == 1, 8, 100)
+    write(tmp_path / "far.nii.gz", synthetic.astype(np.int16))
+    write(tmp_path / "body.nii.gz", np.where(labels == 1, inside, outside).astype(np.float32))
+    arguments = ("--real", files["ct"], "--synthetic", tmp_path / "far.nii.gz", "--mask", tmp_path / "body.nii.gz")
+    assert values_of(files, *arguments)["body", "mae"] == 8
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda array: np.where(array > 0, 1, np.nan), "case ct: mask: NaN or infinite voxels"),
+        (lambda array: array * 400.0 - 1000, "case ct: mask: it is empty"),  # -1000 and -600
+        (lambda array: np.linspace(-1000, 1000, array.size).reshape(array.shape), "case ct: mask: not a mask"),
+        (lambda array: array * 0, "case ct: mask: it is empty"),
+    ],
+)
+def test_masks_that_are_none(files, tmp_path, fault, message):
+    array = (io.read(files["seg"]).array == 1).astype(np.float32)
+    write(tmp_path / "body.nrrd", fault(array).astype(np.float32))  # NRRD keeps NaN, which NIfTI's reader would hide
+    arguments = ("--real", files["ct"], "--synthetic", files["sct"], "--mask", tmp_path / "body.nrrd")
+    with pytest.raises(DataError, match=message):
+        values_of(files, *arguments)
+
+
+def test_label_maps_that_were_stored_with_a_slope_or_as_floats(files, tmp_path):
+    array = io.read(files["seg"]).array
+    write(tmp_path / "stored.nii.gz", (array * np.float32(0.99995)).astype(np.float32))  # 0.99995 and 6.99965
+    arguments = ("--real-seg", files["seg"], "--synthetic-seg", tmp_path / "stored.nii.gz", "--tolerance-mm", 1)
+    values = values_of(files, *arguments)
+    assert values["label_1", "dice"] == 1 and values["label_7", "dice"] == 1
+    assert {structure for structure, _ in values.index} == {"label_1", "label_7"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda array: array * 0.5, "labels that are not whole numbers(?s:.)*such as 0.5(?s:.)*interpolated"),
+        (lambda array: array / 10.0, "labels that are not whole numbers(?s:.)*a probability map"),
+        (lambda array: array - 1.0, "values that are no labels(?s:.)*from -1"),
+        (lambda array: np.where(array > 0, array, np.nan), "NaN or infinite voxels"),
+        (lambda array: np.stack([array] * 3, axis=-1), "not one real value per voxel"),
+    ],
+)
+def test_label_maps_that_are_none(files, tmp_path, fault, message):
+    write(tmp_path / "seg.mha", fault(io.read(files["seg"]).array.astype(np.float32)).astype(np.float32))
+    with pytest.raises(DataError, match=f"case seg: synthetic segmentation: {message}"):
+        run(
+            "--real-seg",
+            files["seg"],
+            "--synthetic-seg",
+            tmp_path / "seg.mha",
+            "--tolerance-mm",
+            1,
+            "--out",
+            files["out"],
+        )
+
+
+@pytest.mark.parametrize("name", ["sct.mha", "sct.nrrd", "sct.NII", "sct.NII.GZ"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_images_with_nan_or_infinity(files, tmp_path, name, value):
+    array = io.read(files["sct"]).array.astype(np.float32)
+    array[1, 2, 3] = value
+    small = tmp_path / name.lower()
+    write(small, array)
+    small.rename(tmp_path / name)
+    with pytest.raises(DataError, match="case ct: synthetic CT: NaN or infinite voxels"):
+        run("--real", files["ct"], "--synthetic", tmp_path / name, "--out", files["out"])
+
+
+def test_complex_images(files, tmp_path):
+    write(tmp_path / "sct.nii", io.read(files["sct"]).array.astype(np.complex64))
+    with pytest.raises(DataError, match="case ct: synthetic CT: not one real value per voxel"):
+        run("--real", files["ct"], "--synthetic", tmp_path / "sct.nii", "--out", files["out"])
+
+
+def test_what_is_no_volume_in_a_folder_is_passed_over(files, tmp_path):
+    for name, source in (("real", "ct"), ("synthetic", "sct")):
+        write(tmp_path / name / "a.nii.gz", io.read(files[source]).array)
+    (tmp_path / "real" / "._a.nii.gz").write_bytes(b"\x00\x05\x16\x07" + bytes(60))
+    for name in (".DS_Store", "Thumbs.db", "a.png", "a.json", "notes.txt"):
+        (tmp_path / "real" / name).write_bytes(b"no image")
+    (tmp_path / "real" / "more").mkdir()
+    run("--real", tmp_path / "real", "--synthetic", tmp_path / "synthetic", "--out", files["out"])
+    assert set(read_long(files["out"])["case"]) == {"a"}
+
+
+@pytest.mark.parametrize("name", ["b.img", "b.dcm", "b.nii.gz"])
+def test_what_looks_like_a_volume_and_is_broken_is_named(files, tmp_path, name):
+    """In both folders, so that it is not a case that is missing in one of them."""
+    for folder, source in (("real", "ct"), ("synthetic", "sct")):
+        write(tmp_path / folder / "a.nii.gz", io.read(files[source]).array)
+        (tmp_path / folder / name).write_bytes(b"broken")
+    with pytest.raises(DataError, match=f"case b: real CT: cannot read: .*{name}"):
+        run("--real", tmp_path / "real", "--synthetic", tmp_path / "synthetic", "--out", files["out"])
+    (tmp_path / "real" / name).unlink()
+    (tmp_path / "real" / name).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DataError, match=f"case b: real CT: no such file: .*{name}"):
+        run("--real", tmp_path / "real", "--synthetic", tmp_path / "synthetic", "--out", files["out"])
 
 
 def test_a_real_segmentation_shifted_by_one_voxel_equals_surface_distance(tmp_path):

@@ -10,7 +10,7 @@ from afpbench.base import log
 from afpbench.base.errors import DataError
 from afpbench.data import checks, importing
 from afpbench.study.kinds.sources import open_source
-from afpbench.volumes import io
+from afpbench.volumes import images, io
 from afpbench.volumes.io import Geometry, Volume
 
 GRID = Geometry((12, 40, 40), (3.0, 1.0, 1.0), (10.0, 20.0, 30.0))
@@ -129,7 +129,7 @@ def test_a_file_that_is_no_image(tmp_path):
     with pytest.raises(DataError, match="case STS_002: CT: cannot read: (?s:.)*found: a file of 12 bytes"):
         run(tmp_path)
     (tmp_path / "sts" / "STS_002" / "CT_image.nii.gz").write_bytes(b"not an archive")
-    with pytest.raises(DataError, match="found: BadGzipFile"):
+    with pytest.raises(DataError, match="found: a file of 14 bytes"):
         run(tmp_path)
 
 
@@ -168,7 +168,7 @@ def test_other_formats_that_are_truncated(tmp_path, ending):
     path = tmp_path / "in" / "p1" / f"ct.{ending}"
     path.write_bytes(path.read_bytes()[:-100])
     data = {"source": "folder", "root": "in", "mr": f"{{case}}/mr.{ending}", "ct": f"{{case}}/ct.{ending}"}
-    with pytest.raises(DataError, match="case p1: CT: cannot read .*\n  found: .*\n(?s:.)*truncated"):
+    with pytest.raises(DataError, match="case p1: CT: cannot read: .*\n  found: .*\n(?s:.)*truncated"):
         importing.import_case(data, "p1", 1, tmp_path / "out", tmp_path)
 
 
@@ -180,7 +180,7 @@ def test_nan_and_infinite_voxels(tmp_path, value):
     array = np.zeros((3, 4, 5))
     array[1, 2, 3] = value
     with pytest.raises(DataError, match=r"found: 1 of 60 voxels, the first at \(z, y, x\) = \(1, 2, 3\)"):
-        checks.check_values(Volume(array, Geometry(array.shape, (1.0, 1.0, 1.0))), "case p1: MR")
+        images.check_values(Volume(array, Geometry(array.shape, (1.0, 1.0, 1.0))), "case p1: MR")
 
 
 def test_a_constant_image(tmp_path):
@@ -192,7 +192,7 @@ def test_a_constant_image(tmp_path):
 def test_a_vector_image():
     array = np.zeros((3, 3, 3, 3))
     with pytest.raises(DataError, match="p1: MR: not one real value per voxel"):
-        checks.check_values(Volume(array, Geometry((3, 3, 3), (1.0, 1.0, 1.0))), "p1: MR")
+        images.check_values(Volume(array, Geometry((3, 3, 3), (1.0, 1.0, 1.0))), "p1: MR")
 
 
 def test_hu_with_an_offset(tmp_path):
@@ -241,6 +241,15 @@ def test_the_overlap_is_a_share_of_the_mr():
     half = Geometry(MR_GRID.shape, MR_GRID.spacing_mm, (10.0 + 25.0, 25.0, 33.0))
     share = checks.check_overlap(Volume(np.zeros(half.shape), half), Volume(np.zeros(GRID.shape), GRID), "case p1")
     assert share == pytest.approx(0.5)
+
+
+def test_a_ct_of_three_slices_is_not_said_to_lie_elsewhere():
+    high = Geometry((40, 40, 40), (3.0, 3.0, 3.0))
+    few = Geometry((3, 40, 40), (3.0, 3.0, 3.0), (0.0, 0.0, 60.0))
+    with pytest.raises(DataError, match="p1: the CT shows too little of what the MR shows") as error:
+        checks.check_overlap(Volume(np.zeros(high.shape), high), Volume(np.zeros(few.shape), few), "p1")
+    assert "8% of the MR; shapes (z, y, x) (40, 40, 40) and (3, 40, 40)" in str(error.value)
+    assert "only some slices were exported" in str(error.value)
 
 
 def test_an_empty_contour(tmp_path):
@@ -366,6 +375,55 @@ def test_a_mask_on_another_grid(tmp_path):
         DataError, match="case p1: mask: not on the grid of its image(?s:.)*expected: shape .10, 30, 30"
     ):
         listed(tmp_path, MR_T1_mask=pair()["CT_mask"])
+
+
+@pytest.mark.parametrize(("outside", "inside"), [(-1, 1), (1e-4, 1), (0, 255), (0, 1)])
+def test_every_mask_of_two_values_is_imported_as_0_and_1(tmp_path, outside, inside):
+    mask = pair()["MR_T1_mask"]
+    given = np.where(mask.array, inside, outside).astype(np.float32)
+    stored = io.read(listed(tmp_path, MR_T1_mask=mask.with_array(given)) / "mask.nii.gz").array
+    assert stored.dtype == np.uint8
+    np.testing.assert_array_equal(stored, mask.array)
+
+
+def test_a_ct_given_as_a_mask_and_an_interpolated_one(tmp_path):
+    mask = pair()["MR_T1_mask"]
+    noise = np.random.default_rng(0).integers(-1000, 1000, MR_GRID.shape).astype(np.int16)
+    with pytest.raises(DataError, match="case p1: mask: not a mask of two values(?s:.)*an image such as a CT"):
+        listed(tmp_path, MR_T1_mask=mask.with_array(noise))
+    soft = mask.array.astype(np.float32)
+    soft[:, 3] = 0.5
+    with pytest.raises(DataError, match="case p1: mask: not a mask of two values(?s:.)*threshold it at 0.5"):
+        listed(tmp_path, MR_T1_mask=mask.with_array(soft))
+    soft[0, 0, 0] = np.nan
+    with pytest.raises(DataError, match="case p1: mask: NaN or infinite voxels"):
+        listed(tmp_path, MR_T1_mask=mask.with_array(soft))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.uint16])
+def test_a_label_map_of_any_type(tmp_path, dtype):
+    labels = pair()["CT_mask"]
+    given = labels.array.astype(dtype) * (dtype(0.9996) if dtype is np.float32 else dtype(1))
+    stored = io.read(listed(tmp_path, CT_mask=labels.with_array(given)) / "labels.nii.gz").array
+    np.testing.assert_array_equal(stored, labels.array)
+
+
+def test_an_interpolated_label_map(tmp_path):
+    labels = pair()["CT_mask"]
+    with pytest.raises(DataError, match="case p1: label map: labels that are not whole numbers(?s:.)*such as 0.25"):
+        listed(tmp_path, CT_mask=labels.with_array(labels.array.astype(np.float32) / 4))
+
+
+@pytest.mark.parametrize("name", ["CT_image.NII.GZ", "CT_image.NII"])
+def test_guards_hold_for_endings_in_capitals(tmp_path, name):
+    folder = stored(tmp_path)
+    array = pair()["CT_image"].array.astype(np.float32)
+    array[0, 0, 0] = np.nan
+    io.write(Volume(array, GRID), folder / name.lower())
+    (folder / name.lower()).rename(folder / name)
+    (tmp_path / "cases.tsv").write_text(f"case\tmr\tct\np1\t{folder}/MR_T1_image.nii.gz\t{folder}/{name}\n")
+    with pytest.raises(DataError, match="case p1: CT: NaN or infinite voxels"):
+        importing.import_case({"source": "table", "table": "cases.tsv"}, "p1", 1, tmp_path / "out", tmp_path)
 
 
 def test_label_values_that_belong_to_no_class(tmp_path):

@@ -229,3 +229,20 @@ def test_the_misaligned_patient_is_found(real_data):
     cases = ["STS_002", "STS_019", "STS_025", "STS_032", "STS_044"]
     status = {item.case: item.status for item in inspection.inspect_source(data, cases, real_data)}
     assert status == {case: "look" if case == "STS_019" else "ok" for case in cases}
+
+
+@pytest.mark.parametrize(
+    ("role", "array", "words"),
+    [
+        ("mask", lambda mask: mask * 0.5 + np.indices(mask.shape)[0] * 0.01, "case p1: mask: not a mask"),
+        ("labels", lambda mask: mask * 0.5, "case p1: label map: labels that are not whole numbers"),
+        ("labels", lambda mask: mask * 4, "case p1: label map: values that belong to no class"),
+    ],
+)
+def test_what_the_import_would_refuse_of_a_mask_or_a_label_map(tmp_path, role, array, words):
+    mask = (pair()["ct"].array > 0).astype(np.float32)
+    stored(tmp_path, **{role: Volume(array(mask).astype(np.float32), GRID)})
+    data = {**DATA, "mask": "{case}/mask.nii.gz"} if role == "mask" else {**DATA, "label_map": "{case}/labels.nii.gz"}
+    data["labels"] = {"kind": "files", "classes": {"tissue": 1}} if role == "labels" else None
+    (item,) = inspection.inspect_source(data, ["p1"], tmp_path)
+    assert item.status == "error" and words in item.error

@@ -320,6 +320,39 @@ def test_weights_that_do_not_fit(tmp_path):
         load(spec(folder), (3, 3, 3))
 
 
+@pytest.mark.parametrize("prefix", ["_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
+def test_a_checkpoint_of_a_compiled_network_loads(tmp_path, prefix):
+    """torch.compile puts _orig_mod. before the names of all weights, DistributedDataParallel module."""
+    folder = make_folder(tmp_path)
+    image = torch.randn(1, 1, 16, 16, 16)
+    plain = load(spec(folder), (3.0, 3.0, 3.0))(image)
+    path = folder / "fold_0" / "checkpoint_final.pth"
+    content = load_checkpoint(path)
+    content["network_weights"] = {prefix + name: value for name, value in content["network_weights"].items()}
+    torch.save(content, path)
+    for one, other in zip(load(spec(folder), (3.0, 3.0, 3.0))(image), plain, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_checkpoint_with_two_sets_of_weights(tmp_path):
+    torch.save({"network_weights": {"a": torch.zeros(1), "_orig_mod.a": torch.ones(1)}}, tmp_path / "both.pth")
+    with pytest.raises(ModelError, match="two sets of weights in one checkpoint: .*both.pth"):
+        load_checkpoint(tmp_path / "both.pth")
+
+
+@pytest.mark.parametrize("left", [None, {}, {"0": {"mean": 1.0}}])
+def test_plans_without_the_foregrounds_intensities(tmp_path, left):
+    plans, dataset = make_plans(), make_dataset()
+    plans["foreground_intensity_properties_per_channel"] = left
+    if left is None:
+        del plans["foreground_intensity_properties_per_channel"]
+    with pytest.raises(ModelError, match="plans.json: CTNormalization without the foreground's intensities") as error:
+        load(spec(write_folder(tmp_path / "ct", plans, dataset)), (3.0, 3.0, 3.0))
+    assert "found: no " in str(error.value) and "dataset_fingerprint.json" in str(error.value)
+    plans["configurations"]["3d_fullres"]["normalization_schemes"] = ["ZScoreNormalization"]  # which needs none
+    load(spec(write_folder(tmp_path / "zscore", plans, dataset)), (3.0, 3.0, 3.0))
+
+
 def test_unusable_configurations(tmp_path):
     plans, dataset = make_plans(), make_dataset()
     two = {**dataset, "channel_names": {"0": "CT", "1": "MR"}}

@@ -383,3 +383,14 @@ def test_elastix_leaves_nothing_in_the_working_folder(done, tmp_path, monkeypatc
     )
     assert os.listdir(tmp_path) == []
     assert sitk.ReadImage(str(folder / "registered" / "ct.nii.gz")).GetDimension() == 3
+
+
+@pytest.mark.parametrize(("fixed", "moving", "which"), [(3, 9, "MR"), (9, 3, "CT")])
+def test_a_volume_of_three_slices(tmp_path, fixed, moving, which):
+    images = [
+        Volume(np.zeros((slices, 9, 9), np.float32), Geometry((slices, 9, 9), (3.0, 3.0, 3.0)), "case p1")
+        for slices in (fixed, moving)
+    ]
+    with pytest.raises(DataError, match=f"case p1: the {which}.* has too few voxels along an axis") as error:
+        elastix.run_elastix([images[0]], [images[1]], None, [], 1, tmp_path)
+    assert "(3, 9, 9)" in str(error.value) and "overlap" not in str(error.value)

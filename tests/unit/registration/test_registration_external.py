@@ -8,8 +8,9 @@ import SimpleITK as sitk
 
 from afpbench.base.atomic import write_json
 from afpbench.base.errors import ConfigError, DataError
-from afpbench.registration import external, options
+from afpbench.registration import external
 from afpbench.registration.case import register_case
+from afpbench.study import registration as options
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
 from afpbench.volumes.preprocessing import resample_case
@@ -212,3 +213,47 @@ def test_a_transform_that_folds_may_fail_its_case(pair):
         run(folder, own, folding={"then": "fail"})
     assert "case p1: the transform folds space\n  found: 1 of the voxels" in str(error.value)
     assert "registration.folding.then" in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["p1.nii.gz", "p1.NII.GZ", "p1.mha"])
+def test_a_displacement_that_is_no_number(tmp_path, name):
+    vectors = np.zeros((*GRID.shape, 3), np.float32)
+    vectors[1, 2, 3, 1] = np.nan
+    io.write(Volume(vectors, GRID), tmp_path / name.lower())
+    (tmp_path / name.lower()).rename(tmp_path / name)
+    with pytest.raises(DataError, match=f"case p1: registration.external.transforms: NaN or infinite voxels: .*{name}"):
+        external.displacement_mm("p1", given(tmp_path / name.replace("p1", "{case}")), GRID)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda hu: np.where(hu > 0, hu, np.inf), "NaN or infinite voxels"),
+        (lambda hu: hu + 1024, "the values are not plausible as HU"),
+        (lambda hu: hu * 0, "the image is constant"),
+    ],
+)
+def test_a_registered_ct_passes_the_guards_of_the_import(pair, change, message):
+    folder, hu = pair
+    io.write(Volume(change(hu.astype(np.float32)), Geometry(hu.shape, (3.0, 3.0, 3.0))), folder / "registered_p1.mha")
+    own = {"ct": str(folder / "registered_{case}.mha"), "labels": str(folder / "labels_{case}.nii.gz")}
+    with pytest.raises(DataError, match=f"case p1: registration.external.ct: {message}"):
+        run(folder, own)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda labels: labels * 0.5 - 0.2, "labels that are not whole numbers"),
+        (lambda labels: labels + 2, "values that belong to no class(?s:.)*found: 2, 7\n"),
+        (lambda labels: labels * 0, "it is empty"),
+    ],
+)
+def test_the_registered_cts_labels_pass_the_guards_of_the_import(pair, change, message):
+    folder, hu = pair
+    write_json(folder / "p1" / "imported" / "case.json", {"case": "p1", "classes": {"tissue": 5}})
+    labels = io.read(folder / "labels_p1.nii.gz")
+    io.write(labels.with_array(change(labels.array.astype(np.float32))), folder / "labels_p1.nii.gz")
+    own = {"ct": str(folder / "registered_{case}.nii.gz"), "labels": str(folder / "labels_{case}.nii.gz")}
+    with pytest.raises(DataError, match=f"case p1: registration.external.labels: {message}"):
+        run(folder, own)

@@ -1,3 +1,4 @@
+import json
 import os
 
 import numpy as np
@@ -9,6 +10,7 @@ from nnunet_folder import make_folder
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import DataError, ModelError
 from afpbench.data import failures
+from afpbench.features.checkpoints import read_checkpoint
 from afpbench.inference.chunks import run_chunk
 from afpbench.segmenters import prediction
 from afpbench.segmenters.chunk import Segmentation
@@ -70,6 +72,27 @@ def test_an_nnunet_folder_segments_on_the_cts_own_grid(folder):
     assert labels.shape == ct.array.shape and labels.dtype == np.uint8
     assert set(np.unique(labels)) <= {0, 1, 2, 3} and labels.any()
     assert np.array_equal(segment(ct), labels)
+
+
+def test_a_folder_that_nnunet_itself_cannot_use(tmp_path):
+    folder = make_folder(tmp_path)
+    plans = json.loads((folder / "plans.json").read_text())
+    del plans["foreground_intensity_properties_per_channel"]
+    (folder / "plans.json").write_text(json.dumps(plans))
+    with pytest.raises(ModelError, match="plans.json: CTNormalization without the foreground's intensities"):
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(folder, "cpu", 1)
+    content = read_checkpoint(folder / "fold_0" / "checkpoint_final.pth")
+    content["network_weights"] = {f"_orig_mod.{name}": value for name, value in content["network_weights"].items()}
+    torch.save(content, folder / "fold_0" / "checkpoint_final.pth")
+    with pytest.raises(ModelError, match="a checkpoint of a network in torch.compile: .*checkpoint_final.pth"):
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(folder, "cpu", 1)
+
+
+def test_a_segmenter_with_more_labels_than_a_byte_holds():
+    """Label 300 would become 44."""
+    ct = ct_volume()
+    with pytest.raises(ModelError, match="the segmenter's labels\n  found: a label of 300"):
+        prediction._on_grid(ct.with_array(np.full(ct.array.shape, 300, np.uint16)), ct.geometry)
 
 
 def write_case(root, case, ct):

@@ -99,3 +99,14 @@ def test_ten_thousand_cases_are_listed_at_once(tmp_path):
     assert len(cases) == 5000
     files = [open_source(data, tmp_path).files(case) for case in cases]  # would take minutes if each read the table
     assert files[-1]["mr"] == tmp_path / "mr/9999.nii"
+
+
+def test_a_word_in_braces_in_a_path(tmp_path):
+    message = problem(tmp_path, "case\tmr\tct\tmask\np01\tmr.nii\tct.nii\tm.nii\np02\tmr.nii\tct.nii\tm{r}.nii\n")
+    assert "cases.tsv, line 3, column mask: not a usable path\n  found: {r} in m{r}.nii" in message
+    assert "rename the file" in message
+    read_table(written(tmp_path, "case\tmr\tct\np01\tmr{}.nii\tct}{.nii\n"))  # no wildcards to Snakemake
+
+
+def test_an_ending_in_capitals(tmp_path):
+    assert list(read_table(written(tmp_path, TEXT.replace("\t", ","), "CASES.CSV")).rows) == ["p01", "p02"]

@@ -6,9 +6,10 @@ import json
 import pytest
 import yaml
 
+from afpbench.base.errors import ConfigError
 from afpbench.study.kinds.registry import LOSSES
 from afpbench.study.label_names import label_values, used_names
-from afpbench.study.load import StudyError, load_study
+from afpbench.study.load import StudyError, load_study, read_study
 from afpbench.study.task import Task
 
 STUDY = yaml.safe_load("""
@@ -563,3 +564,50 @@ def test_problems_of_presets(tmp_path):
     (line,) = lines_of(study, tmp_path)
     assert line.startswith("presets.quick.segmenters.navi.folderr: unknown key; allowed: kind, label, task, weights")
     assert line.endswith("; did you mean 'folder'?")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite(number):
+    study = copy.deepcopy(STUDY)
+    study["tasks"]["lung"]["tolerance_mm"] = number
+    with pytest.raises(StudyError) as error:
+        load_study(study, ".")
+    assert f"tasks.lung.tolerance_mm: not a finite number; found: {number}" in error.value.problems
+
+
+def test_a_word_in_braces_in_a_path():
+    study = copy.deepcopy(STUDY)
+    study["tasks"]["lung"]["segmenters"]["total"]["weights"] = "weights/{r}"
+    with pytest.raises(StudyError) as error:
+        load_study(study, ".")
+    (line,) = [line for line in error.value.problems if "braces" in line]
+    assert line.startswith("tasks.lung.segmenters.total.weights: a word in braces; found: 'weights/{r}'")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("tasks: &a [*a]", "too large"),
+        ("tasks: 2026-13-45", "is not valid YAML\n  found: month must be in 1..12"),
+        ("tasks: " + "[" * 2000, "is not valid YAML"),
+        ("tasks: " + "9" * 5000, "is not valid YAML"),
+        ("tasks: !!python/object:os.system x", "is not valid YAML"),
+        ("a: {b: 1, b: 2}", "the key 'b' is given twice"),
+        ("\x00", "is not valid YAML"),
+    ],
+)
+def test_files_that_yaml_cannot_make_a_study_of(tmp_path, text, found):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as error:
+        read_study(path)
+    assert found in str(error.value) and str(path) in str(error.value)
+
+
+def test_anchors_that_multiply(tmp_path):
+    """Nine levels of ten: a thousand million values from a few lines."""
+    lines = ["l0: &l0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (tmp_path / "study.yaml").write_text("\n".join(lines))
+    with pytest.raises(ConfigError, match="study.yaml is too large"):
+        read_study(tmp_path / "study.yaml")

@@ -58,6 +58,32 @@ def test_several_files_that_fit(tmp_path):
         open_source(data, tmp_path).files("p1")
 
 
+def test_what_is_no_image_is_passed_over(tmp_path):
+    """Pictures, texts and the files that macOS keeps beside others fit the pattern too."""
+    touch(tmp_path, "in/p1/T1.nii.gz", "in/p1/T1.png", "in/p1/T1.json", "in/p1/._T1.nii.gz", "in/p1/ct.nii.gz")
+    touch(tmp_path, "in/notes/T1 of all.txt", "in/._p2/T1.nii.gz")
+    data = {**FOLDER, "mr": "{case}/*T1*", "ct": "{case}/ct.nii.gz"}
+    assert cases_and_files(data, tmp_path) == {"p1": {"mr": "p1/T1.nii.gz", "ct": "p1/ct.nii.gz"}}
+    touch(tmp_path, "in/p1/T1.img")  # it could be the one that is meant
+    with pytest.raises(ConfigError, match="several files of case p1 fit\n  found: p1/T1.img, p1/T1.nii.gz"):
+        open_source(data, tmp_path).files("p1")
+
+
+@pytest.mark.parametrize("name", ["T1{r}.nii.gz", "T1{case}.nii.gz"])
+def test_a_word_in_braces_in_a_name(tmp_path, name):
+    """Snakemake takes it for a wildcard."""
+    touch(tmp_path, f"in/p1/{name}", "in/p1/ct.nii.gz")
+    with pytest.raises(ConfigError, match="data.mr: not a usable path\n  found: {.* in p1/(?s:.)*rename the file"):
+        open_source({**FOLDER, "mr": "{case}/T1*.nii.gz"}, tmp_path).cases()
+    touch(tmp_path, "in/p1/mr.nii.gz", "in/p1/body{r}.nii.gz")
+    with pytest.raises(ConfigError, match="data.mask: not a usable path"):
+        open_source({**FOLDER, "mask": "{case}/body*.nii.gz"}, tmp_path).files("p1")
+    touch(tmp_path, "bids/sub-01/anat/sub-01_desc-{r}_T1w.nii.gz", "bids/sub-01/ct/sub-01_ct.nii.gz")
+    data = {**BIDS, "root": "bids"}
+    with pytest.raises(ConfigError, match="case sub-01: MR: not a usable path"):
+        open_source(data, tmp_path).files("sub-01")
+
+
 def test_an_empty_folder_and_none(tmp_path):
     with pytest.raises(ConfigError, match="data.root: no such folder: .*in"):
         open_source(FOLDER, tmp_path).cases()

@@ -94,7 +94,7 @@ def test_a_file_of_another_kind(tmp_path, content):
 
 def test_an_unreadable_file_of_another_format(tmp_path):
     (tmp_path / "ct.mha").write_bytes(b"not an image")
-    with pytest.raises(DataError, match="case p3: CT: cannot read .*ct.mha") as error:
+    with pytest.raises(DataError, match="case p3: CT: cannot read: .*ct.mha") as error:
         io.read(tmp_path / "ct.mha", "case p3: CT")
     assert ".nii.gz, .nii, .mha" in str(error.value) and "copy it again" in str(error.value)
 

@@ -14,6 +14,7 @@ from ..task import Task
 from . import figures, tables
 from .data import case_problems, missing_files, source_problems
 from .generators import check_generators
+from .paths import check_paths
 from .segmenters import check_networks, check_segmenters, check_structures
 from .variants import check_variants
 
@@ -25,6 +26,7 @@ def check_task(task: Task, may_lack_files: bool = False) -> list[str]:
     """
     where, options = task.place, task.options
     return [
+        *check_paths(where, {key: options[key] for key in ("data", "registration", "segmenters", "feature_networks")}),
         *_check_pairs(where, options),
         *source_problems(task),
         *_check_registration(where, options, task.root),

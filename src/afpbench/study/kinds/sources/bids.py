@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ....base.errors import ConfigError
-from ...case_ids import check_id
+from ...case_ids import check_id, check_path
 from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, NAME, Source
 from .patterns import find, need_folder
 
@@ -81,6 +81,7 @@ class Bids(Source):
                     hint=f"choose by data.{role}_suffix and data.{role}_entities (such as {{acq: ute}}), "
                     "or leave the case out with data.exclude",
                 )
+            check_path(found[0], f"case {case}: {role.upper()}")
             files[role] = found[0]
         return files
 

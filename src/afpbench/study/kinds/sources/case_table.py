@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ....base.errors import ConfigError
-from ...case_ids import check_id
+from ...case_ids import check_id, check_path
 
 REQUIRED = ("case", "mr", "ct")
 FILE_COLUMNS = ("mr", "ct", "mask", "labels", "mr_contour", "ct_contour")
@@ -60,7 +60,7 @@ def read_table(path: Path) -> CaseTable:
 def _read(path: Path, mtime_ns: int, size: int) -> CaseTable:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = list(csv.reader(file, delimiter="," if path.suffix == ".csv" else "\t"))
+            lines = list(csv.reader(file, delimiter="," if path.suffix.lower() == ".csv" else "\t"))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(
             f"cannot read the table of cases {path}",
@@ -118,4 +118,6 @@ def _row(path: Path, number: int, header: list[str], line: list[str]) -> dict[st
                 expected=f"the path of its {name.upper()}",
                 hint="complete the line or remove it",
             )
+    for name in FILE_COLUMNS:
+        check_path(row.get(name, ""), f"{path}, line {number}, column {name}")
     return row

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ....base.errors import ConfigError
+from ...case_ids import check_path
 from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, Source
 from .patterns import CASE, files_of, ids_of, need_folder
 
@@ -81,7 +82,9 @@ class Folder(Source):
                     expected=f"one file that fits {self.options[option]}",
                     hint="make the pattern narrower, or list the cases in a table (data.source: table)",
                 )
-            files[role] = self.base_folder / (found[0] if found else name)
+            file = found[0] if found else name
+            check_path(file, f"data.{option}")
+            files[role] = self.base_folder / file
         return files
 
     def problems(self) -> Iterable[str]:

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from ....base.errors import ConfigError
-from ...case_ids import check_id
+from ....base.formats import is_volume_name
+from ...case_ids import check_id, check_path
 
 CASE = "{case}"
 
@@ -13,23 +14,34 @@ CASE = "{case}"
 def ids_of(pattern: str, base: Path, where: str) -> set[str]:
     """The ids of the cases that have a file below `base` under the pattern.
 
-    where: what names the pattern, for messages, such as `data.mr`. Raises ConfigError for an id that is not usable and
-    a pattern that does not say where it is.
+    where: what names the pattern, for messages, such as `data.mr`. Raises ConfigError for an id or a path that is not
+    usable and a pattern that does not say where it is.
     """
     expression = _expression(pattern, where)
-    paths = ((path, expression.fullmatch(path)) for path in find(base, pattern.replace(CASE, "*")))
-    return {check_id(match["case"], f"{where}: {path}") for path, match in paths if match}
+    fits = {
+        path: match["case"]
+        for path in _images(base, pattern.replace(CASE, "*"))
+        if (match := expression.fullmatch(path))
+    }
+    for path in fits:
+        check_path(path, where)
+    return {check_id(case, f"{where}: {path}") for path, case in fits.items()}
 
 
 def files_of(pattern: str, case: str, base: Path) -> tuple[str, list[str]]:
     """The pattern with the case's id in it, and what fits it below `base`; without `*` that is itself, there or not."""
     name = pattern.replace(CASE, case)
-    return name, sorted(find(base, name)) if "*" in name else [name]
+    return name, sorted(_images(base, name)) if "*" in name else [name]
 
 
 def find(base: Path, pattern: str) -> list[str]:
     """What lies below `base` under a pattern in which `*` alone has a meaning; paths from `base`."""
     return glob.glob("*".join(map(glob.escape, pattern.strip("/").split("*"))), root_dir=base)
+
+
+def _images(base: Path, pattern: str) -> list[str]:
+    """What fits and can be an image: a volume, a file or folder of DICOM; no text, picture or `._` file of macOS."""
+    return [path for path in find(base, pattern) if (base / path).is_dir() or is_volume_name(Path(path))]
 
 
 def need_folder(base: Path) -> None:
