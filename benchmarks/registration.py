@@ -24,7 +24,8 @@ from afpbench.study.kinds.sources import open_source
 from afpbench.study.kinds.sources.sts import REAL_DATA_VARIABLE
 from afpbench.study.registration import DEFAULTS
 from afpbench.volumes import io
-from afpbench.volumes.preprocessing import body_mask_mr, dilated, resample_case
+from afpbench.volumes.morphology import dilated
+from afpbench.volumes.preprocessing import body_mask_mr, resample_case
 
 ROOT = Path(__file__).resolve().parents[1]
 METHODS = {

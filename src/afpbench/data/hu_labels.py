@@ -10,7 +10,8 @@ import numpy as np
 
 from ..base.errors import DataError
 from ..volumes.io import Volume
-from ..volumes.preprocessing import body_mask_ct, closed, dilated, filled_slices, large_components, opened
+from ..volumes.morphology import closed, dilated, filled_slices, large_components, opened
+from ..volumes.preprocessing import body_mask_ct
 
 MAX_HU = 3071
 

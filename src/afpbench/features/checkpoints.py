@@ -3,6 +3,7 @@
 import pickle
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -40,7 +41,7 @@ def is_compiled(content: dict) -> bool:
     return any(COMPILED in str(name) for name in names)
 
 
-def _plain_names(content: object, path: str | Path) -> object:
+def _plain_names(content: Any, path: str | Path) -> Any:
     if not isinstance(content, dict) or not any(COMPILED in str(name) for name in content):
         return content
     plain = {str(name).replace(COMPILED, ""): value for name, value in content.items()}

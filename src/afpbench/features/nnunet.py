@@ -176,7 +176,8 @@ def foreground_properties(model: ModelFolder) -> dict[str, float]:
     """
     plans, scheme = model.plans.plans, model.configuration.normalization_schemes[0]
     keys = ("foreground_intensity_properties_per_channel", "foreground_intensity_properties_by_modality")
-    properties = next((plans[key] for key in keys if plans.get(key)), {}).get("0") or {}
+    found: dict[str, Any] = next((plans[key] for key in keys if plans.get(key)), {})
+    properties = found.get("0") or {}
     missing = [key for key in ("mean", "std", "percentile_00_5", "percentile_99_5") if key not in properties]
     if scheme == "CTNormalization" and missing:
         raise ModelError(

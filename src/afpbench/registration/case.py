@@ -12,7 +12,8 @@ from ..base.log import logger
 from ..study.registration import checked_options
 from ..volumes import io
 from ..volumes.io import Geometry, Volume
-from ..volumes.preprocessing import AIR_HU, BODY_HU, antialias, body_mask_ct, body_mask_mr, dilated
+from ..volumes.morphology import dilated
+from ..volumes.preprocessing import AIR_HU, BODY_HU, antialias, body_mask_ct, body_mask_mr
 from . import elastix, external, quality
 from .edges import edge_strength
 from .intensity import clipped_mr, gray

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..volumes import io
 from ..volumes.io import Geometry, Volume
-from ..volumes.preprocessing import AIR_HU, dilated
+from ..volumes.morphology import dilated
+from ..volumes.preprocessing import AIR_HU
 from .edges import gradient_magnitude
 from .intensity import clipped_mr, gray
 from .warp import warp

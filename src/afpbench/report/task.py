@@ -3,23 +3,17 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from ..base import html
-from ..base.atomic import read_json
 from ..figures.cases import choose_case
-from ..metrics.longtable import FAILED, is_failed, read_long
-from ..metrics.statistics import read_statistics
-from ..study.kinds.metric import Metric
-from ..study.kinds.registry import METRICS, TABLES
+from ..metrics.longtable import FAILED, is_failed
+from ..study.kinds.registry import METRICS
 from ..study.kinds.sources import open_source
-from ..study.paths import FoldPaths, TaskPaths
-from ..study.splits import fold_folders, with_fold
+from .context import PARTS, Task, named, section, structure_label
 
-PARTS = ("train", "validation", "test", "unused")
 CAPTIONS = {
     "slices": "MR, real CT and synthetic CT: slices, the box enlarged, and the error inside the body.",
     "surfaces": "The segmentations in 3D, seen from the front: the real CT's, and each row's against it.",
@@ -33,74 +27,11 @@ CAPTIONS = {
 ORDER = ("distributions", "slices", "surfaces", "curves")
 
 
-class Task:
-    """What the sections read of a task.
-
-    root: the task's folder. spec: the task of the completed study. context: rows, labels and reference, as tables
-    take them. figures: PNG files with the page's relative path of each one's PDF.
-    """
-
-    def __init__(self, name: str, root: Path, spec: Mapping, context: Mapping, figures: Sequence[tuple[Path, str]]):
-        self.name, self.root, self.spec, self.context, self.figures = name, Path(root), spec, context, figures
-        self.folds = fold_folders(spec["splits"])
-        self.paths = TaskPaths(str(root), tuple(self.folds))
-        self.long, self.statistics = read_long(self.paths.metrics), read_statistics(self.paths.statistics)
-        self.splits = [read_json(self.paths.fold(fold).splits) for fold in self.folds]
-        self.labels = context["labels"]
-
-    def label(self, row: str) -> str:
-        return self.labels.get(row) or row
-
-    def used_cases(self) -> list[str]:
-        return list(dict.fromkeys(case for split in self.splits for part in PARTS[:3] for case in split[part]))
-
-    def test_cases(self) -> list[str]:
-        return sorted(case for split in self.splits for case in split["test"])
-
-    def shown_cases(self) -> list[str]:
-        """What the study file says of the cases to show, less the cases that failed."""
-        failed = set(self.long.loc[is_failed(self.long["status"]), "case"])
-        return [pick for pick in self.spec["figures"]["cases"] if pick not in failed]
-
-    def costs(self) -> list[tuple[str, dict]]:
-        """(name for people, cost record) of every network that was trained."""
-        found = []
-        for kind, model in (("variants", FoldPaths.variant), ("segmenters", FoldPaths.segmenter)):
-            for name, spec in self.spec[kind].items():
-                for fold in self.folds:
-                    path = Path(model(self.paths.fold(fold), name).cost)
-                    if path.is_file():
-                        found.append((with_fold(spec["label"], fold), read_json(path)))
-        return found
-
-    def columns(self) -> list[tuple[str, str, str]]:
-        """(metric, structure or region, name for people) of every column of the task's tables, each once."""
-        found = {}
-        for table in self.spec["tables"].values():
-            for column in TABLES.make(table).columns():
-                metric, structure = METRICS[column["metric"]], column["structure"]
-                place = structure or column["region"]
-                of = self.spec["structures"][structure]["label"] if structure else ""
-                of = of or ("whole volume" if place == "volume" else "")
-                name = f"{_named(metric)} {metric.arrow()}" + (f", {of}" if of else "")
-                found[metric.name, place] = name
-        return [(metric, place, name) for (metric, place), name in found.items()]
-
-
-def _named(metric: type[Metric]) -> str:
-    """A metric's name with its unit."""
-    return metric.label + (f" ({metric.unit})" if metric.unit else "")
-
-
 def sections(task: Task) -> str:
     """The whole part of a task, as HTML."""
     parts = [_data(task), _at_a_glance(task), _tables(task), _figures(task), _comparison(task), _segmenters(task)]
     parts += [_registration(task), _cost(task), _failures(task)]
     return html.section(task.spec["title"], f"task-{task.name}", *filter(None, parts))
-
-
-def _section(task: Task, title: str, key: str, *parts: str) -> str:
-    return html.section(title, f"{task.name}-{key}", *parts, level=3)
 
 
 def _data(task: Task) -> str:
@@ -114,7 +45,7 @@ def _data(task: Task) -> str:
         ("Voxels", f"{spacing} mm (z, y, x)"),
         ("Test cases", ", ".join(task.test_cases())),
     ]
-    return _section(task, "Data", "data", html.facts(facts))
+    return section(task, "Data", "data", html.facts(facts))
 
 
 def _at_a_glance(task: Task) -> str:
@@ -149,7 +80,7 @@ def _at_a_glance(task: Task) -> str:
         f"them that row differs from the reference row {task.label(reference)} with p < {task.context['alpha']:g} "
         "(before correction for the number of rows)."
     )
-    return _section(task, "At a glance", "glance", html.paragraph(sentence), html.table(heads, lines))
+    return section(task, "At a glance", "glance", html.paragraph(sentence), html.table(heads, lines))
 
 
 def _mean(task: Task, row: str, metric: str, place: str) -> float:
@@ -166,7 +97,7 @@ def _tables(task: Task) -> str:
             parts.append(
                 html.folded(f"{_title(name)}: the paper's numbers beside ours", _fragment(task, f"{name}_published"))
             )
-    return _section(task, "Tables", "tables", *parts)
+    return section(task, "Tables", "tables", *parts)
 
 
 def _title(name: str) -> str:
@@ -191,7 +122,7 @@ def _figures(task: Task) -> str:
             (last if path.stem == "curves" else parts).append(made)
     parts += [html.folded("The other planes", *folded)] if folded else []
     parts += last
-    return _section(task, "Figures", "figures", *parts) if parts else ""
+    return section(task, "Figures", "figures", *parts) if parts else ""
 
 
 def _comparison(task: Task) -> str:
@@ -207,7 +138,7 @@ def _comparison(task: Task) -> str:
         f"{task.context['alpha']:g} before Holm's adjustment; of signed errors the absolute values are compared."
     )
     table = html.table(["Row", *(name for *_, name in columns)], body)
-    return _section(task, "Statistics", "statistics", html.paragraph(note), table)
+    return section(task, "Statistics", "statistics", html.paragraph(note), table)
 
 
 def _verdict(task: Task, row: str, metric: str, place: str) -> html.Cell:
@@ -233,12 +164,12 @@ def _segmenters(task: Task) -> str:
     grouped = table.groupby(["segmenter", "structure", "metric"], sort=False)["value"]
     lines = [
         (task.spec["segmenters"][segmenter]["label"], task.spec["structures"][structure]["label"],
-         _named(METRICS[metric]), f"{values.mean():.3f}", f"{values.min():.3f}", values.count())
+         named(METRICS[metric]), f"{values.mean():.3f}", f"{values.min():.3f}", values.count())
         for (segmenter, structure, metric), values in grouped if metric in METRICS
     ]  # fmt: skip
     note = "The segmenters on the real CT of the test cases, against the true labels: can the judges be trusted?"
     heads = ["Segmenter", "Structure", "Metric", "mean", "minimum", "n"]
-    return _section(task, "Segmenters", "segmenters", html.paragraph(note), html.table(heads, lines))
+    return section(task, "Segmenters", "segmenters", html.paragraph(note), html.table(heads, lines))
 
 
 REGISTRATION = {
@@ -264,7 +195,7 @@ def _registration(task: Task) -> str:
         for key, name in REGISTRATION.items() if key in cases and cases[key].notna().any()
     ]  # fmt: skip
     table = html.table(["Of all cases", "mean", "lowest", "highest", "n"], lines)
-    return _section(task, "Registration", "registration", table, *_checkerboards(task))
+    return section(task, "Registration", "registration", table, *_checkerboards(task))
 
 
 def _checkerboards(task: Task) -> list[str]:
@@ -289,7 +220,7 @@ def _cost(task: Task) -> str:
             cost["batch_size"], cost["gpus"], cost["precision"],
         ))  # fmt: skip
     heads = ["Network", "iterations", "training (s)", "s per iteration", "peak memory (MB)", "parameters", "patch"]
-    return _section(task, "Cost", "cost", html.table([*heads, "batch", "GPUs", "precision"], lines)) if lines else ""
+    return section(task, "Cost", "cost", html.table([*heads, "batch", "GPUs", "precision"], lines)) if lines else ""
 
 
 def _failures(task: Task) -> str:
@@ -308,9 +239,4 @@ def _failures(task: Task) -> str:
         label = structure_label(task, structure)
         lines.append(f"{task.label(row)}: {label} is empty in {count} of the test cases ({status})")
     parts = html.items(lines) if lines else html.paragraph("No case failed, and no structure was empty.")
-    return _section(task, "Failures", "failures", parts)
-
-
-def structure_label(task: Task, structure: str) -> str:
-    """A structure's name for people."""
-    return task.spec["structures"].get(structure, {}).get("label", structure)
+    return section(task, "Failures", "failures", parts)

@@ -127,30 +127,40 @@ def _position(value: object, path: list) -> list[int]:
 
 def _lines(error, where: str) -> list[str]:
     """The line or lines that say what one error of jsonschema is about."""
-    value, expected, schema = error.instance, error.validator_value, error.schema
-    kind = error.validator
-    if kind == "oneOf":
-        return _lines_of_alternatives(error, where)
-    if kind == "additionalProperties":
-        allowed = list(schema.get("properties", {}))
-        unknown = [key for key in value if key not in allowed]
-        prefix = "" if where == "the study file" else f"{where}."
-        return [f"{prefix}{k}: unknown key; allowed: {', '.join(allowed)}{nearest(k, allowed)}" for k in unknown]
-    if kind == "required":
-        missing = [key for key in expected if key not in value and error.message.startswith(repr(key))]
-        return [_missing(where, key, schema) for key in missing]
-    if kind == "enum":
-        return [not_among(where, value, expected)]
-    if kind == "type":
-        return [
-            f"{where}: wrong type; found: {shown(value)}; allowed: {allowed_words(schema)}{number_hint(value, schema)}"
-        ]
-    if kind == "uniqueItems":
-        doubled = next(item for i, item in enumerate(value) if item in value[:i])
-        return [f"{where}: given twice: {shown(doubled)}; hint: remove one of the two"]
-    if "propertyNames" in error.absolute_schema_path:
-        return [f"{where}: not a usable name; found: {shown(value)}; allowed: {allowed_words(schema)}"]
-    return [f"{where}: not allowed; found: {shown(value)}; allowed: {allowed_words(schema)}"]
+    return _LINES.get(error.validator, _other_lines)(error, where)
+
+
+def _other_lines(error, where: str) -> list[str]:
+    what = "not a usable name" if "propertyNames" in error.absolute_schema_path else "not allowed"
+    return [f"{where}: {what}; found: {shown(error.instance)}; allowed: {allowed_words(error.schema)}"]
+
+
+def _unknown_keys(error, where: str) -> list[str]:
+    allowed = list(error.schema.get("properties", {}))
+    prefix = "" if where == "the study file" else f"{where}."
+    unknown = [key for key in error.instance if key not in allowed]
+    return [f"{prefix}{key}: unknown key; allowed: {', '.join(allowed)}{nearest(key, allowed)}" for key in unknown]
+
+
+def _missing_keys(error, where: str) -> list[str]:
+    keys = [key for key in error.validator_value if key not in error.instance]
+    return [_missing(where, key, error.schema) for key in keys if error.message.startswith(repr(key))]
+
+
+def _wrong_choice(error, where: str) -> list[str]:
+    return [not_among(where, error.instance, error.validator_value)]
+
+
+def _wrong_type(error, where: str) -> list[str]:
+    value, schema = error.instance, error.schema
+    hint = number_hint(value, schema)
+    return [f"{where}: wrong type; found: {shown(value)}; allowed: {allowed_words(schema)}{hint}"]
+
+
+def _given_twice(error, where: str) -> list[str]:
+    value = error.instance
+    doubled = next(item for i, item in enumerate(value) if item in value[:i])
+    return [f"{where}: given twice: {shown(doubled)}; hint: remove one of the two"]
 
 
 def _lines_of_alternatives(error, where: str) -> list[str]:
@@ -169,3 +179,13 @@ def _missing(where: str, key: str, schema: dict) -> str:
     place = key if where == "the study file" else f"{where}.{key}"
     sub = schema.get("properties", {}).get(key, {})
     return f"{place}: missing; allowed: {allowed_words(sub)}"
+
+
+_LINES = {
+    "oneOf": _lines_of_alternatives,
+    "additionalProperties": _unknown_keys,
+    "required": _missing_keys,
+    "enum": _wrong_choice,
+    "type": _wrong_type,
+    "uniqueItems": _given_twice,
+}

@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer import nnUNetTrainer as nnunet
@@ -229,8 +228,8 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
             "network_weights": self.network_weights(),
             "optimizer_state": self.optimizer.state_dict(),
             "grad_scaler_state": self.grad_scaler.state_dict() if self.grad_scaler is not None else None,
-            "logging": _plain(self.logger.get_checkpoint()),
-            "_best_ema": _plain(self._best_ema),
+            "logging": checkpoints.plain(self.logger.get_checkpoint()),
+            "_best_ema": checkpoints.plain(self._best_ema),
             "current_epoch": self.current_epoch + 1,
             "init_args": self.my_init_kwargs,
             "trainer_name": self.checkpoint_trainer_name(),
@@ -297,14 +296,3 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
             )
         logger.warning("going on in %s, as the training began", number_format)
         self.precision = hardware.autocast_dtype(number_format, self.device.type)
-
-
-def _plain(value):
-    """NumPy scalars and arrays as Python's own types, so that a checkpoint holds no code."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return value

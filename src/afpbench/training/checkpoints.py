@@ -86,3 +86,14 @@ def load(path: Path) -> dict:
 
 def _digest_file(path: Path) -> Path:
     return path.with_name(path.name + ".sha256")
+
+
+def plain(value):
+    """NumPy scalars and arrays as Python's own types, so that a checkpoint holds no code."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value

@@ -1,0 +1,83 @@
+"""What the report's sections read of a task."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..base import html
+from ..base.atomic import read_json
+from ..metrics.longtable import is_failed, read_long
+from ..metrics.statistics import read_statistics
+from ..study.kinds.metric import Metric
+from ..study.kinds.registry import METRICS, TABLES
+from ..study.paths import FoldPaths, TaskPaths
+from ..study.splits import fold_folders, with_fold
+
+PARTS = ("train", "validation", "test", "unused")
+
+
+class Task:
+    """What the sections read of a task.
+
+    root: the task's folder. spec: the task of the completed study. context: rows, labels and reference, as tables
+    take them. figures: PNG files with the page's relative path of each one's PDF.
+    """
+
+    def __init__(self, name: str, root: Path, spec: Mapping, context: Mapping, figures: Sequence[tuple[Path, str]]):
+        self.name, self.root, self.spec, self.context, self.figures = name, Path(root), spec, context, figures
+        self.folds = fold_folders(spec["splits"])
+        self.paths = TaskPaths(str(root), tuple(self.folds))
+        self.long, self.statistics = read_long(self.paths.metrics), read_statistics(self.paths.statistics)
+        self.splits = [read_json(self.paths.fold(fold).splits) for fold in self.folds]
+        self.labels = context["labels"]
+
+    def label(self, row: str) -> str:
+        return self.labels.get(row) or row
+
+    def used_cases(self) -> list[str]:
+        return list(dict.fromkeys(case for split in self.splits for part in PARTS[:3] for case in split[part]))
+
+    def test_cases(self) -> list[str]:
+        return sorted(case for split in self.splits for case in split["test"])
+
+    def shown_cases(self) -> list[str]:
+        """What the study file says of the cases to show, less the cases that failed."""
+        failed = set(self.long.loc[is_failed(self.long["status"]), "case"])
+        return [pick for pick in self.spec["figures"]["cases"] if pick not in failed]
+
+    def costs(self) -> list[tuple[str, dict]]:
+        """(name for people, cost record) of every network that was trained."""
+        found = []
+        for kind, model in (("variants", FoldPaths.variant), ("segmenters", FoldPaths.segmenter)):
+            for name, spec in self.spec[kind].items():
+                for fold in self.folds:
+                    path = Path(model(self.paths.fold(fold), name).cost)
+                    if path.is_file():
+                        found.append((with_fold(spec["label"], fold), read_json(path)))
+        return found
+
+    def columns(self) -> list[tuple[str, str, str]]:
+        """(metric, structure or region, name for people) of every column of the task's tables, each once."""
+        found = {}
+        for table in self.spec["tables"].values():
+            for column in TABLES.make(table).columns():
+                metric, structure = METRICS[column["metric"]], column["structure"]
+                place = structure or column["region"]
+                of = self.spec["structures"][structure]["label"] if structure else ""
+                of = of or ("whole volume" if place == "volume" else "")
+                name = f"{named(metric)} {metric.arrow()}" + (f", {of}" if of else "")
+                found[metric.name, place] = name
+        return [(metric, place, name) for (metric, place), name in found.items()]
+
+
+def named(metric: type[Metric]) -> str:
+    """A metric's name with its unit."""
+    return metric.label + (f" ({metric.unit})" if metric.unit else "")
+
+
+def section(task: Task, title: str, key: str, *parts: str) -> str:
+    return html.section(title, f"{task.name}-{key}", *parts, level=3)
+
+
+def structure_label(task: Task, structure: str) -> str:
+    """A structure's name for people."""
+    return task.spec["structures"].get(structure, {}).get("label", structure)
