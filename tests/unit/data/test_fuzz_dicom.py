@@ -172,7 +172,8 @@ def check_series(folder: Path, traced: bool) -> None:
         off_mm = place - (0, 0, number * volume.spacing_mm[0])
         assert np.abs(off_mm).max() <= 0.251 * min(volume.spacing_mm[1:])
         if "PixelPaddingValue" not in image:
-            values = image.pixel_array * float(image.get("RescaleSlope", 1)) + float(image.get("RescaleIntercept", 0))
+            slope, intercept = image.get("RescaleSlope"), image.get("RescaleIntercept")
+            values = image.pixel_array * float(1 if slope is None else slope) + float(intercept or 0)
             np.testing.assert_allclose(volume.array[number], values, rtol=1e-5)
 
 
