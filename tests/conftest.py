@@ -29,6 +29,14 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # for the processes that tests start
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs in one worker of pytest-xdist: the tests of a file, and all that look at the finished small study."""
+    for item in items:
+        shared = "finished_study" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("finished_study" if shared else str(item.path)))
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The root of the project."""

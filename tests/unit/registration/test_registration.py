@@ -12,8 +12,9 @@ from afpbench.base.atomic import write_json
 from afpbench.base.errors import ConfigError, DataError
 from afpbench.data import importing
 from afpbench.registration import case as registration
-from afpbench.registration import elastix, intensity, options, parameters, quality, table
+from afpbench.registration import elastix, intensity, parameters, quality, table
 from afpbench.registration.warp import warp
+from afpbench.study import registration as options
 from afpbench.study.kinds.sources import open_source
 from afpbench.study.kinds.sources.sts import REAL_DATA_VARIABLE
 from afpbench.volumes import io
