@@ -4,13 +4,13 @@ log.start(snakemake.log[0])
 from pathlib import Path
 
 from afpbench.base.atomic import read_json
+from afpbench.base.hardware import Runtime
 from afpbench.inference.chunks import run_chunk
 from afpbench.inference.synthesis import Generator, synthesize_case
 
 params, record = snakemake.params, Path(snakemake.output[0])
-generator = Generator(
-    Path(snakemake.input.plans).parent, params.options, params.device, params.precision, snakemake.threads
-)
+runtime = Runtime(params.device, params.precision, snakemake.threads)
+generator = Generator(Path(snakemake.input.plans).parent, params.options, runtime)
 calibration = read_json(snakemake.input.calibration) if snakemake.input.calibration else None
 run_chunk(
     dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),

@@ -6,6 +6,7 @@ if __name__ == "__main__":
     from pathlib import Path
 
     from afpbench.base.atomic import read_json
+    from afpbench.base.hardware import Runtime
     from afpbench.data.failures import alive, alive_splits
     from afpbench.training.medicalnet import train_stand_in
 
@@ -18,8 +19,5 @@ if __name__ == "__main__":
         params.spacing_mm,
         Path(params.work),
         Path(snakemake.output.weights),
-        device=params.device,
-        precision=params.precision,
-        threads=snakemake.threads,
-        seed=params.seed,
+        Runtime(params.device, params.precision, snakemake.threads, params.seed),
     )

@@ -6,6 +6,7 @@ if __name__ == "__main__":
     from pathlib import Path
 
     from afpbench.base.atomic import read_json
+    from afpbench.base.hardware import Runtime
     from afpbench.data.failures import alive, alive_splits
     from afpbench.inference.chunks import failures
     from afpbench.segmenters.training import train_segmenter
@@ -23,9 +24,6 @@ if __name__ == "__main__":
         params.spacing_mm,
         Path(params.work),
         Path(snakemake.output.plans).parent,
-        device=params.device,
-        precision=params.precision,
-        threads=snakemake.threads,
-        seed=params.seed,
+        Runtime(params.device, params.precision, snakemake.threads, params.seed),
         labels={case: Path(Images.of_record(records[0]).image(case)) for case in cases} if records else None,
     )

@@ -5,6 +5,7 @@ if __name__ == "__main__":
     log.start(snakemake.log[0])
     from pathlib import Path
 
+    from afpbench.base.hardware import Runtime
     from afpbench.training.variant import train_variant
 
     params = snakemake.params
@@ -17,9 +18,6 @@ if __name__ == "__main__":
         Path(snakemake.input.start[0]) if snakemake.input.start else None,
         Path(params.work),
         Path(snakemake.output.plans).parent,
-        device=params.device,
-        precision=params.precision,
-        threads=snakemake.threads,
-        seed=params.seed,
+        Runtime(params.device, params.precision, snakemake.threads, params.seed),
         label_values=params.label_values,
     )

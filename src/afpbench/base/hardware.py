@@ -7,8 +7,22 @@ import math
 import os
 import platform
 import resource
+from dataclasses import dataclass
 
 from .log import logger
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What a job computes with, and the seed of what it draws.
+
+    device: see `device`. precision: see `autocast_dtype`. threads: CPU threads of the job.
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+    threads: int = 1
+    seed: int = 0
 
 
 def device(requested: str = "auto"):

@@ -19,13 +19,13 @@ class Generator:
     """A trained variant, loaded once: MR array in, HU array out.
 
     folder: the variant's model folder. options: {overlap, fusion}, the overlap one number or three in z, y, x.
-    device, precision, threads: see `hardware`.
+    runtime: what it computes with.
     """
 
-    def __init__(self, folder: Path, options: dict, device: str, precision: str, threads: int):
-        hardware.set_threads(threads)
-        self.device = hardware.device(device)
-        self.dtype = hardware.autocast_dtype(precision, self.device.type)
+    def __init__(self, folder: Path, options: dict, runtime: hardware.Runtime):
+        hardware.set_threads(runtime.threads)
+        self.device = hardware.device(runtime.device)
+        self.dtype = hardware.autocast_dtype(runtime.precision, self.device.type)
         self.options = options
         settings = read_json(folder / "plans.json")["afpbench"]
         self.mr_statistics, self.ct_statistics = settings["mr_statistics"], settings["ct_statistics"]

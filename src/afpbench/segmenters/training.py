@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..base.atomic import sha256_of
+from ..base.hardware import Runtime
 from ..study.kinds.registry import SEGMENTERS
 from ..training import supervised
 from ..volumes import io
@@ -27,11 +28,7 @@ def train_segmenter(
     spacing_mm,
     work: Path,
     out: Path,
-    *,
-    device: str,
-    precision: str,
-    threads: int,
-    seed: int,
+    runtime: Runtime,
     labels: dict[str, Path] | None = None,
 ) -> None:
     """Train on the real CT of the training cases; the validation cases give the curve.
@@ -46,13 +43,11 @@ def train_segmenter(
         {case: folder / "ct.nii.gz" for case, folder in prepared.items()},
         partial(_write_labels, labels, groups),
         list(groups),
-        _key(prepared, splits, groups, segmenter, spacing_mm, seed, labels),
+        _key(prepared, splits, groups, segmenter, spacing_mm, runtime.seed, labels),
         reader=SEGMENTERS[segmenter["kind"]].reader,
     )
-    settings = {"name": name, "training": segmenter["training"], "precision": precision, "seed": seed}
-    supervised.train(
-        TRAINER, data, splits, segmenter, settings, spacing_mm, work, out, device=device, threads=threads
-    )  # fmt: skip
+    settings = {"name": name, "training": segmenter["training"], "precision": runtime.precision, "seed": runtime.seed}
+    supervised.train(TRAINER, data, splits, segmenter, settings, spacing_mm, work, out, runtime)
 
 
 def _key(prepared: dict[str, Path], splits: dict, groups: dict, segmenter: dict, spacing_mm, seed, labels) -> str:

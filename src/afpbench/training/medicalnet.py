@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..base.atomic import atomic_path, sha256_of
+from ..base.hardware import Runtime
 from ..features.mapping import zscore_normalization
 from ..features.medicalnet import ResNet
 from ..volumes import io
@@ -70,11 +71,7 @@ def train_stand_in(
     spacing_mm,
     work: Path,
     out: Path,
-    *,
-    device: str,
-    precision: str,
-    threads: int,
-    seed: int,
+    runtime: Runtime,
 ) -> None:
     """Train on the real CT of the training cases and write `out` in MedicalNet's format, with curves.csv and cost.json.
 
@@ -86,13 +83,13 @@ def train_stand_in(
         images,
         partial(_write_tissues, images),
         list(TISSUES),
-        _key(images, splits, network, spacing_mm, seed),
+        _key(images, splits, network, spacing_mm, runtime.seed),
         channel="noNorm",
     )
-    training = {"name": name, "training": network["training"], "precision": precision, "seed": seed}
+    training = {"name": name, "training": network["training"], "precision": runtime.precision, "seed": runtime.seed}
     settings = {**training, "depth": network["depth"]}
     model = out.parent / "training"
-    supervised.train(TRAINER, data, splits, network, settings, spacing_mm, work, model, device=device, threads=threads)
+    supervised.train(TRAINER, data, splits, network, settings, spacing_mm, work, model, runtime)
     write_weights(model, out)
     shutil.rmtree(model)
 

@@ -21,9 +21,7 @@ from . import checkpoints, processes
 MODEL_FILES = ("plans.json", "dataset.json")
 
 
-def train(
-    trainer_name: str, dataset: Path, settings: dict, work: Path, out: Path, *, device: str, threads: int, seed: int
-) -> None:
+def train(trainer_name: str, dataset: Path, settings: dict, work: Path, out: Path, runtime: hardware.Runtime) -> None:
     """Train and leave an nnU-Net v2 model folder with its records at `out`.
 
     trainer_name: a class of `training/trainers` or of nnU-Net. dataset: a preprocessed dataset's folder
@@ -31,9 +29,9 @@ def train(
     work: a folder whose content outlives a killed job; training goes on from the checkpoint that it finds there.
     out gets plans.json, dataset.json, fold_0/checkpoint_final.pth, curves.csv and cost.json.
     """
-    chosen, gpus = hardware.device(device), settings["training"]["gpus"]
-    own = _keyed(work, trainer_name, settings, seed)
-    arguments = (trainer_name, dataset, settings, own, chosen, max(1, threads // gpus), seed)
+    chosen, gpus = hardware.device(runtime.device), settings["training"]["gpus"]
+    own = _keyed(work, trainer_name, settings, runtime.seed)
+    arguments = (trainer_name, dataset, settings, own, chosen, max(1, runtime.threads // gpus), runtime.seed)
     final = processes.run(gpus, chosen, _train, *arguments)
     _export(final, out)
     shutil.rmtree(work)

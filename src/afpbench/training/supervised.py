@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..base.atomic import write_text
 from ..base.errors import DataError
+from ..base.hardware import Runtime
 from ..base.log import logger, progress
 from ..nnunet import environment, planning
 from . import run
@@ -42,9 +43,7 @@ def train(
     spacing_mm,
     work: Path,
     out: Path,
-    *,
-    device: str,
-    threads: int,
+    runtime: Runtime,
 ) -> None:
     """Train on the training cases and leave an nnU-Net v2 model folder at `out`; the validation cases give the curve.
 
@@ -56,8 +55,7 @@ def train(
         _prepare(settings["name"], data, splits, options, spacing_mm, work)
         write_text(marker, data.key)
     environment.use_nnunet(preprocessed=work / "preprocessed")
-    dataset, seed = work / "preprocessed" / DATASET, settings["seed"]
-    run.train(trainer, dataset, settings, work / "training", out, device=device, threads=threads, seed=seed)
+    run.train(trainer, work / "preprocessed" / DATASET, settings, work / "training", out, runtime)
     shutil.rmtree(work)
 
 

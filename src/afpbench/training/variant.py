@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ..base.atomic import read_json, sha256_of
 from ..base.errors import TrainingError
+from ..base.hardware import Runtime
 from ..nnunet import planning
 from ..study.kinds.registry import GENERATORS, NETWORKS
 from . import run
@@ -19,11 +20,7 @@ def train_variant(
     start: Path | None,
     work: Path,
     out: Path,
-    *,
-    device: str,
-    precision: str,
-    threads: int,
-    seed: int,
+    runtime: Runtime,
     label_values: dict[str, list[int]] | None = None,
 ) -> None:
     """Train and leave a model folder at `out`.
@@ -46,13 +43,13 @@ def train_variant(
         "mr_statistics": statistics["mr"],
         "ct_statistics": statistics["ct"],
         "start": str(start) if start else None,
-        "precision": precision,
-        "seed": seed,
+        "precision": runtime.precision,
+        "seed": runtime.seed,
         "inputs": _digests(training_set, normalization, networks, start),
     }
     generator = read_json(training_set / DATASET / f"{planning.PLANS}.json")["generator"]
     trainer = GENERATORS[generator["kind"]].trainer
-    run.train(trainer, training_set / DATASET, settings, work, out, device=device, threads=threads, seed=seed)
+    run.train(trainer, training_set / DATASET, settings, work, out, runtime)
 
 
 def _digests(training_set: Path, normalization: Path, networks: dict[str, dict], start: Path | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ import torch
 from conftest import PATCH, training_options, write_prepared
 
 from afpbench.base.errors import DataError
+from afpbench.base.hardware import Runtime
 from afpbench.inference import fusion
 from afpbench.inference.synthesis import Generator, synthesize_case
 from afpbench.training import checkpoints
@@ -13,6 +14,7 @@ from afpbench.training.variant import train_variant
 from afpbench.volumes import io, normalization
 
 pytestmark = pytest.mark.slow
+RUNTIME = Runtime("cpu", "float32", threads=1, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +24,13 @@ def model(training_set, tmp_path_factory):
     variant = {"generator": "nnunet", "loss": [{"term": "l1", "weight": 1}], "training": options}
     train_variant(
         "thorax/l1", *training_set, variant, {}, None, folder / "work", folder / "model",
-        device="cpu", precision="float32", threads=1, seed=1,
+        RUNTIME,
     )  # fmt: skip
     return folder / "model"
 
 
 def generator(model, **options):
-    return Generator(model, {"overlap": 0.5, "fusion": "median", **options}, "cpu", "float32", 1)
+    return Generator(model, {"overlap": 0.5, "fusion": "median", **options}, RUNTIME)
 
 
 def test_a_synthetic_ct_lies_on_the_grid_of_its_case(model, prepared_cases, tmp_path):

@@ -15,6 +15,7 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from afpbench.base import hardware
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import ConfigError, TrainingError
+from afpbench.base.hardware import Runtime
 from afpbench.segmenters.training import train_segmenter
 from afpbench.study.kinds.registry import GENERATORS
 from afpbench.training import processes
@@ -23,7 +24,7 @@ from afpbench.training.training_set import build
 from afpbench.training.variant import train_variant
 
 CPU = torch.device("cpu")
-OPTIONS = {"device": "cpu", "precision": "float32", "threads": 2, "seed": 1}
+RUNTIME = Runtime("cpu", "float32", threads=2, seed=1)
 
 
 # --- the group. What processes call must be found by name, so it stands here.
@@ -93,7 +94,7 @@ def variant(**changes):
 
 def train(training_set, folder, changed, networks=None, start=None):
     model = folder / "model"
-    train_variant("thorax/l1", *training_set, changed, networks or {}, start, folder / "work", model, **OPTIONS)
+    train_variant("thorax/l1", *training_set, changed, networks or {}, start, folder / "work", model, RUNTIME)
     return model
 
 
@@ -194,7 +195,7 @@ def test_both_have_the_same_discriminator(training_set, prepared_cases, tmp_path
 def test_a_segmenter_is_trained_on_two_gpus(prepared_cases, tmp_path, comparing):
     """With nnU-Net's deep supervision, and its Dice over the patches of both processes."""
     names = ["thorax/navi", prepared_cases, SPLITS, GROUPS, segmenter(gpus=2), list(GRID.spacing_mm)]
-    train_segmenter(*names, tmp_path / "work", tmp_path / "model", **OPTIONS)
+    train_segmenter(*names, tmp_path / "work", tmp_path / "model", RUNTIME)
     lines = curves(tmp_path / "model")
     assert len(lines) == 3 and all(0 <= float(line["validation_dice"]) <= 1 for line in lines)
 
@@ -205,5 +206,5 @@ def test_a_network_with_batch_normalisation_is_trained_on_two_gpus(prepared_case
     options = network(gpus=2)
     path = tmp_path / "model" / "resnet.pth"
     names = ["thorax/medicalnet", prepared_cases, SPLITS, options, GRID.spacing_mm, tmp_path / "work", path]
-    train_stand_in(*names, **OPTIONS)
+    train_stand_in(*names, RUNTIME)
     assert torch.load(path, weights_only=True)["state_dict"]["module.bn1.running_mean"].any()

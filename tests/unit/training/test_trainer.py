@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from nnunet_folder import make_folder
 from afpbench.base import hardware
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import TrainingError
+from afpbench.base.hardware import Runtime
 from afpbench.inference.synthesis import Generator
 from afpbench.metrics.image import image_metrics
 from afpbench.segmenters.training import _key, train_segmenter
@@ -29,7 +31,7 @@ from afpbench.training.variant import train_variant
 from afpbench.volumes import io
 
 pytestmark = pytest.mark.slow
-OPTIONS = {"device": "cpu", "precision": "float32", "threads": 1}
+RUNTIME = Runtime("cpu", "float32", threads=1, seed=1)
 GROUPS = {"dense": [1], "airy": [2]}
 
 
@@ -46,8 +48,7 @@ def train(training_set, folder, changed=None, networks=None, start=None, seed=1)
         start,
         folder / "work",
         folder / "model",
-        seed=seed,
-        **OPTIONS,
+        replace(RUNTIME, seed=seed),
     )
     return folder / "model"
 
@@ -163,14 +164,14 @@ def test_terms_on_regions_and_patches_around_a_structure(training_set, tmp_path)
     specs = {name: {"kind": "nnunet", "folder": str(folder)} for name, folder in networks.items()}
     train_variant(
         "thorax/afp", *training_set, changed, specs, None, tmp_path / "work", tmp_path / "model",
-        seed=1, label_values={"dense": [1]}, **OPTIONS,
+        RUNTIME, label_values={"dense": [1]},
     )  # fmt: skip
     lines = curves(tmp_path / "model")
     assert all(float(line[name]) > 0 for line in lines for name in ("train_afp", "train_afp_2"))
     with pytest.raises(TrainingError, match=r"thorax/afp: structures of patch.*no training case has a voxel of dense"):
         train_variant(
             "thorax/afp", *training_set, changed, specs, None, tmp_path / "work2", tmp_path / "model2",
-            seed=1, label_values={"dense": [77]}, **OPTIONS,
+            RUNTIME, label_values={"dense": [77]},
         )  # fmt: skip
 
 
@@ -222,7 +223,7 @@ def test_whole_cases_are_validated_every_second_epoch_and_at_the_end(training_se
     folder = train(training_set, tmp_path, variant(validate_cases_every_epochs=2))
     lines = curves(folder)
     assert [bool(line["case_mae_hu"]) for line in lines] == [False, True, True]
-    generator = Generator(folder, {"overlap": 0.5, "fusion": "median"}, "cpu", "float32", 1)
+    generator = Generator(folder, {"overlap": 0.5, "fusion": "median"}, RUNTIME)
     real, mr, mask = (io.read(prepared_cases["p4"] / f"{name}.nii.gz").array for name in ("ct", "mr", "mask"))
     limits = [generator.ct_statistics[key] for key in ("lower_hu", "upper_hu")]
     expected = image_metrics(np.clip(real, *limits), generator(mr), mask)["body"]
@@ -270,18 +271,19 @@ CHILD = """
 import json, sys
 from pathlib import Path
 from afpbench.base import log
+from afpbench.base.hardware import Runtime
 from afpbench.training.variant import train_variant
 log.configure()
-arguments, options = json.loads(sys.argv[1])
+arguments, seed = json.loads(sys.argv[1])
 for i in (1, 2, 6, 7):
     arguments[i] = Path(arguments[i])
-train_variant(*arguments, **options)
+train_variant(*arguments, Runtime("cpu", "float32", 1, seed))
 """
 
 
 def run_child(arguments, kill_after=None, seed=1):
     """Train a variant in a process of its own; SIGKILL it when its log says that epoch `kill_after` is done."""
-    plain = json.dumps([arguments, {**OPTIONS, "seed": seed}], default=str)
+    plain = json.dumps([arguments, seed], default=str)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "src")}
     command = [sys.executable, "-u", "-c", CHILD, plain]
     process = subprocess.Popen(
@@ -359,7 +361,7 @@ def test_random_boxes_of_the_loss_go_on_bit_for_bit(training_set, tmp_path):
 
 
 def test_a_training_goes_on_in_the_number_format_that_it_began_in(model, training_set, tmp_path, monkeypatch):
-    monkeypatch.setitem(OPTIONS, "precision", "auto")
+    monkeypatch.setattr(sys.modules[__name__], "RUNTIME", replace(RUNTIME, precision="auto"))
     monkeypatch.setattr(hardware, "_cpu_flags", lambda: {"avx2"})
     interrupted(training_set, tmp_path, epochs=2)
     monkeypatch.setattr(hardware, "_cpu_flags", lambda: {"avx2", "avx512_bf16"})
@@ -430,7 +432,7 @@ def segmenter_arguments(prepared_cases, folder):
 @pytest.fixture(scope="module")
 def segmenter_model(prepared_cases, tmp_path_factory):
     folder = tmp_path_factory.mktemp("segmenter")
-    train_segmenter(*segmenter_arguments(prepared_cases, folder), seed=1, **OPTIONS)
+    train_segmenter(*segmenter_arguments(prepared_cases, folder), RUNTIME)
     assert not (folder / "work").exists()
     return folder / "model"
 
@@ -448,9 +450,9 @@ def test_a_segmenter_is_an_ordinary_nnunet_folder(segmenter_model):
 def test_a_killed_segmenter_training_goes_on_bit_for_bit(segmenter_model, prepared_cases, tmp_path, capfd):
     arguments = segmenter_arguments(prepared_cases, tmp_path)
     with dying(epochs=2):
-        train_segmenter(*arguments, seed=1, **OPTIONS)
+        train_segmenter(*arguments, RUNTIME)
     capfd.readouterr()
-    train_segmenter(*arguments, seed=1, **OPTIONS)
+    train_segmenter(*arguments, RUNTIME)
     output = capfd.readouterr().out
     assert "epoch 3/3" in output and "epoch 2/3" not in output
     assert equal(tmp_path / "model", segmenter_model)
@@ -459,10 +461,10 @@ def test_a_killed_segmenter_training_goes_on_bit_for_bit(segmenter_model, prepar
 def test_a_killed_segmenter_training_does_not_go_on_under_another_plan(prepared_cases, tmp_path, capfd):
     arguments = segmenter_arguments(prepared_cases, tmp_path)
     with dying(epochs=1):
-        train_segmenter(*arguments, seed=1, **OPTIONS)
+        train_segmenter(*arguments, RUNTIME)
     arguments[4] = {**arguments[4], "patch_size": [16, 16, 24]}
     capfd.readouterr()
-    train_segmenter(*arguments, seed=1, **OPTIONS)
+    train_segmenter(*arguments, RUNTIME)
     output = capfd.readouterr()
     assert "epoch 1/3" in output.out and "going on from" not in output.out + output.err
     assert read_json(tmp_path / "model" / "cost.json")["patch_size"] == [16, 16, 24]

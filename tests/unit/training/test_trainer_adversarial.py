@@ -5,7 +5,7 @@ import shutil
 import pytest
 import torch
 from conftest import GRID, PATCH, PLANNER, SPLITS, training_options
-from test_trainer import OPTIONS, curves, dying, equal, weights
+from test_trainer import RUNTIME, curves, dying, equal, weights
 
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import ModelError
@@ -44,7 +44,7 @@ def train(training_set, folder, start=None, **changes):
     training = training_options(**{**GENERATORS["spade"].training, **changes})
     variant = {"generator": "spade", "loss": [{"term": "l1", "weight": 1}], "training": training}
     model = folder / "model"
-    train_variant("thorax/spade", *training_set, variant, {}, start, folder / "work", model, seed=1, **OPTIONS)
+    train_variant("thorax/spade", *training_set, variant, {}, start, folder / "work", model, RUNTIME)
     return model
 
 
@@ -115,7 +115,7 @@ def test_the_losses_fall(spade_set, tmp_path):
 
 def test_synthesis_by_the_usual_path(model, prepared_cases, tmp_path):
     options = {"overlap": 0.0, "fusion": "median"}
-    generator = Generator(model, options, "cpu", "float32", 1)
+    generator = Generator(model, options, RUNTIME)
     record = synthesize_case(generator, prepared_cases["p4"], tmp_path / "p4.nii.gz", "p4")
     assert record["status"] == "ok" and record["patches"] > 1
     assert not any(torch.nn.utils.parametrize.is_parametrized(module) for module in generator.network.modules())
@@ -147,7 +147,7 @@ def test_other_networks_go_on_bit_for_bit_and_load_strictly(generator, training_
         train(own, tmp_path, **changes)
     resumed = train(own, tmp_path, **changes)
     assert equal(resumed, train(own, tmp_path / "undisturbed", **changes))
-    output = Generator(resumed, {"overlap": 0.0, "fusion": "median"}, "cpu", "float32", 1)
+    output = Generator(resumed, {"overlap": 0.0, "fusion": "median"}, RUNTIME)
     values = output(io.read(prepared_cases["p4"] / "mr.nii.gz").array)
     assert values.shape == GRID.shape and values.std() > 0
     path = resumed / "fold_0" / "checkpoint_final.pth"
@@ -155,7 +155,7 @@ def test_other_networks_go_on_bit_for_bit_and_load_strictly(generator, training_
     content["network_weights"].popitem()
     checkpoints.save(content, path)
     with pytest.raises(ModelError, match="the weights do not fit the plans"):
-        Generator(resumed, {"overlap": 0.0, "fusion": "median"}, "cpu", "float32", 1)
+        Generator(resumed, {"overlap": 0.0, "fusion": "median"}, RUNTIME)
 
 
 def test_the_best_epoch_keeps_its_discriminator(spade_set, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ from torch import nn
 
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import ConfigError, ModelError
+from afpbench.base.hardware import Runtime
 from afpbench.generators.registered import RegisteredGenerator
 from afpbench.inference.synthesis import Generator
 from afpbench.study.kinds.registry import GENERATORS, use_extensions
@@ -51,12 +52,12 @@ def test_it_trains_and_inference_loads_it(plain, training_set, prepared_cases, t
     set_generator(own[0], plain)
     training = training_options(iterations=2, iterations_per_epoch=1)
     variant = {"generator": "plain", "loss": [{"term": "l1", "weight": 1}], "training": training}
-    options = {"device": "cpu", "precision": "float32", "threads": 1}
+    runtime = Runtime("cpu", "float32", threads=1, seed=1)
     model = tmp_path / "model"
-    train_variant("thorax/plain", *own, variant, {}, None, tmp_path / "work", model, seed=1, **options)
+    train_variant("thorax/plain", *own, variant, {}, None, tmp_path / "work", model, runtime)
     cost = read_json(model / "cost.json")
     assert cost["iterations"] == 2 and cost["parameters"] == (27 * 5 + 5) + (5 + 1)
-    network = Generator(model, {"overlap": 0.0, "fusion": "median"}, "cpu", "float32", 1)
+    network = Generator(model, {"overlap": 0.0, "fusion": "median"}, runtime)
     values = network(io.read(prepared_cases["p4"] / "mr.nii.gz").array)
     assert values.shape == GRID.shape and values.std() > 0
     trained = checkpoints.load(model / "fold_0" / "checkpoint_final.pth")["network_weights"]

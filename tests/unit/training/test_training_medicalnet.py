@@ -9,12 +9,13 @@ from conftest import GRID, PATCH, PLANNER, SPLITS, training_options
 
 from afpbench.base.atomic import read_json, sha256_of
 from afpbench.base.errors import ModelError
+from afpbench.base.hardware import Runtime
 from afpbench.features import load
 from afpbench.features.medicalnet import ResNet
 from afpbench.training import medicalnet
 from afpbench.training.medicalnet import MedicalNetSegmenter, train_stand_in
 
-OPTIONS = {"device": "cpu", "precision": "float32", "threads": 1, "seed": 1}
+RUNTIME = Runtime("cpu", "float32", threads=1, seed=1)
 
 
 def network(depth=10, **changes):
@@ -25,7 +26,7 @@ def network(depth=10, **changes):
 def train(prepared_cases, folder, options=None):
     path = folder / "model" / "resnet.pth"
     arguments = ("thorax/medicalnet", prepared_cases, SPLITS, options or network(), GRID.spacing_mm, folder / "work")
-    train_stand_in(*arguments, path, **OPTIONS)
+    train_stand_in(*arguments, path, RUNTIME)
     return path
 
 
@@ -74,7 +75,7 @@ def test_the_records_lie_beside_it(weights):
 
 
 def test_training_changes_the_weights(weights):
-    torch.manual_seed(OPTIONS["seed"])
+    torch.manual_seed(RUNTIME.seed)
     trained = torch.load(weights, weights_only=True)["state_dict"]
     statistics = trained["module.bn1.running_mean"]
     assert statistics.any() and torch.isfinite(statistics).all()  # the batches that it saw
