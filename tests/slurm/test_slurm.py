@@ -164,7 +164,7 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     It is a training in two processes, for two GPUs of one node.
     """
     _, folder, _ = runs
-    process, log, printed = start_training(folder, iterations=400, gpus=2)
+    process, log, printed = start_training(folder, iterations=1600, gpus=2)  # long enough to be there still
 
     def trainings():
         return submitted_trainings(printed)
