@@ -196,7 +196,9 @@ def _import_file(path: Path) -> ModuleType:
         raise ConfigError(
             f"extensions: {path} cannot be imported",
             found=f"{type(error).__name__}: {error}",
-            hint="import what is heavy inside the methods that use it, so that a study can be planned without it",
+            hint="import what is heavy inside the methods that use it, so that a study can be planned without it"
+            if isinstance(error, ImportError)
+            else "correct the file: python FILE shows where",
         ) from error
     return module
 
