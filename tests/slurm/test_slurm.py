@@ -164,7 +164,7 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     It is a training in two processes, for two GPUs of one node.
     """
     _, folder, _ = runs
-    process, log, printed = start_training(folder, iterations=1600, gpus=2)  # long enough to be there still
+    process, log, printed = start_training(folder, iterations=1200, gpus=2)  # 60 epochs: still there when the node goes
 
     def trainings():
         return submitted_trainings(printed)
@@ -192,7 +192,7 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
         scontrol("update", f"nodename={node}", "state=resume")
     assert len(trainings()) == 2  # the requeued job kept its number
     assert "going on from" in text(log)
-    assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 20
+    assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 60
     lines = (folder / TARGET).parents[1].joinpath("curves.csv").read_text().splitlines()
     assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(20))
 
