@@ -28,7 +28,9 @@ def tree(tmp_path_factory):
         (folder / f"{name}.py").write_text(code)
     write_images(folder / "scans")
     for name, options in {"numbered": {"folder": "scans", "labels": LABELS}, "balls": {"cases": 3}}.items():
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(study({"source": name, **options})))
+        (folder / f"{name}.yaml").write_text(
+            yaml.safe_dump({"extensions": [f"{name}.py"]} | study({"source": name, **options}))
+        )
     return folder
 
 
@@ -60,14 +62,12 @@ def study(data):
 
 
 def run(tree, name, *arguments):
-    return snakemake(
-        tree, *arguments, "--cores", "1", "--configfile", f"{name}.yaml", AFPBENCH_EXTENSIONS=str(tree / f"{name}.py")
-    )
+    return snakemake(tree, *arguments, "--cores", "1", "--configfile", f"{name}.yaml")
 
 
 def command(tree, name, *arguments):
     """The console command on a study, with the file of its source."""
-    variables = {"PYTHONPATH": str(tree / "src"), "AFPBENCH_EXTENSIONS": str(tree / f"{name}.py")}
+    variables = {"PYTHONPATH": str(tree / "src")}
     return subprocess.run(
         [sys.executable, "-m", "afpbench", *arguments],
         cwd=tree,
