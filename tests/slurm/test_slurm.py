@@ -194,7 +194,7 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     assert "going on from" in text(log)
     assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 60
     lines = (folder / TARGET).parents[1].joinpath("curves.csv").read_text().splitlines()
-    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(20))
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(60))
 
 
 @pytest.mark.skipif("AFPBENCH_LONG_TESTS" not in os.environ, reason="SLURM takes minutes; set AFPBENCH_LONG_TESTS=1")
