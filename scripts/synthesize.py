@@ -11,7 +11,7 @@ from afpbench.inference.synthesis import Generator, synthesize_case
 params, record = snakemake.params, Path(snakemake.output[0])
 runtime = Runtime(params.device, params.precision, snakemake.threads)
 generator = Generator(Path(snakemake.input.plans).parent, params.options, runtime)
-calibration = read_json(snakemake.input.calibration) if snakemake.input.calibration else None
+calibration = read_json(snakemake.input.calibration[0]) if snakemake.input.calibration else None
 run_chunk(
     dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
     record,

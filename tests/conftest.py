@@ -2,6 +2,7 @@
 
 import functools
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -25,6 +26,7 @@ CONDA_RIG = Path(__file__).parent / "conda_rig" / "bin"
 TINY_STUDY = Path(__file__).parent / "e2e" / "tiny.yaml"
 
 torch.set_num_threads(1)
+logging.getLogger("afpbench").addHandler(logging.NullHandler())  # what is loaded while tests are collected says nothing
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # for the processes that tests start
 
