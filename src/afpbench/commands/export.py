@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..base.batch import Batch
 from ..base.errors import ConfigError
 from ..base.formats import is_hidden
 from ..base.log import progress
@@ -28,7 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Export every synthetic CT of the row. Returns 0; raises AfpbenchError for what is not there."""
+    """Export every synthetic CT of the row. Returns 0; raises AfpbenchError for what is not there.
+
+    A case that cannot be exported ends nothing: the others are written, then the error names each with its cause.
+    """
     study = config.load_study(config.read_study(options.config), options.root)
     if options.task not in study["tasks"]:
         raise ConfigError(config.messages.not_among("--task", options.task, study["tasks"]))
@@ -43,8 +47,11 @@ def run(options: argparse.Namespace) -> int:
             hint="run the study first, or correct --row",
         )
     data = study["tasks"][options.task]["data"]
-    for path in progress(files, len(files), "export, case"):
-        case = path.name.removesuffix(".nii.gz")
-        export_case(path, data, case, options.root, options.out / path.name)
-    print(f"{len(files)} synthetic CTs: {options.out}")
+    cases = {path.name.removesuffix(".nii.gz"): path for path in files}
+    batch = Batch("export", cases)
+    for case, path in progress(cases.items(), len(cases), "export, case"):
+        with batch.case(case):
+            export_case(path, data, case, options.root, options.out / path.name)
+    print(f"{len(cases) - len(batch.failed)} synthetic CTs: {options.out}")
+    batch.finish(kept="the other synthetic CTs are written")
     return 0

@@ -7,12 +7,13 @@ from pathlib import Path
 import pandas as pd
 
 from ..base import formats
+from ..base.batch import Batch
 from ..base.errors import ConfigError, DataError
 from ..base.log import logger, progress
 from ..metrics.definitions import DEFINITIONS
 from ..metrics.edges import CLASSES, synthrad2025_scores
 from ..metrics.evaluate import Pair, Structure, evaluate_pair, parse_structures
-from ..metrics.longtable import COLUMNS, line, write_long
+from ..metrics.longtable import COLUMNS, failed_status, line, write_long
 from ..study.kinds.registry import METRICS
 from ..volumes.images import is_hu, read_image
 from ..volumes.labels import read_labels
@@ -62,23 +63,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compute, write and print a summary. Returns 0; raises AfpbenchError for input that cannot be."""
+    """Compute, write and print a summary. Returns 0; raises AfpbenchError for input that cannot be.
+
+    A case that cannot be evaluated ends nothing: the table has the values of the others and lines `failed: ...` of it,
+    then the error names each with its cause. Where every case failed, nothing is written.
+    """
     _check(args)
     structures = None if args.structures is None else read_structures(args.structures)
     roles = {"real": args.real, "synthetic": args.synthetic, "mask": args.mask,
              "real_seg": args.real_seg, "synthetic_seg": args.synthetic_seg}  # fmt: skip
     files = _match({role: path for role, path in roles.items() if path is not None})
-    lines = []
+    lines, batch = [], Batch("metrics", files)
     for case, paths in progress(files.items(), len(files), "metrics, case"):
-        pair = _read(case, paths)
-        lines += evaluate_pair(
-            pair, args.task, args.row, _structures(args, structures, pair), definition=DEFINITIONS[args.definition]
-        )
-        lines += _region_lines(args, pair)
+        with batch.case(case):
+            lines += _lines(args, structures, _read(case, paths))
+    if len(batch.failed) == len(files):
+        batch.finish(kept="nothing was written")
+    values, lines = len(lines), lines + _failed_lines(args, lines, batch)
     long = pd.DataFrame(lines, columns=list(COLUMNS))
     write_long(long, args.out)
     print(summary(long))
-    print(f"{len(files)} case{'s' if len(files) > 1 else ''}, {len(long)} values: {args.out}")
+    print(f"{len(files)} case{'s' if len(files) > 1 else ''}, {values} values: {args.out}")
+    batch.finish(kept=f"the values of the others are in {args.out}")
     return 0
 
 
@@ -155,6 +161,21 @@ def _read(case: str, paths: dict[str, Path]) -> Pair:
         logger.warning("case %s: the values of the real CT do not look like HU: %s", case, images["real"].source)
     segmentations = {SEGMENTER: (images["real_seg"], images["synthetic_seg"])} if "real_seg" in images else {}
     return Pair(case, images.get("real"), images.get("synthetic"), images.get("mask"), segmentations)
+
+
+def _lines(args: argparse.Namespace, structures: dict[str, dict] | None, pair: Pair) -> list[dict]:
+    wanted, definition = _structures(args, structures, pair), DEFINITIONS[args.definition]
+    return evaluate_pair(pair, args.task, args.row, wanted, definition=definition) + _region_lines(args, pair)
+
+
+def _failed_lines(args: argparse.Namespace, lines: list[dict], batch: Batch) -> list[dict]:
+    """Lines without values of the cases that failed: one for each value that any other case has."""
+    keys = dict.fromkeys((entry["segmenter"], entry["structure"], entry["metric"]) for entry in lines)
+    return [
+        line(args.task, args.row, case, *key, math.nan, failed_status(cause))
+        for case, cause in batch.causes().items()
+        for key in keys
+    ]
 
 
 def _structures(args: argparse.Namespace, given: dict[str, dict] | None, pair: Pair) -> list[Structure]:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..base.atomic import read_json, write_json
-from ..base.log import logger, progress
+from ..base.batch import Batch
+from ..base.log import progress
 from ..data.failures import failure_of, policy
 from ..study.paths import Images
 
@@ -16,9 +17,9 @@ def run_chunk(prepared: dict[str, Path], record: Path, make: Make) -> None:
 
     prepared: case id -> prepared folder. record: `<folder>/records/<chunk>.json`; the images go to
     `<folder>/<case>.nii.gz`. A case that failed before, or fails here while failed cases are excluded, is
-    recorded with its reason; otherwise its error stops the job.
+    recorded with its reason; otherwise no record is written, and an error names each failed case at the end.
     """
-    entries = []
+    entries, batch = [], Batch("chunk", prepared)
     images = Images.of_record(record)
     for case, folder in progress(prepared.items(), len(prepared), "case"):
         out = Path(images.image(case))
@@ -26,13 +27,12 @@ def run_chunk(prepared: dict[str, Path], record: Path, make: Make) -> None:
         if before is not None:
             entries.append({"case": case, "status": f"failed: {before['stage']}: {before['error']}"})
             continue
-        try:
+        with batch.case(case):
             entries.append(make(case, folder, out))
-        except Exception as error:
-            if policy() == "stop":
-                raise
-            logger.exception("case %s failed and is excluded", case)
-            entries.append({"case": case, "status": f"failed: {error}"})
+        if case in batch.failed:
+            entries.append({"case": case, "status": f"failed: {batch.causes()[case]}"})
+    if policy() == "stop":
+        batch.finish(kept="the images of the other cases are written")
     write_json(record, {"cases": entries})
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from ..base.atomic import write_text
-from ..data.failures import failure_of
+from ..base.batch import Batch
+from ..data.failures import failure_of, policy
 from ..study.paths import TaskPaths
 from ..volumes import io
 from .surface import structure_metrics
@@ -27,23 +28,33 @@ def write_accuracy(
 
     root: the task's folder. structures: name -> {segmenter, labels, tolerance_mm}. truth: name -> values in the cases'
     labels. Columns: task, case, segmenter, structure, metric, value, status; inside the region of evaluation.
+    Failed cases have no lines, and neither has one that fails here while failed cases are excluded; otherwise a
+    DataError names each at the end, and nothing is written.
     """
-    lines, paths = [], TaskPaths(str(root))
+    lines, paths, batch = [], TaskPaths(str(root)), Batch(f"{task}: accuracy of the segmenters", cases)
     for case in cases:
-        if failure_of(Path(paths.prepared(case))) is not None:
-            continue
-        mask = io.read(paths.prepared_image(case, "mask"), f"case {case}: mask").array > 0
-        labels = io.read(paths.prepared_image(case, "labels"), f"case {case}: labels")
-        for name, spec in structures.items():
-            path = paths.segmentations(spec["segmenter"], "ct").image(case)
-            found = io.read(path, f"case {case}: segmentation").array
-            values = structure_metrics(
-                np.isin(labels.array, truth[name]) & mask,
-                np.isin(found, spec["labels"]) & mask,
-                labels.spacing_mm,
-                spec["tolerance_mm"],
-            )
-            for metric in METRICS:
-                lines.append([task, case, spec["segmenter"], name, metric, values[metric], values["status"]])
+        if failure_of(Path(paths.prepared(case))) is None:
+            with batch.case(case):
+                lines += [[task, case, *values] for values in _case_values(paths, case, structures, truth)]
+    if policy() == "stop":
+        batch.finish(kept="nothing was written")
     columns = ["task", "case", "segmenter", "structure", "metric", "value", "status"]
     write_text(out, pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n"))
+
+
+def _case_values(paths: TaskPaths, case: str, structures: Mapping[str, Mapping], truth: Mapping) -> list[list]:
+    """Segmenter, structure, metric, value and status of each value of a case."""
+    mask = io.read(paths.prepared_image(case, "mask"), f"case {case}: mask").array > 0
+    labels = io.read(paths.prepared_image(case, "labels"), f"case {case}: labels")
+    lines = []
+    for name, spec in structures.items():
+        path = paths.segmentations(spec["segmenter"], "ct").image(case)
+        found = io.read(path, f"case {case}: segmentation").array
+        values = structure_metrics(
+            np.isin(labels.array, truth[name]) & mask,
+            np.isin(found, spec["labels"]) & mask,
+            labels.spacing_mm,
+            spec["tolerance_mm"],
+        )
+        lines += [[spec["segmenter"], name, metric, values[metric], values["status"]] for metric in METRICS]
+    return lines

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..base.batch import Batch
 from ..base.errors import DataError
 from ..base.log import logger, progress, tools
+from ..data.failures import policy
 from ..study.kinds.metric import REGIONS
 from ..study.metrics import family_metrics
 from ..study.paths import TaskPaths
@@ -102,15 +104,25 @@ def evaluate_row(
     `failed: <reason>`; the cases whose folder holds failed.json are found besides.
     calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. definition: of DEFINITIONS, by
     name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). threads: cases at
-    once. out: where to write the table. Raises DataError that names the case and the file.
+    once. out: where to write the table. A case that fails here has lines `failed: metrics: <reason>` while failed cases
+    are excluded; otherwise a DataError names each with its file at the end, and nothing is written.
     """
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
     calibrated, chosen = dict(calibrations or {}), DEFINITIONS[definition]
-    work = partial(_evaluate_case, root, task, row, wanted, reasons, calibrated, inside_mask, chosen, metrics)
+    evaluate = partial(_evaluate_case, root, task, row, wanted, reasons, calibrated, inside_mask, chosen, metrics)
+    batch = Batch(f"metrics of {task}/{row}", cases)
+
+    def work(case: str) -> list[dict]:
+        with batch.case(case):
+            return evaluate(case)
+        return _failed_lines(task, row, case, wanted, metrics, failed_status(f"metrics: {batch.causes()[case]}"))
+
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
+    if policy() == "stop":
+        batch.finish(kept="nothing was written")
     long = pd.DataFrame([entry for lines in per_case for entry in lines], columns=list(COLUMNS))
     _warn_of_missing(long, f"{task}/{row}")
     if out is not None:

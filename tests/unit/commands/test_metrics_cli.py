@@ -102,6 +102,28 @@ def test_folders_are_matched_by_case_id(files, tmp_path):
         run("--real", tmp_path / "real", "--synthetic", tmp_path / "synthetic", "--out", files["out"])
 
 
+def test_bad_cases_are_named_at_the_end_and_the_others_have_values(files, tmp_path):
+    for name, source in (("real", "ct"), ("synthetic", "sct")):
+        for case in ("a", "b", "c", "d"):
+            write(tmp_path / name / f"{case}.nii.gz", io.read(files[source]).array)
+    (tmp_path / "real" / "a.nii.gz").write_bytes(b"no image")
+    io.write(io.Volume(np.zeros((4, 4, 4), np.int16), io.Geometry((4, 4, 4), (2.0, 1.0, 1.0))),
+             tmp_path / "synthetic" / "c.nii.gz")  # fmt: skip
+    folders = ("--real", tmp_path / "real", "--synthetic", tmp_path / "synthetic")
+    with pytest.raises(DataError, match="2 of 4 cases failed") as error:
+        run(*folders, "--out", files["out"])
+    assert "a: case a: real CT: cannot read" in str(error.value) and "c: case c: the synthetic CT" in str(error.value)
+    long = read_long(files["out"])
+    mae = long[long["metric"] == "mae"].set_index("case")
+    assert mae["value"].to_dict() == pytest.approx({"b": 8, "d": 8, "a": np.nan, "c": np.nan}, nan_ok=True)
+    assert mae["status"].str.split(":").str[0].to_dict() == {"b": "ok", "d": "ok", "a": "failed", "c": "failed"}
+    for case in "bd":
+        (tmp_path / "real" / f"{case}.nii.gz").write_bytes(b"no image")
+    with pytest.raises(DataError, match="4 of 4 cases failed"):
+        run(*folders, "--out", tmp_path / "none.csv")
+    assert not (tmp_path / "none.csv").exists()
+
+
 def test_refused_arguments(files, tmp_path):
     out = ("--out", files["out"])
     with pytest.raises(ConfigError, match=r"half a pair\n.*--real\n.*--real and --synthetic"):

@@ -32,13 +32,13 @@ def test_images_lie_beside_the_records(tmp_path, cases, monkeypatch):
     }
 
 
-def test_a_failing_case_stops_the_job(tmp_path, cases, monkeypatch):
+def test_a_failing_case_fails_the_job_after_the_others(tmp_path, cases, monkeypatch):
     monkeypatch.delenv("AFPBENCH_FAILED_CASES", raising=False)
     record = tmp_path / "out" / "records" / "0.json"
-    with pytest.raises(DataError, match="case p2: the synthetic CT has values"):
+    with pytest.raises(DataError, match=r"1 of 3 cases failed\n  p2: case p2: the synthetic CT has values"):
         run_chunk(cases, record, make)
     assert not record.exists()
-    assert (tmp_path / "out" / "p1.nii.gz").exists()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["p1.nii.gz", "p3.nii.gz"]
 
 
 def test_a_failing_case_is_recorded_where_failed_cases_are_excluded(tmp_path, cases, monkeypatch):

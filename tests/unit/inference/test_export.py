@@ -52,7 +52,8 @@ def test_a_phantom_has_no_file(tmp_path):
         export.export_case(stored(tmp_path), {"source": "phantom"}, "p1", tmp_path, tmp_path / "x.nii.gz")
 
 
-def test_the_command(tmp_path, capsys):
+def study_of(tmp_path):
+    """The arguments of the command for a study with the cases p1, p2 and p3."""
     for case in ("p1", "p2", "p3"):
         stored(tmp_path, case)
     study = {"tasks": {"own": {
@@ -67,7 +68,24 @@ def test_the_command(tmp_path, capsys):
     }}}  # fmt: skip
     (tmp_path / "study.yaml").write_text(json.dumps(study))
     arguments = ["export", "--config", str(tmp_path / "study.yaml"), "--root", str(tmp_path), "--task", "own"]
-    assert cli.main([*arguments, "--row", "l1", "--out", str(tmp_path / "out")]) == 0
+    return [*arguments, "--out", str(tmp_path / "out")]
+
+
+def test_the_command(tmp_path, capsys):
+    arguments = study_of(tmp_path)
+    assert cli.main([*arguments, "--row", "l1"]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["p1.nii.gz", "p2.nii.gz", "p3.nii.gz"]
-    assert cli.main([*arguments, "--row", "afp", "--out", str(tmp_path / "out")]) == 1
+    assert cli.main([*arguments, "--row", "afp"]) == 1
     assert "--row: no synthetic CT of 'afp'" in capsys.readouterr().err
+
+
+def test_bad_cases_are_named_at_the_end_and_the_others_are_there(tmp_path, capsys):
+    arguments = study_of(tmp_path)
+    (tmp_path / "results" / "own" / "synthetic" / "l1" / "p1.nii.gz").write_bytes(b"no image")
+    (tmp_path / "in" / "p2" / "mr.mha").write_bytes(b"no image")
+    assert cli.main([*arguments, "--row", "l1"]) == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["p3.nii.gz"]
+    said = capsys.readouterr().err
+    end = said[said.index("afpbench: export") :]
+    assert "2 of 3 cases failed" in end
+    assert "p1: case p1: synthetic CT" in end and "p2: case p2: MR" in end

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from afpbench.base.atomic import write_json
+from afpbench.base.errors import DataError
 from afpbench.metrics.accuracy import write_accuracy
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
@@ -57,3 +58,21 @@ def test_a_structure_that_the_segmenter_misses(tmp_path):
     table = pd.read_csv(tmp_path / "a.csv").set_index("metric")
     assert table.loc["dice", "value"] == 0 and table.loc["dice", "status"] == "synthetic_empty"
     assert np.isnan(table.loc["hd95", "value"])
+
+
+@pytest.mark.parametrize("policy", ["stop", "exclude"])
+def test_cases_without_a_segmentation(tmp_path, monkeypatch, policy):
+    monkeypatch.setenv("AFPBENCH_FAILED_CASES", policy)
+    for case in ("p1", "p2", "p3"):
+        write_case(tmp_path, case, box((2, 4), 25), box((2, 4), 25))
+    for case in ("p1", "p3"):
+        (tmp_path / "segmentations" / "total" / "ct" / f"{case}.nii.gz").unlink()
+    out = tmp_path / "a.csv"
+    arguments = (tmp_path, "thorax", ["p1", "p2", "p3"], STRUCTURES, TRUTH, out)
+    if policy == "stop":
+        with pytest.raises(DataError, match=r"2 of 3 cases failed\n  p1: case p1: segmentation(.|\n)*  p3: case p3"):
+            write_accuracy(*arguments)
+        assert not out.exists()
+    else:
+        write_accuracy(*arguments)
+        assert set(pd.read_csv(out)["case"]) == {"p2"}

@@ -144,6 +144,32 @@ def test_a_missing_image_names_the_case_and_the_file(root):
         evaluate_row(root, "pelvis", "l1", ["p02", "p01"], STRUCTURES, tolerance_mm=3)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_every_case_that_fails_is_named_after_the_others(root, tmp_path, monkeypatch, threads):
+    monkeypatch.delenv("AFPBENCH_FAILED_CASES", raising=False)
+    make_case(root, "p03")
+    for case in ("p01", "p02"):
+        (root / "synthetic" / "l1" / f"{case}.nii.gz").write_bytes(b"no image")
+    out, cases = tmp_path / "l1.csv", ["p02", "p03", "p01"]
+    with pytest.raises(DataError, match="metrics of pelvis/l1: 2 of 3 cases failed") as error:
+        evaluate_row(root, "pelvis", "l1", cases, STRUCTURES, tolerance_mm=3, threads=threads, out=out)
+    assert "p02: case p02, row l1: synthetic CT: cannot read" in str(error.value)
+    assert "p01: case p01, row l1: synthetic CT: cannot read" in str(error.value)
+    assert not out.exists()
+
+
+def test_a_case_that_fails_has_lines_without_values_where_failed_cases_are_excluded(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFPBENCH_FAILED_CASES", "exclude")
+    (root / "synthetic" / "l1" / "p02.nii.gz").write_bytes(b"no image")
+    long = evaluate_row(root, "pelvis", "l1", ["p02", "p01"], STRUCTURES, tolerance_mm=3, out=tmp_path / "l1.csv")
+    first, second = (long[long["case"] == case] for case in ("p02", "p01"))
+    assert len(first) == len(second)
+    assert first["value"].isna().all()
+    assert first["status"].str.startswith("failed: metrics: case p02, row l1: synthetic CT: cannot read").all()
+    assert value(long, "p01", "bones", "dice") == pytest.approx(0.5)
+    pd.testing.assert_frame_equal(read_long(tmp_path / "l1.csv"), long)
+
+
 def test_other_grids_are_refused(root):
     make_case(root, "p05", geometry=io.Geometry((12, 10, 10), (3.0, 2.0, 1.0), (5.0, -4.0, 31.0)))
     with pytest.raises(DataError, match=r"case p05: the synthetic CT is not on the real CT's grid(.|\n)*\(5, -4, 31\)"):
