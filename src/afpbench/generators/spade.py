@@ -1,15 +1,36 @@
 """pix2pixHD with spatially-adaptive normalisation (SPADE) in 3D, conditioned on the MR.
 
-Source: T. Park et al., Semantic image synthesis with spatially-adaptive normalization, CVPR 2019; the layer is
-MONAI's. Where Park et al. condition on a map of labels, here it is the MR itself, one continuous channel, averaged
-down to each resolution: every normalisation after the lowest resolution takes scale and offset of each voxel from it.
+Source: T. Park et al., Semantic image synthesis with spatially-adaptive normalization, CVPR 2019. Where Park et al.
+condition on a map of labels, here it is the MR itself, one continuous channel, averaged down to each resolution: every
+normalisation after the lowest resolution takes scale and offset of each voxel from it. (MONAI's layer normalises the
+maps of scale and offset once more, which fixes how strong they are, whatever their weights.)
 """
 
-from monai.networks.blocks.spade_norm import SPADE
+import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from .pix2pixhd import Pix2PixHD, conv
+
+
+class SpadeNorm(nn.Module):
+    """Instance normalisation without parameters of its own, times 1 + scale, plus offset: both maps made of the MR.
+
+    features: channels that are normalised. channels, hidden: of the MR, and between it and the maps.
+    """
+
+    def __init__(self, features: int, channels: int, hidden: int):
+        super().__init__()
+        self.plain = nn.InstanceNorm3d(features, affine=False)
+        self.shared = conv(channels, hidden, 3)
+        self.scale = conv(hidden, features, 3)
+        self.offset = conv(hidden, features, 3)
+
+    def forward(self, x: torch.Tensor, mr: torch.Tensor) -> torch.Tensor:
+        """x: (B, features, z, y, x). mr: (B, channels, z, y, x), of the same size."""
+        maps = functional.relu(self.shared(mr))
+        return self.plain(x) * (1 + self.scale(maps)) + self.offset(maps)
 
 
 class Spade(Pix2PixHD):
@@ -26,5 +47,4 @@ class Spade(Pix2PixHD):
         return spectral_norm(conv(inputs, outputs, kernel))
 
     def norm(self, features: int) -> nn.Module:
-        channels, hidden = self.hidden
-        return SPADE(channels, features, kernel_size=3, spatial_dims=3, hidden_channels=hidden, norm="INSTANCE")
+        return SpadeNorm(features, *self.hidden)

@@ -9,7 +9,7 @@ from afpbench.generators import adversarial
 from afpbench.generators.architecture import TRILINEAR
 from afpbench.generators.discriminator import MultiScaleDiscriminator
 from afpbench.generators.pix2pixhd import Pix2PixHD
-from afpbench.generators.spade import Spade
+from afpbench.generators.spade import Spade, SpadeNorm
 from afpbench.inference.synthesis import fixed_weights
 from afpbench.study.kinds import registry
 
@@ -48,6 +48,32 @@ def test_spade_sees_the_mr_after_the_encoder():
         norm = network.norm(4)
         changes.append(not torch.equal(norm(x, mr), norm(x, mr + torch.randn_like(mr))))
     assert changes == [True, False]
+
+
+def test_a_spade_norm_by_hand():
+    """A channel of mean 2 and SD 1 under a constant MR of 3, looked at away from the border."""
+    norm = SpadeNorm(1, 1, 1)
+    with torch.no_grad():
+        for convolution, weight, bias in ((norm.shared, 1, -1), (norm.scale, 2, 0.5), (norm.offset, -1, 0)):
+            convolution.weight.zero_()[..., 1, 1, 1] = weight
+            convolution.bias.fill_(bias)
+    x = torch.tensor([1.0, 3.0]).repeat(108).reshape(1, 1, 6, 6, 6)
+    found = norm(x, torch.full((1, 1, 6, 6, 6), 3.0))
+    # shared: relu(3 - 1) = 2; scale 2 * 2 + 0.5 = 4.5; offset -2: -1 and 1 become -1 * 5.5 - 2 and 1 * 5.5 - 2
+    assert found.unique().tolist() == pytest.approx([-7.5, 3.5], abs=1e-3)
+    assert norm(x, torch.zeros(1, 1, 6, 6, 6)).unique().tolist() == pytest.approx([-1.5, 1.5], abs=1e-3)
+
+
+def test_twice_the_weights_of_the_scale_modulate_twice_as_much():
+    norm = GENERATORS["spade"]().norm(4)
+    x, mr = torch.randn(2, 4, 6, 6, 6), torch.randn(2, 1, 6, 6, 6)
+    with torch.no_grad():
+        norm.offset.weight.zero_()
+        once = norm(x, mr) - norm.plain(x)
+        norm.scale.weight.mul_(2)
+        twice = norm(x, mr) - norm.plain(x)
+    assert once.abs().max() > 1e-3
+    assert torch.allclose(twice, 2 * once, atol=1e-5)
 
 
 def test_weights_fixed_for_inference_give_the_same():

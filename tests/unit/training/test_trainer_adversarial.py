@@ -110,7 +110,7 @@ def test_the_losses_fall(spade_set, tmp_path):
     lines = curves(train(spade_set, tmp_path, iterations=40, iterations_per_epoch=10, **options))
     assert float(lines[-1]["train_loss"]) < 0.8 * float(lines[0]["train_loss"])
     judged = [float(line["train_discriminator_real"]) + float(line["train_discriminator_synthetic"]) for line in lines]
-    assert judged[-1] < judged[0]
+    assert judged[-1] < 2  # the hinge of a discriminator that cannot tell; a generator that learns keeps it near
 
 
 def test_synthesis_by_the_usual_path(model, prepared_cases, tmp_path):
