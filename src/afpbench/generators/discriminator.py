@@ -1,7 +1,8 @@
 """The multi-scale PatchGAN discriminator of pix2pixHD, with SPADE's spectral normalisation; each scale is MONAI's.
 
-Source: T.-C. Wang et al., CVPR 2018 (scales); T. Park et al., CVPR 2019 (spectral norm, paddings); T. Miyato et al.,
-Spectral normalization for generative adversarial networks, ICLR 2018.
+Source: T.-C. Wang et al., CVPR 2018 (scales); T. Park et al., CVPR 2019 (paddings, and spectral norm on the
+convolutions that instance normalisation follows: neither the first nor the last); T. Miyato et al., Spectral
+normalization for generative adversarial networks, ICLR 2018.
 """
 
 import torch
@@ -11,6 +12,8 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from .adversarial import Features, Scores
+
+ENDS = ("initial_conv", "final_conv")  # MONAI's names of the two convolutions without normalisation
 
 
 class MultiScaleDiscriminator(nn.Module):
@@ -28,9 +31,10 @@ class MultiScaleDiscriminator(nn.Module):
             PatchDiscriminator(3, features, channels, num_layers_d=layers - 1, norm="INSTANCE", padding=2)
             for _ in range(scales)
         )
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d):
-                spectral_norm(module)
+        for network in self.scales:
+            for name, block in network.named_children():
+                if name not in ENDS:
+                    spectral_norm(block.get_submodule("conv"))
 
     def forward(self, mr: torch.Tensor, ct: torch.Tensor) -> tuple[Scores, Features]:
         """Per scale: the map of scores, and the features of its layers. mr, ct: (B, 1, z, y, x)."""

@@ -107,13 +107,13 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
     resumed_random_state: dict | None = None
 
     def step(self, loss: torch.Tensor, keys, network=None, optimizer=None) -> None:
-        """Back-propagate, clip and step; refuse a loss that is not finite.
+        """Back-propagate, clip where the study says so, and step; refuse a loss that is not finite.
 
         network, optimizer: another pair than the trainer's own, such as a discriminator's.
         """
         network, optimizer = network or self.network, optimizer or self.optimizer
         self._refuse_unless_finite("loss", loss.detach(), keys)
-        clip = self.settings["training"]["gradient_clip"]
+        clip = self.settings["training"]["gradient_clip"] or math.inf
         if self.grad_scaler is None:
             loss.backward()
             self._average_other_gradients(optimizer)

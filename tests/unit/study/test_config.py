@@ -354,15 +354,16 @@ def test_a_gan_has_the_patches_of_the_nnunet_and_its_own_training(phantom_study)
     }
     loss = [{"term": "l1"}]
     task["variants"]["spade_l1"] = {"generator": "spade", "loss": loss}
-    task["variants"]["own_l1"] = {"generator": "own", "loss": loss, "training": {"learning_rate": 0.001}}
+    own = {"learning_rate": 0.001, "gradient_clip": 5}
+    task["variants"]["own_l1"] = {"generator": "own", "loss": loss, "training": own}
     done = load_study(phantom_study, ROOT)["tasks"]["lung"]
     assert [done["generators"][name]["patch_size"] for name in ("spade", "own")] == [[32, 40, 56], [32, 32, 32]]
     assert done["generators"]["spade"]["planner"] == done["generators"]["nnunet"]["planner"]
     assert done["generators"]["spade"]["discriminator"] == {"scales": 2, "layers": 4, "base_features": 64}
-    keys = ("iterations", "learning_rate", "optimizer", "weight_decay", "adam_betas")
+    keys = ("iterations", "learning_rate", "optimizer", "weight_decay", "adam_betas", "gradient_clip")
     rows = {name: [variant["training"][key] for key in keys] for name, variant in done["variants"].items()}
     assert rows == {
-        "l1": [40, 0.01, "adamw", 0.0001, [0.5, 0.999]],
-        "spade_l1": [40, 0.0002, "adam", 0.0, [0.5, 0.999]],
-        "own_l1": [40, 0.001, "adam", 0.0, [0.5, 0.999]],
+        "l1": [40, 0.01, "adamw", 0.0001, [0.5, 0.999], 12],
+        "spade_l1": [40, 0.0002, "adam", 0.0, [0.5, 0.999], None],
+        "own_l1": [40, 0.001, "adam", 0.0, [0.5, 0.999], 5],
     }

@@ -113,6 +113,19 @@ def test_the_losses_fall(spade_set, tmp_path):
     assert judged[-1] < 2  # the hinge of a discriminator that cannot tell; a generator that learns keeps it near
 
 
+@pytest.mark.parametrize(("asked", "limit"), [({}, float("inf")), ({"gradient_clip": 3}, 3)], ids=str)
+def test_gradients_of_both_networks_are_clipped_only_where_asked(spade_set, tmp_path, monkeypatch, asked, limit):
+    limits, clip = [], torch.nn.utils.clip_grad_norm_
+
+    def recorded(parameters, max_norm):
+        limits.append(max_norm)
+        return clip(parameters, max_norm)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", recorded)
+    train(spade_set, tmp_path, iterations=1, iterations_per_epoch=1, **asked)
+    assert limits == [limit, limit]
+
+
 def test_synthesis_by_the_usual_path(model, prepared_cases, tmp_path):
     options = {"overlap": 0.0, "fusion": "median"}
     generator = Generator(model, options, RUNTIME)

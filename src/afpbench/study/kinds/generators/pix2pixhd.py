@@ -86,8 +86,13 @@ class AdversarialGenerator(Generator):
     adversarial: ClassVar[bool] = True
     trainer: ClassVar[str] = "nnUNetTrainerAdversarial"
     optimizers: ClassVar[tuple[str, ...]] = ("adam",)
-    # SPADE's own defaults, as the paper has them.
-    training: ClassVar[Mapping[str, Any]] = {"optimizer": "adam", "learning_rate": 0.0002, "weight_decay": 0.0}
+    # SPADE's own defaults, as the paper has them. The clip at 12 is nnU-Net's.
+    training: ClassVar[Mapping[str, Any]] = {
+        "optimizer": "adam",
+        "learning_rate": 0.0002,
+        "weight_decay": 0.0,
+        "gradient_clip": None,
+    }
     unused_training: ClassVar[Mapping[str, str]] = {
         "momentum": "has no effect, since a GAN is trained by adam; hint: remove it, or set adam_betas"
     }
