@@ -1,5 +1,6 @@
 """nnU-Net's augmentation in parts: rotation and scaling alone, and intensity changes on the MR channel alone."""
 
+import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.intensity.brightness import MultiplicativeBrightnessTransform
 from batchgeneratorsv2.transforms.intensity.contrast import BGContrast, ContrastTransform
@@ -32,6 +33,22 @@ def spatial_transforms(patch_size, rotation, dummy_2d: bool) -> list[BasicTransf
         padding_value_seg=-1,
     )
     return [Convert3DTo2DTransform(), spatial, Convert2DTo3DTransform()] if dummy_2d else [spatial]
+
+
+class FillPadding(BasicTransform):
+    """Where a patch leaves the volume, the MR becomes the patch's darkest value, as in synthesis.
+
+    nnU-Net's loader leaves zeros there, the mean of a normalised MR. They can be told from tissue only as long as no
+    change of intensities has touched them.
+    """
+
+    def apply(self, data_dict: dict, **params) -> dict:
+        """Fill `image[0]` (MR) where both images are 0 and `segmentation[0]` (the body) is negative."""
+        image = data_dict["image"]
+        outside = (data_dict["segmentation"][0] < 0) & (image == 0).all(dim=0)
+        if outside.any():
+            image[0] = torch.where(outside, image[0][~outside].min(), image[0])
+        return data_dict
 
 
 class MRIntensityTransform(BasicTransform):

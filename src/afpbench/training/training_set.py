@@ -81,7 +81,6 @@ def _save_case(case: str, prepared: Path, statistics: dict, patch_size, folder: 
     data = np.stack([mr, ct]).astype(np.float32)
     properties = {
         "class_locations": DefaultPreprocessor._sample_foreground_locations(body[None], [1], seed=seed),
-        "mr_background": float(mr.min()),
         "label_values": np.unique(labels[1]).tolist(),
     }
     blocks, chunks = comp_blosc2_params(data.shape, tuple(patch_size), data.itemsize)

@@ -11,7 +11,7 @@ from afpbench.features.nnunet import load_checkpoint
 from afpbench.losses import LossContext, build_loss, check_gradient
 from afpbench.study.label_names import label_regions
 from afpbench.training import processes
-from afpbench.training.augmentation import MRIntensityTransform, spatial_transforms
+from afpbench.training.augmentation import FillPadding, MRIntensityTransform, spatial_transforms
 from afpbench.training.base import ResumableTrainer
 from afpbench.training.regions import LabelsToRegions
 from afpbench.training.sampling import CentredDataset, check_present
@@ -90,12 +90,13 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         transforms = [LabelsToRegions(self.regions)]
         if augmentation != "none":
             transforms += spatial_transforms(patch_size, rotation_for_DA, do_dummy_2d_data_aug)
+        transforms.append(FillPadding())
         if augmentation == "full":
             transforms.append(MRIntensityTransform())
         return ComposeTransforms(transforms)
 
     def get_validation_transforms(self, *args, **kwargs):
-        return ComposeTransforms([LabelsToRegions(self.regions)])
+        return ComposeTransforms([LabelsToRegions(self.regions), FillPadding()])
 
     def initialize(self):
         """nnU-Net's, then the first weights of another variant where the study says so."""
@@ -123,12 +124,10 @@ class nnUNetTrainerTranslation(ResumableTrainer):
     # --- steps
 
     def _unpack(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """MR, real CT and the valid region of a batch, each (B, 1, z, y, x), with the padding filled by background."""
+        """MR, real CT (air where it is not valid) and the valid region of a batch, each (B, 1, z, y, x)."""
         data = batch["data"].to(self.device, non_blocking=True)
         valid = batch["target"][:, :1].to(self.device, non_blocking=True) >= 0
         mr, ct = data[:, :1], data[:, 1:]
-        padded = torch.amin(mr, dim=(1, 2, 3, 4), keepdim=True)
-        mr = torch.where(valid | (mr != 0), mr, padded)
         ct = torch.where(valid, ct, torch.full_like(ct, self.air))
         if self.device.type == "cpu":
             mr = mr.contiguous(memory_format=torch.channels_last_3d)
