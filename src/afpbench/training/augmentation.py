@@ -35,6 +35,37 @@ def spatial_transforms(patch_size, rotation, dummy_2d: bool) -> list[BasicTransf
     return [Convert3DTo2DTransform(), spatial, Convert2DTo3DTransform()] if dummy_2d else [spatial]
 
 
+KNOWN = 0.999  # share of known voxels in an interpolated one, 1 up to rounding
+
+
+class SpatialOfKnown(BasicTransform):
+    """Spatial transforms after which a voxel is valid only where all that it was interpolated from is.
+
+    Otherwise a turned patch mixes zeros, the mean of a normalised CT, into the voxels at the border of the volume, and
+    air into those at the border of what the CT covers, and a loss takes the mixture for the real CT.
+    """
+
+    def __init__(self, transforms: list[BasicTransform]):
+        super().__init__()
+        self.transforms = transforms
+
+    def apply(self, data_dict: dict, **params) -> dict:
+        """Change `image` (MR, CT) and `segmentation`, whose first channel (the body) becomes -1 where not valid.
+
+        What comes from beyond the patch is as dark as its darkest MR value.
+        """
+        image, labels = data_dict["image"], data_dict["segmentation"]
+        dark = image[0].min()
+        known = (labels[:1] >= 0).to(image.dtype)
+        data_dict["image"] = torch.cat([image[:1] - dark, image[1:], known])  # beyond the patch all of them are 0
+        for transform in self.transforms:
+            data_dict = transform(**data_dict)
+        mr, ct, known = data_dict["image"].split(1)
+        labels = data_dict["segmentation"]
+        labels[:1] = torch.where(known > KNOWN, labels[:1], -1)
+        return {**data_dict, "image": torch.cat([mr + dark, ct]), "segmentation": labels}
+
+
 class FillPadding(BasicTransform):
     """Where a patch leaves the volume, the MR becomes the patch's darkest value, as in synthesis.
 

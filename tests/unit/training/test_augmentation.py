@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
@@ -22,12 +23,30 @@ def patch(outside=slice(0, 3)):
     return {"image": image, "segmentation": segmentation}
 
 
-def transforms(kind, what="training"):
+def transforms(kind, what="training", dummy_2d=False):
     trainer = SimpleNamespace(settings={"training": {"augmentation": kind}}, regions=[])
     if what == "validation":
         return translation.nnUNetTrainerTranslation.get_validation_transforms(trainer)
     size = (SIZE,) * 3
-    return translation.nnUNetTrainerTranslation.get_training_transforms(trainer, size, ROTATION, None, None, False)
+    return translation.nnUNetTrainerTranslation.get_training_transforms(trainer, size, ROTATION, None, None, dummy_2d)
+
+
+@pytest.mark.parametrize("dummy_2d", [False, True])
+def test_a_turned_patch_is_valid_only_where_nothing_beside_the_real_ct_was_mixed_in(dummy_2d):
+    """CT 3 in the volume, zeros outside and -9 where it has no data: a valid voxel of any turned patch is 3."""
+    np.random.seed(0)
+    turn, shares = transforms("spatial", dummy_2d=dummy_2d), []
+    for _ in range(60):
+        data = patch()
+        data["image"][1, :, -2:], data["segmentation"][:, :, -2:] = -9, -1
+        found = turn(**data)
+        image, valid = found["image"], found["segmentation"][0] >= 0
+        assert image.shape == (2, SIZE, SIZE, SIZE) and found["segmentation"].shape == (1, SIZE, SIZE, SIZE)
+        assert torch.allclose(image[1][valid], torch.tensor(3.0), atol=0.02)
+        assert image[0].min() >= -2.001 and image[0].max() <= 1.001
+        shares.append(valid.float().mean().item())
+    assert len({round(share, 4) for share in shares}) > 5  # some are turned, some scaled
+    assert shares.count(5 * 6 * 8 / SIZE**3) > 10  # and the others are as they were
 
 
 class TwiceAndOneMore(BasicTransform):

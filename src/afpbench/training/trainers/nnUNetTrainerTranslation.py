@@ -11,7 +11,7 @@ from afpbench.features.nnunet import load_checkpoint
 from afpbench.losses import LossContext, build_loss, check_gradient
 from afpbench.study.label_names import label_regions
 from afpbench.training import processes
-from afpbench.training.augmentation import FillPadding, MRIntensityTransform, spatial_transforms
+from afpbench.training.augmentation import FillPadding, MRIntensityTransform, SpatialOfKnown, spatial_transforms
 from afpbench.training.base import ResumableTrainer
 from afpbench.training.regions import LabelsToRegions
 from afpbench.training.sampling import CentredDataset, check_present
@@ -23,8 +23,9 @@ class nnUNetTrainerTranslation(ResumableTrainer):
     """nnU-Net's network with one linear output channel, trained on the study's loss.
 
     The data loader gives images of two channels, normalised MR and normalised CT, and a target of 1 + R channels. The
-    first is the body (1), and -1 where the patch leaves the volume or the CT has no data: there the real CT stands in
-    for the synthetic one, so that no loss sees a difference. The others are the regions that loss terms name.
+    first is the body (1), and -1 where the patch leaves the volume or the CT has no data, also in part, in a patch that
+    is turned: there the real CT stands in for the synthetic one, so that no loss sees a difference. The others are the
+    regions that loss terms name.
     """
 
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
@@ -87,10 +88,10 @@ class nnUNetTrainerTranslation(ResumableTrainer):
     ):
         """nnU-Net's rotation and scaling on MR and CT together; its intensity changes, if asked, on the MR alone."""
         augmentation = self.settings["training"]["augmentation"]
-        transforms = [LabelsToRegions(self.regions)]
+        transforms = [LabelsToRegions(self.regions), FillPadding()]
         if augmentation != "none":
-            transforms += spatial_transforms(patch_size, rotation_for_DA, do_dummy_2d_data_aug)
-        transforms.append(FillPadding())
+            spatial = spatial_transforms(patch_size, rotation_for_DA, do_dummy_2d_data_aug)
+            transforms.append(SpatialOfKnown(spatial))
         if augmentation == "full":
             transforms.append(MRIntensityTransform())
         return ComposeTransforms(transforms)
