@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..base.atomic import sha256_of
+from ..base.atomic import read_json, sha256_of
 from ..base.errors import ModelError
 from .base import FeatureNetwork, choose_layers
 from .checkpoints import load_checkpoint
@@ -26,8 +26,9 @@ class MedicalNetFeatures(FeatureNetwork):
 
     weights: a checkpoint of MedicalNet (`resnet_10_23dataset.pth`, `resnet_50.pth`, ...): `state_dict` with keys that
     begin with `module.`. Depth (10, 18, 34, 50) and kind of shortcut are read from it; its segmentation head is left.
-    mean_hu, std_hu: the input is (HU - mean) / SD. By default the patch's own, as MedicalNet normalises each image;
-    fixed values let the features see the HU scale.
+    mean_hu, std_hu: the input is (HU - mean) / SD. By default the patch's own, as MedicalNet normalises each image, so
+    that the features see neither an offset nor a factor of HU; fixed values let them see both.
+    statistics: a normalization.json that has them, those of the training cases' CT.
     sha256: of the checkpoint, where it is known; another file is refused before it is read.
     """
 
@@ -38,11 +39,14 @@ class MedicalNetFeatures(FeatureNetwork):
         layers: str | Sequence[str] | None = None,
         mean_hu: float | None = None,
         std_hu: float | None = None,
+        statistics: str | Path | None = None,
         sha256: str | None = None,
     ):
         super().__init__()
         if (mean_hu is None) != (std_hu is None):
             raise ModelError("MedicalNet: mean_hu and std_hu go together", found=f"mean_hu {mean_hu}, std_hu {std_hu}")
+        if statistics is not None:
+            mean_hu, std_hu = (read_json(Path(statistics))["ct"][key] for key in ("mean_hu", "std_hu"))
         what = f"MedicalNet {weights}"
         groups = {"all": list(LAYER_NAMES)}
         self.layer_names = choose_layers(layers, groups, LAYER_NAMES, what)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from afpbench.base.atomic import write_json
 from afpbench.base.errors import ConfigError, ModelError
 from afpbench.features import load
 from afpbench.features.medicalnet import BasicBlock, ResNet, ZeroChannels, _depth
@@ -42,6 +43,20 @@ def test_features_equal_the_network_on_the_normalised_patch(tmp_path):
     with torch.no_grad():
         expected = own((x + 200) / 300)
     torch.testing.assert_close(fixed(x)[4], expected[4], rtol=1e-4, atol=1e-4)
+    write_json(tmp_path / "normalization.json", {"ct": {"mean_hu": -200, "std_hu": 300}})
+    trained = load(spec(tmp_path / "resnet_10.pth", statistics=tmp_path / "normalization.json"), (1, 1, 1))
+    assert torch.equal(trained(x)[4], fixed(x)[4])
+
+
+def test_an_offset_and_a_factor_of_hu_are_seen_only_on_a_fixed_scale(tmp_path):
+    save(tmp_path / "resnet_10.pth")
+    x = torch.randn(1, 1, 16, 16, 16) * 300 - 200
+    own = load(spec(tmp_path / "resnet_10.pth"), (1, 1, 1), ["layer1"])
+    fixed = load(spec(tmp_path / "resnet_10.pth", mean_hu=-200, std_hu=300), (1, 1, 1), ["layer1"])
+    change = {
+        name: (net(0.5 * x + 100)[0] - net(x)[0]).abs().mean().item() for name, net in (("own", own), ("fixed", fixed))
+    }
+    assert change["own"] < 1e-4 < 1e-2 < change["fixed"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import yaml
 from afpbench.study.kinds.network import download_path
 from afpbench.study.kinds.registry import NETWORKS
 from afpbench.study.load import StudyError, load_study
+from afpbench.study.task import Task
 
 STUDY = yaml.safe_load("""
 tasks:
@@ -80,8 +81,10 @@ def test_a_download_is_allowed(tmp_path):
         ({"weights": "standin"}, f"{PLACE}.weights: no such file; found: 'standin'; hint: did you mean 'stand_in'?"),
         ({"weights": "a/b.pth"}, f"{PLACE}.weights: no such file; found: 'a/b.pth'; "
          "hint: relative paths start from ROOT"),
-        ({"weights": "stand_in", "mean_hu": 0}, f"{PLACE}: mean_hu and std_hu go together; "
-         "hint: give both, or none for each patch's own"),
+        ({"weights": "stand_in", "normalization": "fixed", "mean_hu": 0}, f"{PLACE}: mean_hu and std_hu go together; "
+         "hint: give both, or none for those of the training cases"),
+        ({"weights": "stand_in", "normalization": "fixed", "mean_hu": 0, "std_hu": 0}, f"{PLACE}.std_hu: not allowed; "
+         "found: 0; allowed: a number above 0, or null"),
         ({"weights": {"url": "http://example.org/a.pth", "sha256": SHA256}}, f"{PLACE}.weights.url: not allowed; "
          "found: 'http://example.org/a.pth'; allowed: an address that begins with https://"),
         ({"weights": {"url": "https://example.org/a/", "sha256": SHA256}}, f"{PLACE}.weights.url: names no file; "
@@ -109,6 +112,30 @@ def test_keys_of_a_stand_in_beside_weights(tmp_path):
     network = {"kind": "medicalnet", "weights": "resnet.pth", "depth": 50, "training": {"iterations": 3}}
     end = "has no effect, since weights are given; hint: remove it, or set weights to 'stand_in'"
     assert lines_of({"medicalnet": network}, tmp_path) == [f"{PLACE}.depth: {end}", f"{PLACE}.training: {end}"]
+
+
+def test_numbers_of_a_fixed_scale_beside_patches_by_their_own(tmp_path):
+    network = {"kind": "medicalnet", "weights": "stand_in", "mean_hu": 0, "std_hu": 500}
+    end = "has no effect on patches by their own mean and SD; hint: set normalization to 'fixed'"
+    assert lines_of({"medicalnet": network}, tmp_path) == [f"{PLACE}.mean_hu: {end}", f"{PLACE}.std_hu: {end}"]
+
+
+@pytest.mark.parametrize(
+    ("options", "scale"),
+    [
+        ({}, {}),
+        ({"normalization": "fixed"}, {"statistics": "results/lung/folds/2/normalization/normalization.json"}),
+        ({"normalization": "fixed", "mean_hu": 0, "std_hu": 500}, {"mean_hu": 0, "std_hu": 500}),
+    ],
+    ids=str,
+)
+def test_where_the_scale_of_medicalnets_input_comes_from(options, scale, tmp_path):
+    own = {"kind": "medicalnet", "weights": "stand_in", **options}
+    loaded = load_study(study({"medicalnet": own}), tmp_path)
+    network = Task("lung", loaded["tasks"]["lung"], tmp_path, loaded["seed"]).networks["medicalnet"]
+    spec = network.features("results/lung/folds/2/")
+    weights = "results/lung/folds/2/models/networks/medicalnet/resnet.pth"
+    assert spec == {"kind": "medicalnet", "weights": weights, **scale}
 
 
 def test_a_name_belongs_to_one_network(tmp_path):

@@ -14,6 +14,7 @@ from ..training import PATCH_SIZE, STAND_IN, training_option
 LAYER_GROUPS = ("all",)
 LAYER_NAMES = ("relu1", "layer1", "layer2", "layer3", "layer4")
 STAND_IN_KEYS = ("depth", "training", "patch_size")
+SCALE = ("mean_hu", "std_hu")
 
 
 class MedicalNet(Network):
@@ -35,17 +36,25 @@ class MedicalNet(Network):
             "enum": [10, 18, 34, 50],
             "default": 10,
         },
+        "normalization": {
+            "description": "The input is (HU - mean) / SD. `patch` takes mean and SD of each patch, real and synthetic "
+            "each its own, as MedicalNet normalises its images: the features see neither an offset nor a factor of HU. "
+            "`fixed` takes one mean and one SD for all.",
+            "enum": ["patch", "fixed"],
+            "default": "patch",
+        },
         "mean_hu": {
-            "description": "The input is (HU - mean) / SD. `null` takes each patch's own mean and SD, as MedicalNet "
-            "normalises its images; fixed values let the features see the HU scale.",
+            "description": "The mean of `fixed`; by default (`null`) mean and SD are those of the training cases' CT, "
+            "as for the generator.",
             "type": ["number", "null"],
             "default": None,
         },
         "std_hu": {
-            "description": "The SD, see `mean_hu`.",
+            "description": "The SD of `fixed`, see `mean_hu`.",
             "type": ["number", "null"],
             "exclusiveMinimum": 0,
             "default": None,
+            "x-allowed": "a number above 0, or null",
         },
         "training": training_option("How the stand-in is trained."),
         "patch_size": PATCH_SIZE,
@@ -76,8 +85,15 @@ class MedicalNet(Network):
     def features(self, fold_folder: str) -> dict[str, Any]:
         (weights,) = self.inputs(fold_folder)
         checksum = {"sha256": self.download["sha256"]} if self.download else {}
-        numbers = {key: self.options[key] for key in ("mean_hu", "std_hu")}
-        return {"kind": self.name, "weights": weights, **checksum, **numbers}
+        return {"kind": self.name, "weights": weights, **checksum, **self._scale(fold_folder)}
+
+    def _scale(self, fold_folder: str) -> dict[str, Any]:
+        """Where mean and SD of the input come from; nothing for each patch's own."""
+        if self.options["normalization"] == "patch":
+            return {}
+        if self.options["mean_hu"] is None:
+            return {"statistics": FoldPaths.of(fold_folder).normalization}
+        return {key: self.options[key] for key in SCALE}
 
     def training_options(self) -> dict[str, Any]:
         planner = self.task.options["generators"]["nnunet"]["planner"]
@@ -90,12 +106,16 @@ class MedicalNet(Network):
         for key in () if self.trained_here else STAND_IN_KEYS:
             if key in self.options:
                 yield f"{key}: has no effect, since weights are given; hint: remove it, or set weights to '{STAND_IN}'"
+        fixed = self.options.get("normalization", "patch") == "fixed"
+        for key in () if fixed else SCALE:
+            if self.options.get(key) is not None:
+                yield f"{key}: has no effect on patches by their own mean and SD; hint: set normalization to 'fixed'"
 
     def problems(self) -> Iterable[str]:
         """Numbers that go together are together, and the file is there, or has a name."""
         place, weights, root = self.place, self.options["weights"], self.task.root
         if (self.options["mean_hu"] is None) != (self.options["std_hu"] is None):
-            yield f"{place}: mean_hu and std_hu go together; hint: give both, or none for each patch's own"
+            yield f"{place}: mean_hu and std_hu go together; hint: give both, or none for those of the training cases"
         if isinstance(weights, str) and not self.trained_here and not (root / weights).is_file():
             hint = f"did you mean '{STAND_IN}'?" if nearest(weights, [STAND_IN]) else relative_hint(root)
             yield f"{place}.weights: no such file; found: '{weights}'; hint: {hint}"
