@@ -210,6 +210,37 @@ def test_too_few_test_cases_are_a_warning(phantom_study, caplog, monkeypatch, co
     assert caplog.messages == [line]
 
 
+@pytest.mark.parametrize(
+    ("variants", "count", "told"),
+    [
+        (8, 8, "7 rows beside the reference the smallest p after Holm's correction is 0.0547"),  # 7 * 2 / 2**8
+        (8, 9, ""),  # 7 * 2 / 2**9 = 0.0273
+        (7, 8, ""),  # 6 * 2 / 2**8 = 0.0469
+        (3, 6, "2 rows beside the reference the smallest p after Holm's correction is 0.0625"),  # 2 * 2 / 2**6
+    ],
+)
+def test_too_few_test_cases_for_the_corrected_tests_are_a_warning(variants, count, told):
+    task = {
+        "splits": {"test": count},
+        "statistics": {"alpha": 0.05},
+        "variants": dict.fromkeys(f"v{index}" for index in range(variants)),
+    }
+    needed = {8: 9, 3: 7}.get(variants)
+    line = (
+        f"tasks.lung.splits.test: with {count} test cases and {told}, so nothing can reach p_holm < 0.05; "
+        f"hint: {needed} test cases or more"
+    )
+    assert config_checks.warnings({"tasks": {"lung": task}}) == ([line] if told else [])
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
+def test_shipped_phantom_studies_can_reach_significance(name):
+    study = load_study(read_study(ROOT / "config" / name), ROOT)
+    assert config_checks.warnings(study) == []
+    if name == "config.yaml":
+        assert all(task["splits"]["test"] >= 10 for task in study["tasks"].values())
+
+
 def test_six_test_cases_are_enough(phantom_study):
     cases = [f"thorax_{number:03d}" for number in range(8)]
     phantom_study["tasks"]["lung"]["splits"] = {"train": cases[:1], "validation": cases[1:2], "test": cases[2:]}

@@ -4,6 +4,7 @@ Each check takes a completed task and returns its problems, one line each; one f
 Standard library only.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,17 +56,27 @@ def warnings(study: dict) -> list[str]:
     """What is allowed but unwise, one line each."""
     lines = []
     for name, task in study["tasks"].items():
-        test, alpha = task["splits"]["test"], task["statistics"]["alpha"]
-        if test is None:  # folds: every case is a test case
-            continue
-        count = len(test) if isinstance(test, list) else test
-        smallest = 2 / 2**count
-        if smallest >= alpha:
-            lines.append(
-                f"tasks.{name}.splits.test: with {count} test cases the smallest p of a two-sided Wilcoxon test is "
-                f"{smallest:.3g}, so nothing can reach p < {alpha:g}"
-            )
+        test = task["splits"]["test"]
+        if test is not None:  # folds: every case is a test case
+            count = len(test) if isinstance(test, list) else test
+            lines += [f"tasks.{name}.splits.test: with {count} test cases {line}" for line in _unreachable(task, count)]
     return lines
+
+
+def _unreachable(task: Mapping, count: int) -> list[str]:
+    """What no test over `count` cases can show. The smallest exact p of n pairs is 2 / 2^n, and Holm's method takes the
+    smallest of a family times its size: the variants beside the reference."""
+    alpha, family = task["statistics"]["alpha"], len(task["variants"]) - 1
+    smallest = 2 / 2**count
+    corrected = family * smallest
+    if smallest >= alpha:
+        words = f"the smallest p of a two-sided Wilcoxon test is {smallest:.3g}"
+        return [f"{words}, so nothing can reach p < {alpha:g}"]
+    if corrected >= alpha:
+        needed = math.floor(math.log2(2 * family / alpha)) + 1
+        words = f"and {family} rows beside the reference the smallest p after Holm's correction is {corrected:.3g}"
+        return [f"{words}, so nothing can reach p_holm < {alpha:g}; hint: {needed} test cases or more"]
+    return []
 
 
 def _check_registration(where: str, task: Mapping, root: Path) -> list[str]:
