@@ -12,5 +12,6 @@ result = compare(
     params.seed,
     params.controls,
     params.options["bootstrap_samples"],
+    params.options["missing"],
 )
 write_statistics(result, snakemake.output[0])

@@ -25,7 +25,7 @@ from ..volumes.masks import read_mask
 from . import own
 from .definitions import AFPBENCH, DEFINITIONS, Definition
 from .image import error_metrics, image_metrics, structure_error_hu
-from .longtable import COLUMNS, NO_VALUE, failed_status, is_failed, line, write_long
+from .longtable import COLUMNS, DIAGONAL, NO_VALUE, failed_status, is_failed, line, write_long
 from .structures import Structure, parse_structures
 from .surface import bounding_box, label_boxes
 from .tree import tree_metrics
@@ -146,6 +146,11 @@ def calibration_lines(pair: Pair, task: str, row: str, calibration: Mapping, def
     return [line(task, row, pair.case, "", "body", metric, value, "ok") for metric, value in values.items()]
 
 
+def diagonal_mm(volume: io.Volume) -> float:
+    """From corner to corner of a volume: the largest distance that two points of it can have."""
+    return math.hypot(*(count * size for count, size in zip(volume.array.shape, volume.spacing_mm, strict=True)))
+
+
 def _warn_of_missing(long: pd.DataFrame, what: str) -> None:
     """Log the structures that the segmenter finds on the real CT of no case: a wrong class, or not in these images."""
     dice = long[(long["metric"] == "dice") & ~is_failed(long["status"])]
@@ -202,14 +207,16 @@ def _evaluate_case(
             read_labels(real, f"{what}: segmentation of the real CT by {name}"),
             read_labels(synthetic, f"{what}: segmentation of the synthetic CT by {name}"),
         )
+    real_ct = read_image(paths.prepared_image(case, "ct"), f"{what}: real CT")
     pair = Pair(
         case,
-        read_image(paths.prepared_image(case, "ct"), f"{what}: real CT"),
+        real_ct,
         read_image(paths.synthetic(row).image(case), f"{what}: synthetic CT"),
         read_mask(paths.prepared_image(case, "mask"), f"{what}: mask"),
         segmentations,
     )
     lines = evaluate_pair(pair, task, row, structures, inside_mask, definition, metrics)
+    lines.append(line(task, row, case, "", "volume", DIAGONAL, diagonal_mm(real_ct), "ok"))
     if case in calibrations:
         path = paths.synthetic(row).uncalibrated(case)
         before = replace(pair, synthetic=read_image(path, f"{what}: synthetic CT before calibration"), segmentations={})
@@ -254,6 +261,7 @@ def _volume_error(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Sequence[
 def _failed_lines(task, row, case, structures: Sequence[Structure], metrics, status: str) -> list[dict]:
     images = [(region, metric) for region in REGIONS for metric in family_metrics("image")]
     images += [(region, metric.name) for region, metric in own.of_images(metrics)]
+    images.append(("volume", DIAGONAL))
     lines = [line(task, row, case, "", region, metric, math.nan, status) for region, metric in images]
     for structure in structures:
         extra = [metric.name for metric in own.of_structures(metrics, structure.tree)]

@@ -17,7 +17,8 @@ KEY = ("task", "variant", "case", "segmenter", "structure", "metric")
 FAILED = "failed: "
 NO_VALUE = "no_value"  # of a metric that says itself that there is none
 STATUSES = (*surface.STATUSES, NO_VALUE)
-CALIBRATION_FIGURES = ("calibration_slope", "calibration_offset_hu")  # nothing to compare or to show as a column
+DIAGONAL = "diagonal_mm"  # of the volume, from corner to corner: the largest possible distance
+CASE_FIGURES = ("calibration_slope", "calibration_offset_hu", DIAGONAL)  # nothing to compare or to show as a column
 
 
 def failed_status(reason: str) -> str:
@@ -88,7 +89,7 @@ def _check_values(long: pd.DataFrame, source: str) -> None:
             raise DataError(f"{source}: {problem}", found=f"{line[column]!r} ({_place(line)})", expected=expected)
 
     failed = is_failed(long["status"])
-    known = [*score_metrics(), *CALIBRATION_FIGURES]
+    known = [*score_metrics(), *CASE_FIGURES]
     refuse(~long["metric"].isin(known), "an unknown metric", "metric", ", ".join(known))
     refuse(
         ~(long["status"].isin(STATUSES) | failed), "an unknown status", "status", f"{', '.join(STATUSES)}, {FAILED}…"

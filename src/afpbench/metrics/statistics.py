@@ -19,6 +19,7 @@ from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS
 from ..study.metrics import score_metrics
 from .longtable import check_long, is_failed
+from .missing import with_penalties
 
 COLUMNS = (
     "task", "segmenter", "structure", "metric", "variant", "reference", "n", "n_failed", "median_difference",
@@ -98,11 +99,12 @@ def compare(
     seed: int = 0,
     controls: Collection[str] = (),
     resamples: int = 10_000,
+    missing: str = "penalty",
 ) -> pd.DataFrame:
     """Every row against the reference row, for each task, segmenter, structure and metric: one tidy line each.
 
     long: the long table (longtable.COLUMNS). controls: rows that are compared too but stay outside Holm's family, which
-    is the variants of one task, structure and metric; their p_holm is NaN.
+    is the variants of one task, structure and metric; their p_holm is NaN. missing: as with_penalties takes it.
     Pairs are the cases where both rows have a value (the values that the empty-mask policy gives are values);
     n_failed counts the cases where either failed. Differences are row - reference; of a signed error (`me`) the
     absolute values are compared. `significant` is p < alpha, not adjusted, as in the paper.
@@ -115,7 +117,7 @@ def compare(
             found=reference,
             expected="one of " + ", ".join(dict.fromkeys(long["variant"])),
         )
-    lines = []
+    long, lines = with_penalties(long, missing), []
     for key, group in long[long["metric"].isin(score_metrics())].groupby(GROUP, sort=False):
         lines += _compare_group(dict(zip(GROUP, key, strict=True)), group, reference, alpha, seed, controls, resamples)
     return pd.DataFrame(lines, columns=list(COLUMNS))

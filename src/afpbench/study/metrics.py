@@ -39,7 +39,7 @@ def extra_metrics(task: "Task") -> list[str]:
     return [name for name in dict.fromkeys(named) if not METRICS[name].family]
 
 
-def shown(names: Iterable[str]) -> dict[str, dict[str, str | int]]:
+def shown(names: Iterable[str]) -> dict[str, dict[str, str | float | None]]:
     """How metrics are shown and which way they are better: what statistics, tables and figures depend on."""
     return {name: METRICS[name].shown() for name in names}
 

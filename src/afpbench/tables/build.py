@@ -7,9 +7,10 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from ..base.errors import ConfigError
-from ..metrics.longtable import is_failed
-from ..study.kinds.metric import Metric
+from ..metrics.missing import with_penalties
 from ..study.kinds.registry import METRICS
+from .captions import comparison_note
+from .cells import Cell, Column, cell, compared_cases
 from .footnotes import failures, footnotes
 from .marks import mark_best, shade
 from .published import PublishedTable, published_table
@@ -21,6 +22,7 @@ class Context:
 
     variants, controls: rows in the study file's order. reference: the row that the statistics compare with.
     labels: row -> name for people. structures: structure -> {"label", "segmenter"}. alpha: of the statistics.
+    missing: what a row counts with that finds nothing of a structure, as metrics.missing.with_penalties takes it.
     notes: text that belongs in the caption. task: "" takes the long table's only one. losses: variant -> its terms.
     definition: whose definitions of the metrics were taken.
     """
@@ -31,47 +33,11 @@ class Context:
     labels: Mapping[str, str] = field(default_factory=dict)
     structures: Mapping[str, Mapping] = field(default_factory=dict)
     alpha: float = 0.05
+    missing: str = "penalty"
     notes: str = ""
     task: str = ""
     losses: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
     definition: str = "afpbench"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A metric of a region (segmenter "") or of a structure. group: the heading above; published: the paper's own."""
-
-    metric: type[Metric]
-    structure: str
-    segmenter: str
-    group: str
-    published: bool = False
-
-    @property
-    def key(self) -> str:
-        """`mae`, `mae:volume`, `dice:airways`; the paper's columns end in `(published)`."""
-        plain = self.segmenter == "" and self.structure in ("", "body")
-        name = self.metric.name if plain else f"{self.metric.name}:{self.structure}"
-        return name + (" (published)" if self.published else "")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """mean, sd (ddof 1; NaN for one value) of n values; None decimals: the metric's own. NaN mean: nothing to show.
-
-    shade: one of marks.SHADES, or "". mark: a sign after the number that a footnote explains.
-    """
-
-    mean: float = math.nan
-    sd: float = math.nan
-    n: int = 0
-    n_failed: int = 0
-    best: bool = False
-    significant: bool = False
-    decimals: int | None = None
-    undefined: Mapping[str, int] = field(default_factory=dict)
-    shade: str = ""
-    mark: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,15 +68,21 @@ def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.Dat
     """The table `name` of a task.
 
     spec: {"caption", "rows": [...] (default: all variants and controls), "columns": [{"metric", "structure"?,
-    "region"?}]}. Controls stand below the variants. Best: the best mean among the variants, and every row that shows
-    the same digits. Significant: better than the reference row with p < alpha. Shades: see marks.shade.
+    "region"?}]}. Controls stand below the variants. The cells of a column are over the cases that all variants have; a
+    column with fewer than three of them is over each row's own, without best, asterisk and shade. Best: the best mean
+    among the variants, and every row that shows the same digits. Significant: better than the reference row with
+    p < alpha. Shades: see marks.shade.
     Raises ConfigError for a row, metric, structure or region that is not in the metrics.
     """
-    long = _task_lines(long, context)
-    columns = tuple(_column(name, entry, long, context) for entry in spec["columns"])
-    rows = [_row(key, long, statistics, columns, context) for key in _row_keys(name, spec, long, context)]
+    long = with_penalties(_task_lines(long, context), context.missing)
+    entries = [_column(name, entry, long, context) for entry in spec["columns"]]
+    keys = _row_keys(name, spec, long, context)
+    variants = [key for key in keys if key not in context.controls]
+    compared = [compared_cases(long, column, variants) for column in entries]
+    columns = tuple(column for column, _ in compared)
+    rows = [_row(key, long, statistics, compared, context) for key in keys]
     rows = shade(mark_best(rows, columns), columns)
-    return Table(name, _caption(spec, context, rows), columns, tuple(rows), tuple(footnotes(rows, columns)))
+    return Table(name, _caption(spec, context, columns, rows), columns, tuple(rows), tuple(footnotes(rows, columns)))
 
 
 def build_companion(table: Table, key: str) -> Table:
@@ -131,7 +103,7 @@ def build_companion(table: Table, key: str) -> Table:
     ]
     variants, controls = ([row for row in ours if (row.kind == "control") is control] for control in (False, True))
     rows = [*variants, *theirs, *controls]
-    if any(cell.shade for row in table.rows for cell in row.cells):
+    if any(each.shade for row in table.rows for each in row.cells):
         rows = shade(rows, columns)
     number = key.removeprefix("table")
     caption = (
@@ -207,66 +179,43 @@ def _row_keys(name: str, spec: Mapping, long: pd.DataFrame, context: Context) ->
     return sorted(wanted, key=lambda key: key in context.controls)
 
 
-def _row(key: str, long: pd.DataFrame, statistics: pd.DataFrame, columns, context: Context) -> Row:
+def _row(key: str, long: pd.DataFrame, statistics: pd.DataFrame, compared, context: Context) -> Row:
     lines = long[long["variant"] == key]
     failed = failures(lines)
     tested = statistics[(statistics["variant"] == key) & (statistics["reference"] == context.reference)]
     if "task" in tested and len(lines):
         tested = tested[tested["task"] == lines["task"].iloc[0]]
-    cells = tuple(_cell(lines, tested, column) for column in columns)
+    cells = tuple(cell(lines, tested, column, cases) for column, cases in compared)
     kind = "control" if key in context.controls else "variant"
     n = lines["case"].nunique() - len(failed)
     return Row(key, context.labels.get(key) or key, kind, n, len(failed), cells, failed)
 
 
-def _cell(lines: pd.DataFrame, tested: pd.DataFrame, column: Column) -> Cell:
-    def of_column(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[
-            (frame["metric"] == column.metric.name)
-            & (frame["structure"] == column.structure)
-            & (frame["segmenter"] == column.segmenter)
-        ]
-
-    ours, test = of_column(lines), of_column(tested)
-    failed = is_failed(ours["status"])
-    values = ours["value"].dropna()
-    undefined = ours.loc[ours["value"].isna() & ~failed, "status"].value_counts().sort_index().to_dict()
-    significant = len(test) == 1 and bool(test["significant"].iloc[0]) and test["direction"].iloc[0] == "better"
-    infinite = values.abs().eq(math.inf).any()
-    return Cell(
-        mean=float(values.mean()) if len(values) else math.nan,
-        sd=float(values.std(ddof=1)) if len(values) > 1 and not infinite else math.nan,
-        n=len(values),
-        n_failed=int(failed.sum()),
-        significant=significant,
-        undefined=undefined,
-    )
-
-
 def _beside(cells: Sequence[Cell], variant: str, columns: Sequence[Column], paper: PublishedTable) -> tuple[Cell, ...]:
     both = []
-    for cell, column in zip(cells, columns, strict=True):
+    for ours, column in zip(cells, columns, strict=True):
         structure = column.structure if column.segmenter else ""
         printed = paper.values.get((variant, column.metric.name, structure)) if column.structure != "volume" else None
         theirs = Cell()
         if printed is not None:
             sd = math.nan if printed.sd is None else printed.sd
             theirs = Cell(printed.mean, sd, 0, 0, printed.bold, printed.asterisk, printed.decimals)
-        both += [cell, theirs]
+        both += [ours, theirs]
     return tuple(both)
 
 
-def _caption(spec: Mapping, context: Context, rows: Sequence[Row]) -> str:
+def _caption(spec: Mapping, context: Context, columns: Sequence[Column], rows: Sequence[Row]) -> str:
     counts = [row.n for row in rows]
     cases = f"{max(counts)}" if counts and min(counts) == max(counts) else "up to " + str(max(counts, default=0))
     reference = context.labels.get(context.reference) or context.reference
-    shaded = any(cell.shade for row in rows for cell in row.cells)
+    shaded = any(each.shade for row in rows for each in row.cells)
     colours = "Dark green: the best; green, orange, red: by thirds of the column's range. " if shaded else ""
     parts = [
         str(spec.get("caption", "")).strip(),
         f"Mean ± SD over {cases} test cases (n in the last column). Bold: the best mean of the variants. {colours}"
         f"Asterisk: better than {reference}, two-sided Wilcoxon signed-rank test, p < {context.alpha:g}, "
         "not adjusted for multiple tests.",
+        comparison_note(context.missing, any(column.segmenter for column in columns)),
         context.notes.strip(),
     ]
     return " ".join(part for part in parts if part)

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
+from ..metrics.missing import FEWEST_CASES
+
 
 def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str], rows: Collection[str]) -> str:
     """One sentence of the variants among a table's rows; "" where none of them is a variant.
@@ -17,6 +19,22 @@ def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str
 def definition_note(definition: str) -> str:
     """Whose definitions of the metrics were taken, by its name in the study file; "" for this benchmark's own."""
     return "" if definition == "afpbench" else f"Metrics by the definition {definition}."
+
+
+def comparison_note(missing: str, structures: bool) -> str:
+    """Over which cases rows are compared, and what a row counts with that finds nothing.
+
+    missing: `penalty` or `common`. structures: whether any column is of one.
+    """
+    counts = {
+        "penalty": "A structure that a row does not find counts with the worst value: 0, and of a distance the image's "
+        "diagonal. ",
+        "common": "A structure that a row does not find counts with 0; of a distance the case is left out. ",
+    }
+    return (counts[missing] if structures else "") + (
+        f"Cells are over the cases that all variants have (n where it differs); with fewer than {FEWEST_CASES} of them "
+        "nothing is compared."
+    )
 
 
 def calibration_notes(long: pd.DataFrame, labels: Mapping[str, str], task: str) -> str:

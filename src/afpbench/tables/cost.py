@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..study.metrics import metrics_of
-from .build import Cell, Column, Context, Row, Table, build_companion
+from .build import Context, Row, Table, build_companion
 from .captions import loss_notes
+from .cells import Cell, Column
 from .footnotes import footnotes
 from .inputs import Inputs
 from .render import rendered

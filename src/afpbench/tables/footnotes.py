@@ -1,6 +1,6 @@
-"""What stands below a table: the failed cases and the values that are not defined."""
+"""What stands below a table: failed cases, penalties, values that are not defined, and what is not compared."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -8,7 +8,8 @@ import pandas as pd
 from ..metrics.longtable import FAILED, is_failed
 
 if TYPE_CHECKING:
-    from .build import Column, Row
+    from .build import Row
+    from .cells import Cell, Column
 
 
 def failures(lines: pd.DataFrame) -> tuple[tuple[str, str], ...]:
@@ -20,7 +21,7 @@ def failures(lines: pd.DataFrame) -> tuple[tuple[str, str], ...]:
 
 
 def footnotes(rows: Sequence["Row"], columns: Sequence["Column"]) -> list[str]:
-    """The failed cases, each with the rows that it failed in, and the values that are not defined."""
+    """The failed cases, each with the rows that it failed in, and what the cells and columns say of their values."""
     failures: dict[tuple[str, str], list[str]] = {}
     for row in rows:
         for failure in row.failures:
@@ -29,27 +30,43 @@ def footnotes(rows: Sequence["Row"], columns: Sequence["Column"]) -> list[str]:
     for (case, reason), labels in failures.items():
         rows_text = "every row" if len(labels) == len(rows) else ", ".join(labels)
         notes.append(f"Failed in {rows_text}: case {case}: {reason}")
-    return notes + _undefined(rows, columns)
+    undefined = _counted(rows, columns, lambda cell: {f"undefined ({s})": n for s, n in cell.undefined.items()})
+    penalties = _counted(rows, columns, lambda cell: {"with the penalty": cell.penalised} if cell.penalised else {})
+    return [*notes, *penalties, *undefined, *_not_compared(columns)]
 
 
-def _undefined(rows: Sequence["Row"], columns: Sequence["Column"]) -> list[str]:
-    """The values that are not defined: metrics and rows that say the same share a note."""
+def _not_compared(columns: Sequence["Column"]) -> list[str]:
+    """The columns with too few common cases: those of a group that have equally many share a note."""
+    metrics: dict[tuple[str, int], list[str]] = {}
+    for column in columns:
+        if column.n_common is not None and not column.is_compared:
+            metrics.setdefault((column.group, column.n_common), []).append(column.metric.label)
+    return [
+        f"{', '.join(labels)} of {group} not compared: {_cases(count)} in common, each row is over its own"
+        for (group, count), labels in metrics.items()
+    ]
+
+
+def _counted(
+    rows: Sequence["Row"], columns: Sequence["Column"], counted: Callable[["Cell"], Mapping[str, int]]
+) -> list[str]:
+    """What is counted in cells, in words: metrics and rows that say the same share a note."""
     metrics: dict[tuple, list[str]] = {}
     for position, column in enumerate(columns):
-        by_status: dict[str, list[tuple[str, int]]] = {}
+        by_words: dict[str, list[tuple[str, int]]] = {}
         for row in rows:
-            for status, count in row.cells[position].undefined.items():
-                by_status.setdefault(status, []).append((row.label, count))
-        for status, found in by_status.items():
-            metrics.setdefault((column.group, status, tuple(found)), []).append(column.metric.label)
+            for words, count in counted(row.cells[position]).items():
+                by_words.setdefault(words, []).append((row.label, count))
+        for words, found in by_words.items():
+            metrics.setdefault((column.group, words, tuple(found)), []).append(column.metric.label)
     notes = []
-    for (group, status, found), labels in metrics.items():
+    for (group, words, found), labels in metrics.items():
         counts = {count for _, count in found}
         if len(found) == len(rows) and len(counts) == 1:
             where = f"{_cases(*counts)} in every row"
         else:
             where = ", ".join(f"{label} {_cases(count)}" for label, count in found)
-        notes.append(f"{', '.join(labels)} of {group} undefined ({status}): {where}")
+        notes.append(f"{', '.join(labels)} of {group} {words}: {where}")
     return notes
 
 

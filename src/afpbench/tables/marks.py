@@ -12,10 +12,13 @@ SHADES = ("optimal", "favorable", "moderate", "suboptimal")
 
 
 def mark_best(rows: Sequence, columns: Sequence) -> list:
-    """Rows with `best` where a variant's mean is the best that is shown; a control never, and never a single row."""
+    """Rows with `best` where a variant's mean is the best that is shown; a control never, and never a single row.
+
+    A column with too few common cases has no best.
+    """
     for position, column in enumerate(columns):
         scores = {key: column.metric.score(mean) for key, mean in _shown(rows, position, column, ("variant",)).items()}
-        if len(scores) >= 2:
+        if len(scores) >= 2 and column.is_compared:
             best = {key for key, score in scores.items() if score == max(scores.values())}
             rows = [_changed(row, position, best=row.key in best) for row in rows]
     return list(rows)
@@ -26,14 +29,14 @@ def shade(rows: Sequence, columns: Sequence) -> list:
 
     With scores from 0 (the column's worst) to 1 (its best): favorable from 2/3, moderate from 1/3, else suboptimal.
     Variants are shaded among themselves, the paper's numbers among those that the paper prints; controls never. A
-    column with fewer than two different values, or an infinite one, has no shades.
+    column with fewer than two different values, an infinite one, or too few common cases has no shades.
     """
     for position, column in enumerate(columns):
         kinds = ("variant", "published") if column.published else ("variant",)
         means = _shown(rows, position, column, kinds)
         scores = {key: column.metric.score(mean) for key, mean in means.items()}
         span = max(scores.values()) - min(scores.values()) if scores else 0.0
-        if not (0 < span < math.inf):
+        if not (0 < span < math.inf and column.is_compared):
             continue
         shades = {key: _shade_of((score - min(scores.values())) / span) for key, score in scores.items()}
         rows = [_changed(row, position, shade=shades[row.key]) if row.key in shades else row for row in rows]

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..base.atomic import write_text
-from .build import Cell, Column, Row, Table
+from .build import Row, Table
+from .cells import Cell, Column
 
 CSV_COLUMNS = (
     "row", "label", "kind", "column", "metric", "segmenter", "structure", "source",

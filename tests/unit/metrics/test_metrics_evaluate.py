@@ -65,7 +65,8 @@ def test_the_values_of_a_row_by_hand(root, tmp_path):
     assert value(long, "p01", "volume", "me") == pytest.approx((1200 * 10 - 32 * 500) / 1200)
     assert value(long, "p01", "bones", "volume_error") == 0
     assert value(long, "p01", "airways", "volume_error") == -0.006  # one voxel of 6 mm³
-    assert len(long) == 2 * (2 * 7 + 2 * 8)
+    assert value(long, "p01", "volume", "diagonal_mm") == math.sqrt(36**2 + 20**2 + 10**2)  # of 12 x 10 x 10 voxels
+    assert len(long) == 2 * (2 * 7 + 2 * 8 + 1)
     pd.testing.assert_frame_equal(read_long(tmp_path / "l1.csv"), long, check_dtype=False)
 
 
@@ -88,7 +89,7 @@ def test_a_tree_has_four_lines_more(root):
     assert value(long, "p01", "bones", "leakage") == 0.5
     assert 0 <= value(long, "p01", "bones", "tree_length") <= 1
     assert value(long, "p01", "none", "branches", "status") == "both_empty"
-    assert long["case"].value_counts().tolist() == [2 * 7 + 2 * (8 + 4)] * 2
+    assert long["case"].value_counts().tolist() == [2 * 7 + 2 * (8 + 4) + 1] * 2
 
 
 def test_a_structure_that_is_nowhere_is_told(root, caplog):

@@ -70,6 +70,16 @@ class Unfinished(Metric):
     name = "unfinished"
 
 
+class Worst(Metric):
+    """Its penalty is no number."""
+
+    name, penalty = "worst", "largest"
+
+    @classmethod
+    def of_structure(cls, real, synthetic, spacing_mm, options):
+        return 1
+
+
 class Misspelt(Metric):
     """Its direction is none."""
 
@@ -182,7 +192,8 @@ def test_a_study_names_them(own, tmp_path):
     study = load_study(study_with(part["tables"]), tmp_path)
     task = Task("lung", study["tasks"]["lung"], tmp_path)
     assert extra_metrics(task) == ["p95_error", "centroid_distance"]
-    assert shown(["p95_error"]) == {"p95_error": {"label": "P95 error", "better": "lower", "decimals": 1, "unit": "HU"}}
+    said = {"label": "P95 error", "better": "lower", "decimals": 1, "unit": "HU", "penalty": None}
+    assert shown(["p95_error"]) == {"p95_error": said}
     assert METRICS["p95_error"].code() == (METRICS["p95_error"].__module__,)
 
 
@@ -240,7 +251,7 @@ def test_statistics_and_a_table_go_by_its_direction(own, tmp_path):
     columns = [{"metric": "p95_error", "structure": None, "region": "body"}]
     text = to_markdown(build_table("errors", {"columns": columns}, long, statistics, Context(["l1", "mse"], "l1")))
     assert "| Row | P95 error (HU) ↓ | n |" in text
-    assert "| l1 | **100.0 ± 0.0** | 2 |" in text and "| mse | 200.0 ± 0.0 | 2 |" in text
+    assert "| l1 | 100.0 ± 0.0 | 2 |" in text and "| mse | 200.0 ± 0.0 | 2 |" in text  # two cases: no best
 
 
 def test_one_without_a_value_says_so(broken, tmp_path):
@@ -265,6 +276,7 @@ def test_a_region_that_it_is_not_taken_in(broken, tmp_path):
     ("column", "problem"),
     [
         ({"metric": "unfinished", "structure": "airways"}, "nothing computes it: no of_structure; hint: correct"),
+        ({"metric": "worst", "structure": "airways"}, "penalty: found: 'largest'; allowed: a number, or diagonal"),
         ({"metric": "misspelt"}, "better: found: 'bigger'; allowed: higher, lower, zero; hint: correct the class"),
         ({"metric": "of_trees", "structure": "airways"}, "'of_trees' is computed of trees only; found: 'airways'"),
     ],

@@ -96,19 +96,70 @@ def test_a_single_variant_is_not_the_best_of_anything():
 def test_failures_are_counted_and_told():
     table = build(changes={
         ("nnunet_afp_totalseg", "c3", "all"): (math.nan, "failed: out of memory"),
-        ("nnunet_l1", "c0", "hd95"): (math.nan, "synthetic_empty"), ("nnunet_l1", "c0", "dice"): (0, "synthetic_empty"),
+        ("nnunet_l1", "c0", "hd95"): (math.nan, "both_empty"), ("nnunet_l1", "c0", "dice"): (0.5, "ok"),
         ("nnunet_l1", "c1", "all"): (math.nan, "failed: no overlap"),
         ("nnunet_afp_totalseg", "c1", "all"): (math.nan, "failed: no overlap"),
         ("real_ct", "c1", "all"): (math.nan, "failed: no overlap"),
     })  # fmt: skip
     assert [(row.n, row.n_failed) for row in table.rows] == [(7, 1), (6, 2), (7, 1)]
-    assert [cell.n for cell in table.rows[0].cells] == [7, 7, 7, 6]
+    assert [cell.n for cell in table.rows[0].cells] == [6, 6, 6, 5]  # the cases that both variants have
+    assert [cell.n for cell in table.rows[1].cells] == [6, 6, 6, 5]
+    assert [cell.n for cell in table.rows[2].cells] == [6, 6, 6, 5]
     assert table.footnotes == (
         "Failed in every row: case c1: no overlap",
         "Failed in nnunet_afp_totalseg: case c3: out of memory",
-        "HD95 of Bones undefined (synthetic_empty): nnU-Net / L1 1 case",
+        "HD95 of Bones undefined (both_empty): nnU-Net / L1 1 case",
     )
     assert "over up to 7 test cases" in table.caption
+
+
+def found_in(row, distances_mm):
+    """Changes after which a row finds the bones in the first cases only, at these distances."""
+    missing = [(math.nan, "synthetic_empty")] * (len(CASES) - len(distances_mm))
+    entries = [(float(distance), "ok") for distance in distances_mm] + missing
+    return {(row, f"c{case}", "hd95"): entry for case, entry in enumerate(entries)}
+
+
+def hd95(missing, changes):
+    """The column of HD95, its cells of both variants, and the table; every image has a diagonal of 100 mm."""
+    diagonals = [line("pelvis", row, f"c{case}", "", "volume", "diagonal_mm", 100, "ok")
+                 for row in (*CONTEXT.variants, "real_ct") for case in CASES]  # fmt: skip
+    long = pd.concat([make_long(changes), pd.DataFrame(diagonals, columns=list(COLUMNS))], ignore_index=True)
+    statistics = compare(long, "nnunet_l1", controls=["real_ct"], missing=missing)
+    table = build_table("t", SPEC, long, statistics, replace(CONTEXT, missing=missing))
+    return table.columns[3], [row.cells[3] for row in table.rows[:2]], table
+
+
+def test_a_row_that_finds_nothing_is_not_the_best_by_one_case():
+    """L1 finds 1 of 8 at 2 mm, AFP 5 of 8 at 5 mm: (2 + 7 * 100) / 8 against (5 * 5 + 3 * 100) / 8."""
+    changes = found_in("nnunet_l1", [2]) | found_in("nnunet_afp_totalseg", [5] * 5)
+    column, (l1, afp), table = hd95("penalty", changes)
+    assert (l1.mean, afp.mean, l1.n, afp.n, column.n_common) == (87.75, 40.625, 8, 8, 8)
+    assert (l1.best, afp.best, l1.penalised, afp.penalised) == (False, True, 7, 3)
+    note = "HD95 of Bones with the penalty: nnU-Net / L1 7 cases, nnunet_afp_totalseg 3 cases"
+    assert table.footnotes == (note,) and "of a distance the image's diagonal" in table.caption
+
+
+def test_without_a_penalty_one_common_case_compares_nothing():
+    changes = found_in("nnunet_l1", [2]) | found_in("nnunet_afp_totalseg", [5] * 5)
+    column, (l1, afp), table = hd95("common", changes)
+    assert (l1.mean, afp.mean, l1.n, afp.n, column.n_common) == (2, 5, 1, 5, 1)
+    assert not any(cell.best or cell.shade or cell.significant for cell in (l1, afp))
+    assert table.footnotes[-1] == "HD95 of Bones not compared: 1 case in common, each row is over its own"
+    assert "of a distance the case is left out" in table.caption and "fewer than 3" in table.caption
+
+
+def test_without_a_penalty_rows_are_compared_over_common_cases():
+    """L1 finds its 3 easy cases at 4 mm. AFP has 3 mm there and 9 mm in the 5 others: 6.75 over all, 3 over L1's."""
+    changes = found_in("nnunet_l1", [4] * 3) | found_in("nnunet_afp_totalseg", [3] * 3 + [9] * 5)
+    column, (l1, afp), _ = hd95("common", changes)
+    assert (l1.mean, afp.mean, l1.n, afp.n, column.n_common) == (4, 3, 3, 3, 3)
+    assert (l1.best, afp.best) == (False, True)
+
+
+def test_a_row_that_never_has_a_value_does_not_empty_the_column():
+    column, (l1, afp), _ = hd95("common", found_in("nnunet_l1", []))
+    assert (column.n_common, l1.n, afp.n) == (8, 0, 8) and not afp.best
 
 
 def test_everything_failed():

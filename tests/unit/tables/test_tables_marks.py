@@ -4,7 +4,8 @@ import math
 import pytest
 
 from afpbench.study.kinds.registry import METRICS
-from afpbench.tables.build import Cell, Column, Row
+from afpbench.tables.build import Row
+from afpbench.tables.cells import Cell, Column
 from afpbench.tables.marks import SHADES, mark_best, shade
 from afpbench.tables.render import COLOURS
 
@@ -15,8 +16,8 @@ def rows_of(means, kinds=None):
     return [Row(f"r{i}", f"r{i}", kind, 8, 0, (Cell(mean, 0.1, 8),)) for i, (mean, kind) in pairs]
 
 
-def column(metric, published=False):
-    return Column(METRICS[metric], "bones", "ts", "Bones", published)
+def column(metric, published=False, n_common=8):
+    return Column(METRICS[metric], "bones", "ts", "Bones", published, None if published else n_common)
 
 
 def shades(metric, means, kinds=None, published=False):
@@ -58,6 +59,13 @@ def test_nothing_to_compare_has_no_colour(means):
 def test_bold_follows_the_digits_shown():
     best = [row.cells[0].best for row in mark_best(rows_of([0.70004, 0.70001, 0.5]), [column("dice")])]
     assert best == [True, True, False]
+
+
+@pytest.mark.parametrize(("n_common", "best"), [(2, False), (3, True)])
+def test_too_few_common_cases_have_no_best_and_no_colour(n_common, best):
+    few = [column("dice", n_common=n_common)]
+    assert [row.cells[0].best for row in mark_best(rows_of([0.7, 0.5]), few)] == [best, False]
+    assert [bool(row.cells[0].shade) for row in shade(rows_of([0.7, 0.5]), few)] == [best, best]
 
 
 def luminance(colour):

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 
 from afpbench.study.kinds.registry import METRICS
-from afpbench.tables.build import Cell, Column, Row, Table, build_companion
+from afpbench.tables.build import Row, Table, build_companion
+from afpbench.tables.cells import Cell, Column
 from afpbench.tables.render import escape_latex, rendered, to_csv, to_html, to_latex, to_markdown, write_files
 
 MAE = Column(METRICS["mae"], "body", "", "Image")

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 REGIONS = {"body": "inside the body", "volume": "over the whole volume"}  # of the metrics of an image
 ARROWS = {"higher": "↑", "lower": "↓", "zero": "→0"}  # where the better values lie
+DIAGONAL = "diagonal"  # the penalty of a distance: that of the image
 METHODS = {"image": "of_image", "structure": "of_structure", "tree": "of_structure"}  # of -> what computes it
 
 
@@ -26,6 +27,8 @@ class Metric(Kind):
     ratio. of: one or more of `image`, `structure`, `tree` (only structures with `tree: true`); built in are
     `uncalibrated` (the image before its HU calibration) and `cost` (of training and inference). Where it is of several,
     the first is what it is of most of all. regions: where a metric of an image is taken.
+    penalty: what a row counts with that finds nothing of a structure, where the metric has no value: a number, or
+    `diagonal`, the image's from corner to corner in mm; None where there is none.
     family: "module:function" that computes it together with others, whether a table names it or not; of those built in.
     """
 
@@ -38,6 +41,7 @@ class Metric(Kind):
     unit: ClassVar[str] = ""
     of: ClassVar[tuple[str, ...]] = ("structure",)
     regions: ClassVar[tuple[str, ...]] = tuple(REGIONS)
+    penalty: ClassVar[float | str | None] = None
     family: ClassVar[str] = ""
 
     def __init_subclass__(cls, **options: Any):
@@ -71,9 +75,10 @@ class Metric(Kind):
         return abs(value) if cls.better == "zero" else value
 
     @classmethod
-    def shown(cls) -> dict[str, str | int]:
+    def shown(cls) -> dict[str, str | float | None]:
         """All that statistics, tables and figures take from here, for the parameters of their rules."""
-        return {"label": cls.label, "better": cls.better, "decimals": cls.decimals, "unit": cls.unit}
+        named = ("label", "better", "decimals", "unit", "penalty")
+        return {name: getattr(cls, name) for name in named}
 
     # --- what a job does with one that is in no family
 
@@ -123,6 +128,8 @@ class Metric(Kind):
         for attribute, (found, known) in allowed.items():
             if unknown := [word for word in found if word not in known]:
                 return f"{attribute}: found: '{unknown[0]}'; allowed: {', '.join(known)}"
+        if isinstance(cls.penalty, str) and cls.penalty != DIAGONAL:
+            return f"penalty: found: '{cls.penalty}'; allowed: a number, or {DIAGONAL}"
         if cls.family or cls.implementation:
             return ""
         methods = [METHODS[what] for what in cls.of]

@@ -142,6 +142,7 @@ class ResultPlan:
                 for name, spec in options["structures"].items()
             },
             "alpha": options["statistics"]["alpha"],
+            "missing": options["statistics"]["missing"],
             "losses": {name: variant["loss"] for name, variant in options["variants"].items()},
             "definition": options["definition"],
         }

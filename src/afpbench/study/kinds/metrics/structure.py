@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from ..metric import Metric
+from ..metric import DIAGONAL, Metric
 
 
 class StructureMetric(Metric):
@@ -30,24 +30,28 @@ class Hd95(StructureMetric):
     """95th percentile Hausdorff distance."""
 
     name, label, better, decimals, unit = "hd95", "HD95", "lower", 2, "mm"
+    penalty = DIAGONAL
 
 
 class Assd(StructureMetric):
     """Average symmetric surface distance."""
 
     name, label, better, decimals, unit = "assd", "ASSD", "lower", 2, "mm"
+    penalty = DIAGONAL
 
 
 class AsdRealToSynthetic(StructureMetric):
     """Average distance from the real surface to the synthetic one."""
 
     name, label, better, decimals, unit = "asd_real_to_synthetic", "ASD real to synthetic", "lower", 2, "mm"
+    penalty = DIAGONAL
 
 
 class AsdSyntheticToReal(StructureMetric):
     """Average distance from the synthetic surface to the real one."""
 
     name, label, better, decimals, unit = "asd_synthetic_to_real", "ASD synthetic to real", "lower", 2, "mm"
+    penalty = DIAGONAL
 
 
 class VolumeError(StructureMetric):

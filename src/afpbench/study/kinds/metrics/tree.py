@@ -38,3 +38,4 @@ class Leakage(TreeMetric):
     """Share of the synthetic structure that lies outside the real one."""
 
     name, label, better, decimals = "leakage", "Leakage", "lower", 3
+    penalty = 1.0

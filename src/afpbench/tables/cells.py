@@ -1,0 +1,100 @@
+"""The cells of a table: which cases of a column are shown and compared, and what each row has there."""
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
+
+from ..metrics.longtable import is_failed
+from ..metrics.missing import FEWEST_CASES, PENALISED, common_cases
+from ..study.kinds.metric import Metric
+
+
+@dataclass(frozen=True)
+class Column:
+    """A metric of a region (segmenter "") or of a structure. group: the heading above; published: the paper's own.
+
+    n_common: the cases of which every variant has a value; None where nothing is compared over cases.
+    """
+
+    metric: type[Metric]
+    structure: str
+    segmenter: str
+    group: str
+    published: bool = False
+    n_common: int | None = None
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the rows can be ranked: enough cases that all variants have, or the paper's own."""
+        return self.published or (self.n_common is not None and self.n_common >= FEWEST_CASES)
+
+    @property
+    def key(self) -> str:
+        """`mae`, `mae:volume`, `dice:airways`; the paper's columns end in `(published)`."""
+        plain = self.segmenter == "" and self.structure in ("", "body")
+        name = self.metric.name if plain else f"{self.metric.name}:{self.structure}"
+        return name + (" (published)" if self.published else "")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """mean, sd (ddof 1; NaN for one value) of n values; None decimals: the metric's own. NaN mean: nothing to show.
+
+    penalised: how many of the values are penalties. shade: one of marks.SHADES, or "". mark: a sign after the number
+    that a footnote explains.
+    """
+
+    mean: float = math.nan
+    sd: float = math.nan
+    n: int = 0
+    n_failed: int = 0
+    best: bool = False
+    significant: bool = False
+    decimals: int | None = None
+    undefined: Mapping[str, int] = field(default_factory=dict)
+    shade: str = ""
+    mark: str = ""
+    penalised: int = 0
+
+
+def compared_cases(long: pd.DataFrame, column: Column, variants: Sequence[str]) -> tuple[Column, list[str] | None]:
+    """The column with the number of cases that the variants share, and these; None where they are too few to compare.
+
+    long: the task's lines, with penalties.
+    """
+    lines = _of_column(long, column)
+    cases = common_cases(lines[lines["variant"].isin(variants)])
+    return replace(column, n_common=len(cases)), cases if len(cases) >= FEWEST_CASES else None
+
+
+def cell(lines: pd.DataFrame, tested: pd.DataFrame, column: Column, cases: Collection[str] | None) -> Cell:
+    """A row's cell: over the cases that are compared, or, where these are None, over its own and without an asterisk.
+
+    lines: the row's. tested: its lines of the statistics.
+    """
+    ours, test = _of_column(lines, column), _of_column(tested, column)
+    failed = is_failed(ours["status"])
+    undefined = ours.loc[ours["value"].isna() & ~failed, "status"].value_counts().sort_index().to_dict()
+    shown = ours[ours["value"].notna() & (True if cases is None else ours["case"].isin(cases))]
+    values = shown["value"]
+    better = len(test) == 1 and bool(test["significant"].iloc[0]) and test["direction"].iloc[0] == "better"
+    infinite = values.abs().eq(math.inf).any()
+    return Cell(
+        mean=float(values.mean()) if len(values) else math.nan,
+        sd=float(values.std(ddof=1)) if len(values) > 1 and not infinite else math.nan,
+        n=len(values),
+        n_failed=int(failed.sum()),
+        significant=better and cases is not None,
+        undefined=undefined,
+        penalised=int(shown["status"].eq(PENALISED).sum()),
+    )
+
+
+def _of_column(frame: pd.DataFrame, column: Column) -> pd.DataFrame:
+    return frame[
+        (frame["metric"] == column.metric.name)
+        & (frame["structure"] == column.structure)
+        & (frame["segmenter"] == column.segmenter)
+    ]
