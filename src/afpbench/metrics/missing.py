@@ -41,10 +41,13 @@ def with_penalties(long: pd.DataFrame, missing: str) -> pd.DataFrame:
     return long
 
 
-def common_cases(lines: pd.DataFrame) -> list[str]:
-    """The cases of which every row has a value, of the lines of one metric and place; rows without any do not count."""
+def common_values(lines: pd.DataFrame) -> pd.DataFrame:
+    """Cases x rows, of the lines of one metric and place: the cases of which every row has a value.
+
+    Rows without any value do not count, and are left out.
+    """
     values = lines.pivot(index="case", columns="variant", values="value").dropna(axis="columns", how="all")
-    return list(values.index[values.notna().all(axis="columns")])
+    return values.dropna(axis="index", how="any")
 
 
 def _diagonal(diagonals: Mapping[tuple[str, str], float], task: str, case: str) -> float:

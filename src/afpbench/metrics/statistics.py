@@ -2,7 +2,8 @@
 
 Sources: F. Wilcoxon, Biometrics Bulletin 1 (1945); exact distribution with ties: the conditional distribution given
 the mid-ranks (B. Streitberg and J. Roehmel, 1986), as R's exactRankTests computes it; S. Holm, Scand. J. Stat. 6
-(1979); matched-pairs rank-biserial correlation: D. Kerby, Comprehensive Psychology 3 (2014).
+(1979); M. Friedman, J. Am. Stat. Assoc. 32 (1937); matched-pairs rank-biserial correlation: D. Kerby, Comprehensive
+Psychology 3 (2014).
 """
 
 from collections.abc import Collection
@@ -68,6 +69,22 @@ def signed_rank(differences: np.ndarray) -> SignedRank:
     dropped = differences.size - nonzero.size
     method += f", {dropped} zero dropped" if dropped == 1 else f", {dropped} zeros dropped" if dropped else ""
     return SignedRank(min(plus, minus), p, (plus - minus) / (plus + minus), method)
+
+
+def p_of_rows(values: np.ndarray) -> float:
+    """p of the hypothesis that no row differs from another, over the same cases; NaN where there is nothing to test.
+
+    values: (cases, rows). Three rows or more: Friedman's test with its chi-squared approximation; two, where Friedman's
+    would be the sign test: signed_rank.
+    """
+    values = np.round(np.asarray(values, dtype=np.float64), DECIMALS)
+    if values.shape[0] < 2 or values.shape[1] < 2:
+        return np.nan
+    if (values == values[:, :1]).all():
+        return 1.0
+    if values.shape[1] == 2:
+        return signed_rank(_differences(values[:, 0], values[:, 1])).p
+    return float(stats.friedmanchisquare(*values.T).pvalue)
 
 
 def bootstrap_median(differences: np.ndarray, seed: int, resamples: int = 10_000, level: float = 0.95):
@@ -162,8 +179,7 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
             continue
         pairs = pd.concat([values[row], values[reference]], axis=1, join="inner").dropna().to_numpy(dtype=np.float64)
         ours, theirs = metric.compared(pairs[:, 0]), metric.compared(pairs[:, 1])
-        # two infinite PSNRs are equal; their difference would be NaN
-        differences = np.subtract(ours, theirs, out=np.zeros(len(pairs)), where=ours != theirs)
+        differences = _differences(ours, theirs)
         test = signed_rank(differences)
         low, high = bootstrap_median(differences, seed, resamples)
         lines.append(key | {
@@ -175,6 +191,11 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
         })  # fmt: skip
     adjusted = holm(np.array([np.nan if entry["variant"] in controls else entry["p"] for entry in lines]))
     return [entry | {"p_holm": p} for entry, p in zip(lines, adjusted, strict=True)]
+
+
+def _differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """ours - theirs; two infinite PSNRs are equal, where their difference would be NaN."""
+    return np.subtract(ours, theirs, out=np.zeros(len(ours)), where=ours != theirs)
 
 
 def _direction(metric: type[Metric], effect_size: float) -> str:

@@ -78,7 +78,7 @@ def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.Dat
     entries = [_column(name, entry, long, context) for entry in spec["columns"]]
     keys = _row_keys(name, spec, long, context)
     variants = [key for key in keys if key not in context.controls]
-    compared = [compared_cases(long, column, variants) for column in entries]
+    compared = [compared_cases(long, column, variants, context.alpha) for column in entries]
     columns = tuple(column for column, _ in compared)
     rows = [_row(key, long, statistics, compared, context) for key in keys]
     rows = shade(mark_best(rows, columns), columns)
@@ -209,10 +209,14 @@ def _caption(spec: Mapping, context: Context, columns: Sequence[Column], rows: S
     cases = f"{max(counts)}" if counts and min(counts) == max(counts) else "up to " + str(max(counts, default=0))
     reference = context.labels.get(context.reference) or context.reference
     shaded = any(each.shade for row in rows for each in row.cells)
-    colours = "Dark green: the best; green, orange, red: by thirds of the column's range. " if shaded else ""
+    colours = (
+        "Dark green: the best; green, orange, red: by thirds of the column's range, in columns whose variants differ "
+        f"(Friedman's test, of two the Wilcoxon test, p < {context.alpha:g}). "
+    )
     parts = [
         str(spec.get("caption", "")).strip(),
-        f"Mean ± SD over {cases} test cases (n in the last column). Bold: the best mean of the variants. {colours}"
+        f"Mean ± SD over {cases} test cases (n in the last column). Bold: the best mean of the variants. "
+        f"{colours if shaded else ''}"
         f"Asterisk: better than {reference}, two-sided Wilcoxon signed-rank test, p < {context.alpha:g}, "
         "not adjusted for multiple tests.",
         comparison_note(context.missing, any(column.segmenter for column in columns)),

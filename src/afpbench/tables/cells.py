@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from ..metrics.longtable import is_failed
-from ..metrics.missing import FEWEST_CASES, PENALISED, common_cases
+from ..metrics.missing import FEWEST_CASES, PENALISED, common_values
+from ..metrics.statistics import p_of_rows
 from ..study.kinds.metric import Metric
 
 
@@ -15,7 +16,8 @@ from ..study.kinds.metric import Metric
 class Column:
     """A metric of a region (segmenter "") or of a structure. group: the heading above; published: the paper's own.
 
-    n_common: the cases of which every variant has a value; None where nothing is compared over cases.
+    n_common: the cases of which every variant has a value; None where nothing is compared over cases. differs: whether
+    the variants differ over them at all (statistics.p_of_rows).
     """
 
     metric: type[Metric]
@@ -24,6 +26,7 @@ class Column:
     group: str
     published: bool = False
     n_common: int | None = None
+    differs: bool = False
 
     @property
     def is_compared(self) -> bool:
@@ -59,14 +62,18 @@ class Cell:
     penalised: int = 0
 
 
-def compared_cases(long: pd.DataFrame, column: Column, variants: Sequence[str]) -> tuple[Column, list[str] | None]:
-    """The column with the number of cases that the variants share, and these; None where they are too few to compare.
+def compared_cases(
+    long: pd.DataFrame, column: Column, variants: Sequence[str], alpha: float
+) -> tuple[Column, list[str] | None]:
+    """The column with what its comparison rests on, and the cases that the variants share; None where too few.
 
     long: the task's lines, with penalties.
     """
     lines = _of_column(long, column)
-    cases = common_cases(lines[lines["variant"].isin(variants)])
-    return replace(column, n_common=len(cases)), cases if len(cases) >= FEWEST_CASES else None
+    values = common_values(lines[lines["variant"].isin(variants)])
+    differs = p_of_rows(column.metric.compared(values.to_numpy())) < alpha
+    column = replace(column, n_common=len(values), differs=differs)
+    return column, list(values.index) if column.is_compared else None
 
 
 def cell(lines: pd.DataFrame, tested: pd.DataFrame, column: Column, cases: Collection[str] | None) -> Cell:

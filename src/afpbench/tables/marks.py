@@ -29,14 +29,16 @@ def shade(rows: Sequence, columns: Sequence) -> list:
 
     With scores from 0 (the column's worst) to 1 (its best): favorable from 2/3, moderate from 1/3, else suboptimal.
     Variants are shaded among themselves, the paper's numbers among those that the paper prints; controls never. A
-    column with fewer than two different values, an infinite one, or too few common cases has no shades.
+    column with fewer than two different values, an infinite one, or too few common cases has no shades,
+    nor one whose variants do not differ over these: colours would be of chance.
     """
     for position, column in enumerate(columns):
         kinds = ("variant", "published") if column.published else ("variant",)
         means = _shown(rows, position, column, kinds)
         scores = {key: column.metric.score(mean) for key, mean in means.items()}
         span = max(scores.values()) - min(scores.values()) if scores else 0.0
-        if not (0 < span < math.inf and column.is_compared):
+        told = column.published or (column.is_compared and column.differs)
+        if not (told and 0 < span < math.inf):
             continue
         shades = {key: _shade_of((score - min(scores.values())) / span) for key, score in scores.items()}
         rows = [_changed(row, position, shade=shades[row.key]) if row.key in shades else row for row in rows]

@@ -9,7 +9,7 @@ import pytest
 from afpbench.base.errors import DataError
 from afpbench.metrics.evaluate import diagonal_mm
 from afpbench.metrics.longtable import COLUMNS, line
-from afpbench.metrics.missing import PENALISED, common_cases, with_penalties
+from afpbench.metrics.missing import PENALISED, common_values, with_penalties
 from afpbench.metrics.statistics import compare
 from afpbench.study.kinds.registry import METRICS
 from afpbench.volumes.io import Geometry, Volume
@@ -73,7 +73,8 @@ def test_common_cases():
     lines = [entry("l1", "a", "hd95", 1), entry("l1", "b", "hd95", math.nan), entry("l1", "c", "hd95", 1)]
     lines += [entry("afp", case, "hd95", 1) for case in ("a", "b", "c")]
     lines += [entry("empty", case, "hd95", math.nan) for case in ("a", "b", "c")]
-    assert common_cases(table(*lines)) == ["a", "c"]
+    values = common_values(table(*lines))
+    assert list(values.index) == ["a", "c"] and list(values.columns) == ["afp", "l1"]
 
 
 def test_the_tests_count_what_is_not_found():

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,15 @@ from hypothesis import strategies as st
 from afpbench.base.errors import ConfigError, DataError
 from afpbench.metrics import statistics
 from afpbench.metrics.longtable import COLUMNS
-from afpbench.metrics.statistics import bootstrap_median, compare, holm, read_statistics, signed_rank, write_statistics
+from afpbench.metrics.statistics import (
+    bootstrap_median,
+    compare,
+    holm,
+    p_of_rows,
+    read_statistics,
+    signed_rank,
+    write_statistics,
+)  # fmt: skip
 
 
 def long_table(values, metric="dice", structure="bones", segmenter="ts", statuses=None):
@@ -123,6 +132,22 @@ def test_holm_against_statsmodels():
 def test_bootstrap_against_scipy():
     """SciPy 1.17.1, bootstrap((d,), np.median, method="percentile"), 100000 resamples: -0.08 to 0.952."""
     assert bootstrap_median(HOLLANDER_WOLFE, seed=0) == pytest.approx((-0.08, 0.952))
+
+
+def test_friedman_by_hand():
+    """Four cases rank three rows 1, 2, 3: 12 / (4 * 3 * 4) * (4² + 8² + 12²) - 3 * 4 * 4 = 8, 2 degrees of freedom."""
+    values = np.array([[1, 2, 3], [10, 20, 30], [0.1, 0.2, 0.3], [5, 6, 7]])
+    assert p_of_rows(values) == pytest.approx(math.exp(-8 / 2))
+    assert p_of_rows(values[:, [0, 1, 1]]) == pytest.approx(math.exp(-8 / 2))  # with ties: corrected, and as certain
+    disagreeing = np.array([[1, 2, 3], [2, 3, 1], [3, 1, 2]])
+    assert p_of_rows(disagreeing) == 1
+
+
+def test_two_rows_are_compared_by_the_signed_rank_test():
+    low, high = np.arange(8.0), np.arange(8.0) + np.arange(1, 9) / 10
+    assert p_of_rows(np.stack([low, high], axis=1)) == 2 / 2**8
+    assert p_of_rows(np.full((5, 2), np.inf)) == 1 and p_of_rows(np.full((5, 3), 0.5)) == 1
+    assert np.isnan(p_of_rows(np.ones((5, 1)))) and np.isnan(p_of_rows(np.ones((1, 5))))
 
 
 @settings(max_examples=30, deadline=None)

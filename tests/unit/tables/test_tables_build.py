@@ -162,6 +162,20 @@ def test_a_row_that_never_has_a_value_does_not_empty_the_column():
     assert (column.n_common, l1.n, afp.n) == (8, 0, 8) and not afp.best
 
 
+def test_a_column_whose_rows_do_not_differ_has_no_colours():
+    """MAE 0.2 HU apart: worse by 1.2, 4.2, 5.2, 8.2, better by 1.8, 2.8, 5.8, 6.8, ranks of sum 18 each: p = 1."""
+    differences = [1.2, -1.8, -2.8, 4.2, 5.2, -5.8, -6.8, 8.2]
+    changes = {
+        ("nnunet_afp_totalseg", f"c{case}", "mae"): (values_of("nnunet_l1", case)["mae"] + difference, "ok")
+        for case, difference in enumerate(differences)
+    }
+    table = build(changes=changes)
+    assert table.rows[1].cells[0].mean - table.rows[0].cells[0].mean == pytest.approx(0.2)
+    assert [row.cells[0].shade for row in table.rows] == ["", "", ""] and not table.columns[0].differs
+    assert table.rows[1].cells[2].shade == "optimal" and table.columns[2].differs  # Dice: 8 of 8 better
+    assert "in columns whose variants differ (Friedman's test" in table.caption
+
+
 def test_everything_failed():
     table = build(changes={("nnunet_l1", f"c{case}", "all"): (math.nan, "failed: x") for case in CASES})
     assert table.rows[0].n == 0 and math.isnan(table.rows[0].cells[0].mean)

@@ -27,16 +27,16 @@ FAILED = "failed: register: 100 % of {x}_y ~ \\ ^ | < > “é” ∅"  # what a 
 
 
 def long_of(name, task):
-    """Random values for every column of the task's tables; one case of the first variant failed."""
+    """Random values for every column of the task's tables, higher from row to row; a case of the first one failed."""
     generator, lines = np.random.default_rng(5), []
-    for row in [*task["variants"], *task["controls"]]:
+    for index, row in enumerate([*task["variants"], *task["controls"]]):
         for table in task["tables"].values():
             for column in table.get("columns", []):
                 structure = column["structure"]
                 segmenter = task["structures"][structure]["segmenter"] if structure else ""
                 for case in range(8):
                     failed = row == task["reference"] and case == 0
-                    value = np.nan if failed else 100 * generator.random()
+                    value = np.nan if failed else 100 * generator.random() + 40 * index
                     lines.append(line(name, row, f"case_{case}", segmenter, structure or column["region"],
                                       column["metric"], value, FAILED if failed else "ok"))  # fmt: skip
     return pd.DataFrame(lines, columns=list(COLUMNS)).drop_duplicates(list(COLUMNS[:6]), ignore_index=True)

@@ -16,8 +16,10 @@ def rows_of(means, kinds=None):
     return [Row(f"r{i}", f"r{i}", kind, 8, 0, (Cell(mean, 0.1, 8),)) for i, (mean, kind) in pairs]
 
 
-def column(metric, published=False, n_common=8):
-    return Column(METRICS[metric], "bones", "ts", "Bones", published, None if published else n_common)
+def column(metric, published=False, n_common=8, differs=True):
+    if published:
+        return Column(METRICS[metric], "bones", "ts", "Bones", published)
+    return Column(METRICS[metric], "bones", "ts", "Bones", published, n_common, differs)
 
 
 def shades(metric, means, kinds=None, published=False):
@@ -66,6 +68,12 @@ def test_too_few_common_cases_have_no_best_and_no_colour(n_common, best):
     few = [column("dice", n_common=n_common)]
     assert [row.cells[0].best for row in mark_best(rows_of([0.7, 0.5]), few)] == [best, False]
     assert [bool(row.cells[0].shade) for row in shade(rows_of([0.7, 0.5]), few)] == [best, best]
+
+
+def test_differences_of_chance_have_no_colour():
+    rows, chance = rows_of([0.819, 0.818]), [column("ssim", differs=False)]
+    assert [row.cells[0].shade for row in shade(rows, chance)] == ["", ""]
+    assert [row.cells[0].best for row in mark_best(rows, chance)] == [True, False]  # the best mean is what it is
 
 
 def luminance(colour):
