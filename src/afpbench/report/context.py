@@ -1,11 +1,16 @@
 """What the report's sections read of a task."""
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
+
+import pandas as pd
 
 from ..base import html
 from ..base.atomic import read_json
 from ..metrics.longtable import is_failed, read_long
+from ..metrics.missing import with_penalties
 from ..metrics.statistics import read_statistics
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS, TABLES
@@ -55,11 +60,30 @@ class Task:
                         found.append((with_fold(spec["label"], fold), read_json(path)))
         return found
 
-    def columns(self) -> list[tuple[str, str, str]]:
-        """(metric, structure or region, name for people) of every column of the task's tables, each once."""
+    @cached_property
+    def compared(self) -> pd.DataFrame:
+        """The long table with penalties, as rows are compared."""
+        return with_penalties(self.long, self.context["missing"])
+
+    @cached_property
+    def judge_dice(self) -> dict[str, float]:
+        """Structure -> mean Dice of its segmenter on the real CT against the true labels, where these are known."""
+        lines = self.accuracy[self.accuracy["metric"] == "dice"]
+        return lines.groupby("structure")["value"].mean().to_dict()
+
+    @cached_property
+    def accuracy(self) -> pd.DataFrame:
+        """The segmenters against the true labels, a line per value (metrics.accuracy); empty where unknown."""
+        path = Path(self.paths.accuracy)
+        if not path.is_file():
+            return pd.DataFrame(columns=["segmenter", "structure", "metric", "value"])
+        return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
+
+    def columns(self, tables: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
+        """(metric, structure or region, name for people) of every column of tables, each once; None: of all tables."""
         found = {}
-        for table in self.spec["tables"].values():
-            for column in TABLES.make(table).columns():
+        for table in self.spec["tables"] if tables is None else tables:
+            for column in TABLES.make(self.spec["tables"][table]).columns():
                 metric, structure = METRICS[column["metric"]], column["structure"]
                 place = structure or column["region"]
                 of = self.spec["structures"][structure]["label"] if structure else ""
@@ -72,6 +96,12 @@ class Task:
 def named(metric: type[Metric]) -> str:
     """A metric's name with its unit."""
     return metric.label + (f" ({metric.unit})" if metric.unit else "")
+
+
+def title(name: str) -> str:
+    """A table's name for people: `table1` is Table 1, `airway_tree` is Airway tree."""
+    numbered = re.fullmatch(r"table_?(\d+\w*)", name)
+    return f"Table {numbered[1]}" if numbered else name[:1].upper() + name[1:].replace("_", " ")
 
 
 def section(task: Task, title: str, key: str, *parts: str) -> str:

@@ -8,6 +8,7 @@ import yaml
 from ..base import html
 from ..base.atomic import write_text
 from . import provenance
+from .glance import first_lines
 from .task import Task, sections
 
 QUESTION = (
@@ -29,15 +30,18 @@ def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> N
     study: the completed study file. tasks: its tasks in order.
     The page holds its images and its style; it asks for nothing from anywhere.
     """
-    links = [("question", "Question"), *((f"task-{task.name}", task.spec["title"]) for task in tasks)]
+    claims = first_lines(tasks)
+    links = [("claims", "What can be said")] if claims else []
+    links += [("question", "Question"), *((f"task-{task.name}", task.spec["title"]) for task in tasks)]
     links.append(("provenance", "Provenance"))
     parts = [
+        claims,
         html.section("The question", "question", html.paragraph(QUESTION), html.paragraph(READING)),
         *(sections(task) for task in tasks),
         _provenance(study, tasks),
     ]
     title = "afpbench: " + ", ".join(task.spec["title"] for task in tasks)
-    write_text(target, html.page(title, parts, links))
+    write_text(target, html.page(title, filter(None, parts), links))
 
 
 def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:

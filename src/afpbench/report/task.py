@@ -1,8 +1,6 @@
 """The part of the report that tells of one task, in sections."""
 
 import math
-import re
-from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +10,8 @@ from ..figures.cases import choose_case
 from ..metrics.longtable import FAILED, is_failed
 from ..study.kinds.registry import METRICS
 from ..study.kinds.sources import open_source
-from .context import PARTS, Task, named, section, structure_label
+from .context import PARTS, Task, named, section, structure_label, title
+from .glance import at_a_glance
 
 CAPTIONS = {
     "slices": "MR, real CT and synthetic CT: slices, the box enlarged, and the error inside the body.",
@@ -29,7 +28,7 @@ ORDER = ("distributions", "slices", "surfaces", "curves")
 
 def sections(task: Task) -> str:
     """The whole part of a task, as HTML."""
-    parts = [_data(task), _at_a_glance(task), _tables(task), _figures(task), _comparison(task), _segmenters(task)]
+    parts = [_data(task), at_a_glance(task), _tables(task), _figures(task), _comparison(task), _segmenters(task)]
     parts += [_registration(task), _cost(task), _failures(task)]
     return html.section(task.spec["title"], f"task-{task.name}", *filter(None, parts))
 
@@ -48,62 +47,15 @@ def _data(task: Task) -> str:
     return section(task, "Data", "data", html.facts(facts))
 
 
-def _at_a_glance(task: Task) -> str:
-    """For each column of the tables the reference row, and the variant with the best mean."""
-    reference, lines, best_rows, better = task.context["reference"], [], Counter[str](), 0
-    for metric, place, name in task.columns():
-        means = {row: _mean(task, row, metric, place) for row in task.context["variants"]}
-        known = {row: value for row, value in means.items() if not math.isnan(value)}
-        if reference not in known:
-            continue
-        best = max(known, key=lambda row: METRICS[metric].score(known[row]))
-        digits = METRICS[metric].decimals
-        test = task.statistics[
-            (task.statistics["variant"] == best)
-            & (task.statistics["metric"] == metric)
-            & (task.statistics["structure"] == place)
-        ]
-        verdict = "the reference row itself"
-        best_rows[task.label(best)] += 1
-        if best != reference:
-            better += int(len(test) > 0 and test["p"].iloc[0] < task.context["alpha"])
-            verdict = f"p = {test['p'].iloc[0]:.3g}, n = {test['n'].iloc[0]:d}" if len(test) else "not tested"
-        ours, theirs = (html.minus(f"{known[row]:.{digits}f}") for row in (best, reference))
-        lines.append((name, theirs, task.label(best), ours, verdict))
-    if not lines:
-        return ""
-    heads = ["Metric", f"Reference: {task.label(reference)}", "Best variant", "its mean", "Wilcoxon test"]
-    count = len(lines)
-    bests = ", ".join(f"{row} in {number}" for row, number in best_rows.most_common())
-    sentence = (
-        f"Of {count} {'metric' if count == 1 else 'metrics'} of the tables, the best mean has: {bests}. In {better} of "
-        f"them that row differs from the reference row {task.label(reference)} with p < {task.context['alpha']:g} "
-        "(before correction for the number of rows)."
-    )
-    return section(task, "At a glance", "glance", html.paragraph(sentence), html.table(heads, lines))
-
-
-def _mean(task: Task, row: str, metric: str, place: str) -> float:
-    long = task.long
-    lines = long[(long["variant"] == row) & (long["metric"] == metric) & (long["structure"] == place)]
-    return float(lines["value"].mean())
-
-
 def _tables(task: Task) -> str:
     parts = []
     for name in task.spec["tables"]:
-        parts += [html.heading(_title(name)), _fragment(task, name)]
+        parts += [html.heading(title(name)), _fragment(task, name)]
         if Path(task.paths.table(f"{name}_published", "html")).is_file():
             parts.append(
-                html.folded(f"{_title(name)}: the paper's numbers beside ours", _fragment(task, f"{name}_published"))
+                html.folded(f"{title(name)}: the paper's numbers beside ours", _fragment(task, f"{name}_published"))
             )
     return section(task, "Tables", "tables", *parts)
-
-
-def _title(name: str) -> str:
-    """A table's name for people: `table1` is Table 1, `airway_tree` is Airway tree."""
-    numbered = re.fullmatch(r"table_?(\d+\w*)", name)
-    return f"Table {numbered[1]}" if numbered else name[:1].upper() + name[1:].replace("_", " ")
 
 
 def _fragment(task: Task, stem: str) -> str:
@@ -157,11 +109,9 @@ def _verdict(task: Task, row: str, metric: str, place: str) -> html.Cell:
 
 
 def _segmenters(task: Task) -> str:
-    path = Path(task.paths.accuracy)
-    if not path.is_file():
+    if task.accuracy.empty:
         return ""
-    table = pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
-    grouped = table.groupby(["segmenter", "structure", "metric"], sort=False)["value"]
+    grouped = task.accuracy.groupby(["segmenter", "structure", "metric"], sort=False)["value"]
     lines = [
         (task.spec["segmenters"][segmenter]["label"], task.spec["structures"][structure]["label"],
          named(METRICS[metric]), f"{values.mean():.3f}", f"{values.min():.3f}", values.count())

@@ -30,6 +30,7 @@ SPEC = {
     "tables": {
         "t": {
             "kind": "scores",
+            "rows": ["l1", "afp", "real_ct"],
             "columns": [
                 {"metric": "mae", "structure": None, "region": "body"},
                 {"metric": "dice", "structure": "bones", "region": "body"},
@@ -43,6 +44,7 @@ CONTEXT = {
     "controls": ["real_ct"],
     "labels": {"l1": "L1", "afp": f"AFP {EVIL}", "real_ct": "Real CT"},
     "alpha": 0.05,
+    "missing": "penalty",
 }
 STUDY = {"seed": 7, "preset": None, "failed_cases": "exclude", "tasks": {"thorax": {"title": EVIL}}}
 
@@ -126,13 +128,23 @@ def test_the_data(page):
 
 def test_at_a_glance(page):
     assert (
-        "Of 2 metrics of the tables, the best mean has: L1 in 2. In 0 of them that row differs from the reference row "
-        "L1 with p &lt; 0.05 (before correction for the number of rows)."
+        "Of 2 metrics of the tables, 2 can be judged; there the best mean has: L1 in 2. In 0 of them that row is "
+        "better than the reference row L1 with p &lt; 0.05 after Holm&#x27;s correction."
     ) in page
+    nothing = ["–", "–", "no variant is better than the reference row"]
     assert rows_of(page, "thorax-glance")[1:] == [
-        ["MAE (HU) ↓", "50.00", "L1", "50.00", "the reference row itself"],
-        ["Dice ↑, Bones", "0.500", "L1", "0.500", "the reference row itself"],
+        ["MAE (HU) ↓", "50.00", "L1", "50.00", *nothing],
+        ["Dice ↑, Bones", "0.500", "L1", "0.500", *nothing],
     ]
+
+
+def test_the_first_lines_say_what_can_be_said(page):
+    first = page[page.index("<main>") : page.index('<section id="question">')]
+    assert '<section id="claims"><h2>What can be said</h2>' in first
+    assert (
+        "<li>T: no row can be said to be better than L1. "
+        "No row has a better mean than L1 in MAE (HU) ↓; Dice ↑, Bones.</li>"
+    ) in first
 
 
 def test_statistics(page):

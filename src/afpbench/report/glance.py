@@ -1,0 +1,139 @@
+"""What can be said, in words: the first lines of the report for each table, and each task at a glance."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+from ..base import html
+from .claims import BETTER, CONTROL_WINS, JUDGED, NOT_SHOWN, POOR_DICE, POOR_JUDGE, REFERENCE, TOO_FEW, Claim, claim
+from .context import Task, section, title
+
+HOW = (
+    "Rows are compared over the cases that all variants of a table have, a row is better where p is below alpha after "
+    "Holm's correction over the rows, and differences are medians over the cases with their 95 % bootstrap interval. "
+    "Another training of the same row may differ by as much: with one seed the interval does not hold that."
+)
+
+
+def first_lines(tasks: Sequence[Task]) -> str:
+    """What each table says, with the controls that win on top; as HTML."""
+    parts = []
+    for task in tasks:
+        tables = [(title(name), spec["rows"], task.columns([name])) for name, spec in task.spec["tables"].items()]
+        claims = [(name, _claims(task, columns, rows)) for name, rows, columns in tables if columns]
+        won = [(name, one) for name, found in claims for one in _only(found, CONTROL_WINS)]
+        wins = [f"A control wins. {name}: {_words(task, one)}" for name, one in won]
+        lines = [f"{name}: {table_words(task, found)}" for name, found in claims]
+        parts += [html.heading(task.spec["title"], 3), html.items([*wins, *lines])] if lines else []
+    return html.section("What can be said", "claims", *parts, html.paragraph(HOW)) if parts else ""
+
+
+def table_words(task: Task, claims: Sequence[Claim]) -> str:
+    """The claims of one table in a few sentences; those that a control wins are counted only."""
+    better, reference = _only(claims, BETTER), task.label(task.context["reference"])
+    sentences = [_words(task, one) for one in better]
+    if not any(one.verdict in JUDGED for one in claims):
+        sentences.append("nothing can be said for any row.")
+    elif not better:
+        sentences.append(f"no row can be said to be better than {reference}.")
+    if wins := _only(claims, CONTROL_WINS):
+        sentences.append(f"A control beats every variant in {_names(wins)}.")
+    if best := _only(claims, REFERENCE):
+        sentences.append(f"No row has a better mean than {reference} in {_names(best)}.")
+    sentences += [_words(task, one) for verdict in (NOT_SHOWN, POOR_JUDGE, TOO_FEW) for one in _only(claims, verdict)]
+    return " ".join(sentences)
+
+
+def at_a_glance(task: Task) -> str:
+    """For each column of the tables the reference row, the best variant with its difference, and what this is worth."""
+    claims = _claims(task, task.columns(), task.context["variants"])
+    if not claims:
+        return ""
+    reference = task.label(task.context["reference"])
+    judged = [one for one in claims if one.verdict in JUDGED]
+    counts = Counter(task.label(one.best) for one in judged).most_common()
+    bests = ", ".join(f"{row} in {count}" for row, count in counts)
+    sentence = (
+        f"Of {len(claims)} {'metric' if len(claims) == 1 else 'metrics'} of the tables, {len(judged)} can be judged"
+        f"{f'; there the best mean has: {bests}' if judged else ''}. In {len(_only(claims, BETTER))} of them that row "
+        f"is better than the reference row {reference} with p < {task.context['alpha']:g} after Holm's correction. "
+        f"{_left_out(claims)}"
+    )
+    heads = ["Metric", f"Reference: {reference}", "Best variant", "its mean", "Difference [95 %]"]
+    heads += ["Best trivial control", "Verdict"]
+    lines = [
+        (one.name, _number(one, one.reference_mean), task.label(one.best) if one.best else "–",
+         _number(one, one.best_mean), _difference(one) if one.test is not None else "–",
+         f"{task.label(one.control)} {_number(one, one.control_mean)}" if one.control else "–",
+         VERDICTS[one.verdict](task, one))
+        for one in claims
+    ]  # fmt: skip
+    return section(task, "At a glance", "glance", html.paragraph(sentence.strip()), html.table(heads, lines))
+
+
+def _poor(task: Task, one: Claim) -> str:
+    return f"the judge is too poor: Dice {one.judge_dice:.2f} against the truth"
+
+
+VERDICTS: Mapping[str, Callable[[Task, Claim], str]] = {
+    TOO_FEW: lambda task, one: f"nothing can be said: {one.n} common {'case' if one.n == 1 else 'cases'}",
+    POOR_JUDGE: _poor,
+    CONTROL_WINS: lambda task, one: f"a control wins: {task.label(one.control)}",
+    REFERENCE: lambda task, one: "no variant is better than the reference row",
+    BETTER: lambda task, one: f"better: {_p(one)}",
+    NOT_SHOWN: lambda task, one: f"no difference is shown{f': {_p(one)}' if one.test is not None else ''}",
+}
+
+
+def _words(task: Task, one: Claim) -> str:
+    """A claim as a sentence."""
+    reference, best = task.label(task.context["reference"]), task.label(one.best)
+    if one.verdict == CONTROL_WINS:
+        control, ours, rival = task.label(one.control), _number(one, one.control_mean), _number(one, one.rival_mean)
+        return f"{one.name}: {control} has {ours}, the best variant, {best}, {rival}."
+    if one.test is None:
+        return f"{one.name}: {VERDICTS[one.verdict](task, one)}."
+    known = f"{_number(one, one.best_mean)} against {_number(one, one.reference_mean)}, difference {_difference(one)}"
+    if one.verdict == BETTER:
+        return f"{best} is better than {reference} in {one.name}: {known}, {_p(one)}."
+    return f"{one.name}: no difference from {reference} is shown; the best is {best}, {known}, {_p(one)}."
+
+
+def _left_out(claims: Sequence[Claim]) -> str:
+    words = {
+        CONTROL_WINS: "a trivial control is better than every variant",
+        POOR_JUDGE: f"the judge is too poor (Dice below {POOR_DICE:g} against the truth)",
+        TOO_FEW: "there are too few common cases",
+    }
+    counts = [(len(_only(claims, verdict)), reason) for verdict, reason in words.items()]
+    reasons = [f"in {count} {reason}" for count, reason in counts if count]
+    return f"Not counted: {', '.join(reasons)}." if reasons else ""
+
+
+def _claims(task: Task, columns: Sequence[tuple[str, str, str]], rows: Sequence[str]) -> list[Claim]:
+    variants = [row for row in rows if row in task.context["variants"]]
+    return [claim(task, column, variants) for column in columns]
+
+
+def _only(claims: Sequence[Claim], verdict: str) -> list[Claim]:
+    return [one for one in claims if one.verdict == verdict]
+
+
+def _names(claims: Sequence[Claim]) -> str:
+    return "; ".join(one.name for one in claims)
+
+
+def _number(one: Claim, value: float) -> str:
+    return "–" if math.isnan(value) else html.minus(f"{value:.{one.metric.decimals}f}")
+
+
+def _difference(one: Claim) -> str:
+    line, digits = one.test, one.metric.decimals
+    assert line is not None
+    interval = "" if math.isnan(line["ci_low"]) else f" [{line['ci_low']:.{digits}f}, {line['ci_high']:.{digits}f}]"
+    return html.minus(f"{line['median_difference']:+.{digits}f}{interval}")
+
+
+def _p(one: Claim) -> str:
+    assert one.test is not None
+    return f"p {one.test['p']:.3g}, Holm {one.test['p_holm']:.3g}, n {one.test['n']:d}"
