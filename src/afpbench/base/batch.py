@@ -27,6 +27,11 @@ class Batch:
             self.failed[case] = error
             logger.error("%s: case %s failed", self.what, case, exc_info=not isinstance(error, AfpbenchError))
 
+    @property
+    def all_failed(self) -> bool:
+        """Whether there is a case and every one failed, which speaks of one cause for all."""
+        return bool(self.cases) and len(self.failed) == len(self.cases)
+
     def causes(self) -> dict[str, str]:
         """Case -> why it failed, in the order of the cases."""
         return {case: _words(self.failed[case]) for case in self.cases if case in self.failed}

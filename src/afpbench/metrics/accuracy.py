@@ -28,15 +28,19 @@ def write_accuracy(
 
     root: the task's folder. structures: name -> {segmenter, labels, tolerance_mm}. truth: name -> values in the cases'
     labels. Columns: task, case, segmenter, structure, metric, value, status; inside the region of evaluation.
-    Failed cases have no lines, and neither has one that fails here while failed cases are excluded; otherwise a
-    DataError names each at the end, and nothing is written.
+    Failed cases have no lines, and neither has one that fails here while failed cases are excluded and another
+    succeeds; otherwise a DataError names each at the end, and nothing is written.
     """
-    lines, paths, batch = [], TaskPaths(str(root)), Batch(f"{task}: accuracy of the segmenters", cases)
-    for case in cases:
-        if failure_of(Path(paths.prepared(case))) is None:
-            with batch.case(case):
-                lines += [[task, case, *values] for values in _case_values(paths, case, structures, truth)]
-    if policy() == "stop":
+    paths = TaskPaths(str(root))
+    batch = Batch(
+        f"{task}: accuracy of the segmenters",
+        [case for case in cases if failure_of(Path(paths.prepared(case))) is None],
+    )
+    lines: list[list] = []
+    for case in batch.cases:
+        with batch.case(case):
+            lines += [[task, case, *values] for values in _case_values(paths, case, structures, truth)]
+    if policy() == "stop" or batch.all_failed:
         batch.finish(kept="nothing was written")
     columns = ["task", "case", "segmenter", "structure", "metric", "value", "status"]
     write_text(out, pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n"))

@@ -105,14 +105,14 @@ def evaluate_row(
     calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. definition: of DEFINITIONS, by
     name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). threads: cases at
     once. out: where to write the table. A case that fails here has lines `failed: metrics: <reason>` while failed cases
-    are excluded; otherwise a DataError names each with its file at the end, and nothing is written.
+    are excluded and another succeeds; otherwise a DataError names each with its file, and nothing is written.
     """
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
     calibrated, chosen = dict(calibrations or {}), DEFINITIONS[definition]
     evaluate = partial(_evaluate_case, root, task, row, wanted, reasons, calibrated, inside_mask, chosen, metrics)
-    batch = Batch(f"metrics of {task}/{row}", cases)
+    batch = Batch(f"metrics of {task}/{row}", [case for case in cases if case not in reasons])
 
     def work(case: str) -> list[dict]:
         with batch.case(case):
@@ -121,7 +121,7 @@ def evaluate_row(
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
-    if policy() == "stop":
+    if policy() == "stop" or batch.all_failed:
         batch.finish(kept="nothing was written")
     long = pd.DataFrame([entry for lines in per_case for entry in lines], columns=list(COLUMNS))
     _warn_of_missing(long, f"{task}/{row}")

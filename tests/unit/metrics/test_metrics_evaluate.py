@@ -171,6 +171,15 @@ def test_a_case_that_fails_has_lines_without_values_where_failed_cases_are_exclu
     pd.testing.assert_frame_equal(read_long(tmp_path / "l1.csv"), long)
 
 
+def test_a_fault_of_every_case_is_an_error_even_where_failed_cases_are_excluded(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFPBENCH_FAILED_CASES", "exclude")
+    for case in ("p01", "p02"):
+        (root / "synthetic" / "l1" / f"{case}.nii.gz").write_bytes(b"no image")
+    with pytest.raises(DataError, match="metrics of pelvis/l1: 2 of 2 cases failed"):
+        evaluate_row(root, "pelvis", "l1", ["p01", "p02"], STRUCTURES, tolerance_mm=3, out=tmp_path / "l1.csv")
+    assert not (tmp_path / "l1.csv").exists()
+
+
 def test_other_grids_are_refused(root):
     make_case(root, "p05", geometry=io.Geometry((12, 10, 10), (3.0, 2.0, 1.0), (5.0, -4.0, 31.0)))
     with pytest.raises(DataError, match=r"case p05: the synthetic CT is not on the real CT's grid(.|\n)*\(5, -4, 31\)"):
