@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,14 @@ from ..base import hardware
 from ..base.errors import ModelError
 from ..base.log import tools
 from ..nnunet import environment
+from ..nnunet.deferred import deferred_imports
+from ..nnunet.trainers import short_search
 from ..study.kinds.segmenter import Segment
 from ..study.kinds.segmenters.totalsegmentator import LAYOUT, model_folder
 from ..volumes import io
 from ..volumes.labels import read_labels
+
+PREDICTOR = ("nnunetv2.inference.predict_from_raw_data", "nnunetv2.training.nnUNetTrainer.nnUNetTrainer")
 
 
 def _check(folder: Path) -> None:
@@ -44,6 +49,13 @@ def _check(folder: Path) -> None:
     foreground_properties(read_model_folder(folder))
 
 
+def _import(*modules: str) -> None:
+    """Import the modules that predict, without what they import for other work."""
+    with deferred_imports():
+        for module in modules:
+            import_module(module)
+
+
 def _predictor(predictor_class, device):
     return predictor_class(
         tile_step_size=0.5,
@@ -63,12 +75,14 @@ def open_nnunet(folder: Path, folds: Sequence[int] | None, device: str, threads:
     """
     environment.use_nnunet()
     hardware.set_threads(threads)
+    _import(*PREDICTOR)
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     tools("nnunetv2", "torch")
     _check(folder)
     predictor = _predictor(nnUNetPredictor, hardware.device(device))
-    predictor.initialize_from_trained_model_folder(str(folder), use_folds=tuple(folds) if folds else None)
+    with short_search():
+        predictor.initialize_from_trained_model_folder(str(folder), use_folds=tuple(folds) if folds else None)
     hardware.fast_convolutions(predictor.network)
 
     def segment(ct: io.Volume) -> np.ndarray:
@@ -165,6 +179,7 @@ def _in_this_process(threads: int) -> Iterator[None]:
     By default nnU-Net starts two worker processes for each image, which costs several times the work itself on
     small volumes. Its `predict_from_files_sequential` does the same work without them.
     """
+    _import(*PREDICTOR, "totalsegmentator.nnunet")
     import torch
     import totalsegmentator.nnunet as package
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
@@ -174,7 +189,8 @@ def _in_this_process(threads: int) -> Iterator[None]:
             torch.set_num_threads(threads)
             key = (folder, str(use_folds), checkpoint_name)
             if key not in _loaded:
-                super().initialize_from_trained_model_folder(folder, use_folds, checkpoint_name)
+                with short_search():
+                    super().initialize_from_trained_model_folder(folder, use_folds, checkpoint_name)
                 hardware.fast_convolutions(self.network)
                 names = ("plans_manager", "configuration_manager", "list_of_parameters", "network", "dataset_json")
                 names += ("trainer_name", "allowed_mirroring_axes", "label_manager")

@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -274,3 +276,20 @@ def test_prediction_in_this_process_equals_the_packages_own(weights, organs, tmp
     own = io.read(tmp_path / "own.nii.gz").array
     assert own.any() and np.array_equal(own, labels)
     assert np.mean(own != half) < 1e-3
+
+
+def test_a_segmentation_imports_nothing_for_plots_tables_or_compilers():
+    code = (
+        "import sys\n"
+        "from afpbench.nnunet import environment\n"
+        "from afpbench.segmenters import prediction\n"
+        "environment.use_nnunet()\n"
+        "prediction._import(*prediction.PREDICTOR, 'totalsegmentator.nnunet', 'totalsegmentator.python_api')\n"
+        "print(*sorted({'torch._dynamo', 'seaborn', 'matplotlib', 'pandas', 'sklearn', 'timm'} & {*sys.modules}))\n"
+        "import torch\n"
+        "import nnunetv2.training.nnUNetTrainer.nnUNetTrainer as trainer\n"
+        "print(isinstance(torch.compile(torch.nn.ReLU()), trainer.OptimizedModule))\n"
+        "print(type(trainer.MetaLogger('', resume=False)).__module__)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == ["", "True", "nnunetv2.training.logging.nnunet_logger"]
