@@ -1,6 +1,7 @@
 """afpbench: from raw paired MR and CT volumes to the tables of a paper."""
 
 import sys
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -21,6 +22,9 @@ from afpbench.study.load import load_study
 from afpbench.study.plan import StudyPlan, failure_hint
 
 code_digests.keep_in(Path(".snakemake") / "afpbench" / "digests.json")
+# Before it runs anything, Snakemake looks three times a job for the copy of its script, and parses the path each time.
+if hasattr(workflow.sourcecache, "_cache_entry"):
+    workflow.sourcecache._cache_entry = cache(workflow.sourcecache._cache_entry)
 export_package()  # scripts import the package from here, in whatever environment they run
 
 # `configfile:` would merge the phantom study into the user's own: the default is read only where none is given.

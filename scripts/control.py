@@ -4,12 +4,10 @@ log.start(snakemake.log[0])
 from pathlib import Path
 
 from afpbench.base.atomic import read_json
-from afpbench.data.failures import alive
 from afpbench.inference.chunks import run_chunk
 from afpbench.inference.controls import open_control
 
-statistics = read_json(snakemake.input.normalization)
-make = open_control(snakemake.wildcards.control, alive(snakemake.input.train), statistics)
-run_chunk(
-    dict(zip(snakemake.params.cases, map(Path, snakemake.input.test), strict=True)), Path(snakemake.output[0]), make
-)
+inputs = snakemake.input
+fitted = Path(inputs.fitted[0]) if inputs.fitted else None
+make = open_control(snakemake.wildcards.control, fitted, read_json(inputs.normalization))
+run_chunk(dict(zip(snakemake.params.cases, map(Path, inputs.test), strict=True)), Path(snakemake.output[0]), make)

@@ -53,6 +53,7 @@ def expected_jobs(study, root):
         add("train_variant", variants)
         add("calibrate_variant", sum(v["hu_calibration"] != "none" for v in task["variants"].values()))
         add("synthesize", variants * chunks)
+        add("fit_control", len({"mr_linear", "mean_ct"} & {*task["controls"]}))
         add("control", controls * chunks)
         add("segment_real", len(segmenters if task["data"]["source"] == "phantom" else used) * chunks)
         add("segment", len(used) * (variants + controls) * chunks)

@@ -36,12 +36,15 @@ def option(*keys):
     return lambda w: task(w).option(*(getattr(w, key[1:-1]) if key.startswith("{") else key for key in keys))
 
 
-def code(script, more=lambda wildcards: (), without=lambda wildcards: ()):
+def code(script, more=None, without=lambda wildcards: ()):
     """A parameter: the digest of a script and of all that it imports, so that a changed formula reruns what it made.
 
     more: modules that the job uses beside, such as the kinds that the study names. without: those that it does not use.
+    Where there is neither, all jobs of the rule have one digest, and Snakemake need not ask for each.
     """
     path = PROJECT / "scripts" / f"{script}.py"
+    if more is None:
+        return digest(path)
     return lambda wildcards: digest(path, *more(wildcards), without=without(wildcards))
 
 

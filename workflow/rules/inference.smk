@@ -65,11 +65,36 @@ rule synthesize:
         "../../scripts/synthesize.py"
 
 
+rule fit_control:
+    """What a control takes from the training cases: the line from MR to HU, the mean CT."""
+    input:
+        train=lambda w: task(w).cases.prepared_of(w.fold, "train"),
+        normalization=rules.normalization.output,
+    output:
+        F.control("{control}"),
+    log:
+        T.log("{fold}fit_control/{control}"),
+    benchmark:
+        T.benchmark("{fold}fit_control/{control}")
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=code("fit_control"),
+    message:
+        "{wildcards.task}: {wildcards.fold}fit of the control {wildcards.control}"
+    script:
+        "../../scripts/fit_control.py"
+
+
 rule control:
     """The rows that no network made."""
     input:
         test=lambda w: task(w).cases.chunk(w.chunk).prepared,
-        train=lambda w: task(w).cases.prepared_of(task(w).cases.chunk(w.chunk).fold, "train"),
+        fitted=lambda w: task(w).models.control(task(w).cases.chunk(w.chunk).fold, w.control),
         normalization=of_chunk(rules.normalization.output),
     output:
         T.synthetic("{control}").record("{chunk}"),

@@ -55,6 +55,12 @@ def digest(*modules: str | Path, without: Iterable[str] = ()) -> str:
     modules: full names ("afpbench.inference.fusion"), or files. Followed are imports of this package, less those that
     are neutral, and of the module's own top-level package. Raises ImportError for a module that is not there.
     """
+    return _digest(modules, tuple(without))
+
+
+@functools.cache
+def _digest(modules: tuple[str | Path, ...], without: tuple[str, ...]) -> str:
+    """Once for each rule and kind, not for each of its jobs."""
     lines = sorted(
         f"{label(name, path)} {source(path).meaning}" for name, path in closure(*modules, without=without).items()
     )
@@ -133,8 +139,8 @@ def keep_in(file: Path) -> None:
 
 def forget() -> None:
     """Look at every file anew: for processes in which the code changes (tests)."""
-    source.cache_clear()
-    find.cache_clear()
+    for known in (source, find, _digest):
+        known.cache_clear()
 
 
 def _imported(name: str, path: Path) -> Iterator[tuple[str, Path]]:

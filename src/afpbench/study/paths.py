@@ -117,6 +117,10 @@ class FoldPaths:
     def variant(self, name: str) -> ModelPaths:
         return ModelPaths(f"{self.prefix}models/variants/{name}")
 
+    def control(self, name: str) -> str:
+        """What a control took from the training cases."""
+        return f"{self.prefix}models/controls/{name}.npz"
+
     def totalsegmentator(self, name: str) -> str:
         """The folder of stand-in weights in TotalSegmentator's layout."""
         return f"{self.prefix}models/totalsegmentator/{name}"

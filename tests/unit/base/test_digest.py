@@ -215,3 +215,12 @@ def test_on_a_copy_of_the_package_itself(tmp_path, monkeypatch):
         assert digest("afpbench.training.variant") != before
     finally:
         module.forget()
+
+
+def test_the_jobs_of_a_rule_share_one_digest(package, monkeypatch):
+    first = digest("afpbench.losses.l1", without=["afpbench.losses.base"])
+    monkeypatch.setattr(module, "closure", None)  # nothing is looked at again
+    assert digest("afpbench.losses.l1", without=["afpbench.losses.base"]) == first
+    module.forget()
+    with pytest.raises(TypeError):
+        digest("afpbench.losses.l1", without=["afpbench.losses.base"])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from afpbench.base.errors import DataError
-from afpbench.inference.controls import _fit_line, open_control
-from afpbench.study.rows import CONTROLS
+from afpbench.inference.controls import fit_control, open_control
+from afpbench.study.rows import CONTROLS, FITTED_CONTROLS
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
 
@@ -26,10 +26,21 @@ def cube(shape, corner, size, inside=100, outside=-1024):
     return np.where(mask, inside, outside), mask
 
 
+def fit(name, train, folder):
+    fit_control(name, train, STATISTICS, folder / f"{name}.npz")
+    return folder / f"{name}.npz"
+
+
 def make(name, train, case, prepared, tmp_path):
     out = tmp_path / name / f"{case}.nii.gz"
-    assert open_control(name, train, STATISTICS)(case, prepared, out) == {"case": case, "status": "ok"}
+    fitted = fit(name, train, tmp_path) if name in FITTED_CONTROLS else None
+    assert open_control(name, fitted, STATISTICS)(case, prepared, out) == {"case": case, "status": "ok"}
     return io.read(out)
+
+
+def line(train, folder):
+    fitted = np.load(fit("mr_linear", train, folder))
+    return float(fitted["slope"]), float(fitted["offset_hu"])
 
 
 @pytest.fixture
@@ -44,8 +55,8 @@ def noisy(tmp_path):
     return folders
 
 
-def test_the_line_fit_finds_the_line_over_the_body_of_all_cases(noisy):
-    slope, offset = _fit_line(noisy, STATISTICS["mr"])
+def test_the_line_fit_finds_the_line_over_the_body_of_all_cases(noisy, tmp_path):
+    slope, offset = line(noisy, tmp_path)
     assert slope == pytest.approx(300, abs=0.5) and offset == pytest.approx(-50, abs=0.5)
 
 
@@ -56,7 +67,7 @@ def test_the_line_fit_by_hand(tmp_path):
     mask = np.array([1, 1, 1, 1, 0, 0, 0, 0]).reshape(2, 2, 2)
     train = {"p1": write(tmp_path / "p1" / "prepared", mr, ct, mask)}
     # The line through the two means: (10 at -1), (120 at 1): slope 55, offset 65.
-    assert _fit_line(train, STATISTICS["mr"]) == pytest.approx((55, 65))
+    assert line(train, tmp_path) == pytest.approx((55, 65))
     image = make("mr_linear", train, "p1", train["p1"], tmp_path)
     assert np.array_equal(image.array, np.where(mr == 1, 10, 120))
 
@@ -110,9 +121,9 @@ def test_an_empty_body(tmp_path):
         "p1": write(tmp_path / "p1" / "prepared", np.arange(27.0).reshape(shape), np.zeros(shape), np.zeros(shape))
     }
     with pytest.raises(DataError, match="case p1: empty body mask"):
-        open_control("mean_ct", train, STATISTICS)
+        fit("mean_ct", train, tmp_path)
     with pytest.raises(DataError, match="mr_linear: the training MRs are constant inside the body\n  found: 0 voxels"):
-        open_control("mr_linear", train, STATISTICS)
+        fit("mr_linear", train, tmp_path)
 
 
 def test_mrs_that_are_constant_inside_the_body(tmp_path):
@@ -121,8 +132,15 @@ def test_mrs_that_are_constant_inside_the_body(tmp_path):
     mask = mr == 0
     train = {"p1": write(tmp_path / "p1" / "prepared", mr, np.zeros(mr.shape), mask)}
     with pytest.raises(DataError, match="mr_linear: the training MRs are constant inside the body"):
-        open_control("mr_linear", train, STATISTICS)
+        fit("mr_linear", train, tmp_path)
 
 
 def test_every_control_has_a_name():
     assert CONTROLS == ("real_ct", "mr_linear", "mean_ct")
+    assert FITTED_CONTROLS == ("mr_linear", "mean_ct")
+
+
+def test_a_fit_is_the_same_file_each_time(noisy, tmp_path):
+    for name in FITTED_CONTROLS:
+        first = fit(name, noisy, tmp_path).read_bytes()
+        assert fit(name, noisy, tmp_path).read_bytes() == first

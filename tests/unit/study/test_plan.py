@@ -86,6 +86,8 @@ def test_variants(tiny):
     models = tiny.models
     assert models.training_set("", "nnunet_l1") == f"{RESULTS}/training_sets/nnunet"
     assert models.start("", "nnunet_l1") == [] and models.calibration("", "nnunet_l1") == []
+    assert models.control("", "real_ct") == []
+    assert models.control("", "mean_ct") == [f"{RESULTS}/models/controls/mean_ct.npz"]
     assert models.features("", "nnunet_l1") == {} and models.network_inputs("", "nnunet_l1") == []
     assert models.network_inputs("", "nnunet_afp") == [
         f"{RESULTS}/models/segmenters/navi/fold_0/checkpoint_final.pth",
@@ -206,6 +208,7 @@ def test_every_case_is_tested_once_and_trained_on_apart(folded):
 def test_models_of_folds(folded):
     models, fold = folded.models, "folds/1/"
     assert models.segmenter_model(fold, "navi") == f"{RESULTS}/folds/1/models/segmenters/navi"
+    assert models.control(fold, "mr_linear") == [f"{RESULTS}/folds/1/models/controls/mr_linear.npz"]
     assert models.calibration(fold, "nnunet_l1") == [f"{RESULTS}/folds/1/models/variants/nnunet_l1/calibration.json"]
     assert models.start(fold, "nnunet_afp") == [
         f"{RESULTS}/folds/1/models/variants/nnunet_l1/fold_0/checkpoint_final.pth"

@@ -27,6 +27,7 @@ class CasePlan:
     def __init__(self, task: Task, paths: TaskPaths):
         self.task = task
         self.paths = paths
+        self._files: dict[str, list[str]] = {}
 
     @cached_property
     def splits(self) -> dict[str, dict[str, Any]]:
@@ -89,7 +90,9 @@ class CasePlan:
 
         A file that is missing is the import's to complain about.
         """
-        return [str(path) for path in self.task.source.input_files(case)]
+        if case not in self._files:
+            self._files[case] = [str(path) for path in self.task.source.input_files(case)]
+        return self._files[case]
 
     @property
     def all_files(self) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 from ..kinds.registry import NETWORKS
 from ..label_names import label_values, used_names
 from ..paths import TaskPaths
+from ..rows import FITTED_CONTROLS
 from ..splits import with_fold
 from ..task import Task
 from .cases import CasePlan
@@ -81,6 +82,10 @@ class ModelPlan:
         """The HU calibration of a variant that has one."""
         method = self.variant(name)["hu_calibration"]
         return [self.paths.fold(fold).variant(name).calibration] if method != "none" else []
+
+    def control(self, fold: str, name: str) -> list[str]:
+        """What a control was fitted to, of those that are."""
+        return [self.paths.fold(fold).control(name)] if name in FITTED_CONTROLS else []
 
     def trained(self, file: str) -> list[tuple[str, str]]:
         """(name for people, path) of a file of every network that the workflow trains and shows, in every fold.

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
@@ -34,7 +35,7 @@ class SynthRad(Source):
 
     def files(self, case: str) -> dict[str, Path]:
         """A case that is not there has the paths that the archive gives it."""
-        places = [folder / case for folder in self._folders()]
+        places = [folder / case for folder in self._folders]
         folder = next((place for place in places if place.is_dir()), places[0])
         return {role: folder / f"{role}{self.ending}" for role in ROLES}
 
@@ -44,6 +45,7 @@ class SynthRad(Source):
             return super().column(name)
         return {case: case[-4] for case in self.available()}
 
+    @cached_property
     def _folders(self) -> list[Path]:
         """Where the patients of the region may lie."""
         part, _ = self.regions[self.options["region"]]
@@ -55,7 +57,7 @@ class SynthRad(Source):
 
     def _region_folder(self) -> Path:
         """The first folder that holds patients. Raises ConfigError where none does."""
-        for folder in self._folders():
+        for folder in self._folders:
             if folder.is_dir() and any(self._is_patient(entry) for entry in folder.iterdir()):
                 return folder
         base, (part, beginning) = self.base_folder, self.regions[self.options["region"]]
