@@ -47,12 +47,13 @@ def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[fl
     """
     spacing = _checked(region, index, seed, spacing_mm)
     root = np.random.SeedSequence([seed, zlib.crc32(region.encode()), index])
-    anatomy, look_rng, ct_rng, mr_rng, motion = (np.random.default_rng(child) for child in root.spawn(5))
+    anatomy, look_rng, ct_rng, mr_rng, motion, mr_grain = (np.random.default_rng(child) for child in root.spawn(6))
     canvas, ct_grid, window = _canvas(spacing, anatomy)
     record = {"region": region, "index": index, "seed": seed, "spacing_mm": list(spacing)}
     record |= REGIONS[region](canvas, anatomy)
     look = case_look(look_rng, region)
-    texture = render.draw_texture(look_rng, [size // 2 for size in canvas.shape])
+    coarse = [size // 2 for size in canvas.shape]
+    texture, mr_texture = render.draw_texture(look_rng, coarse), render.draw_texture(mr_grain, coarse)
     kernel = {
         "noise_hu": round(ct_rng.uniform(9, 15), 3),
         "sharpening": round(ct_rng.uniform(0.35, 0.6), 3),
@@ -66,7 +67,7 @@ def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[fl
         deformation, render.grid_axes(mr_geometry), mr_geometry.spacing_mm
     )
     indices = render.sample_indices(canvas, deformation, mr_geometry)
-    mr, mr_record = render.render_mr(canvas, texture, look, mr_rng, indices, mr_geometry)
+    mr, mr_record = render.render_mr(canvas, mr_texture, look, mr_rng, indices, mr_geometry)
     record |= {"ct": kernel, "mr": mr_record, "deformation": motion_record | figures}
     record["labels"] = _voxel_counts(labels[window])
     return PhantomCase(

@@ -91,6 +91,7 @@ def render_mr(
 ) -> tuple[np.ndarray, dict]:
     """MR magnitudes (float32, arbitrary units) on the MR's grid, and the record of how they came about.
 
+    texture: as for `render_ct`, but another: what varies within a tissue's signal is not what varies in its density.
     Signal per tissue, times texture, averaged over the voxel, blurred a little, times the bias field, with Rician
     noise. Denser lung gives more signal, as it does in ultrashort-echo MR.
     """
