@@ -1,7 +1,8 @@
 """Control rows: what no network made, scored like any variant.
 
-`real_ct` must score perfectly; `mr_linear` is what a straight line from MR to HU gives; `mean_ct` is what the
-average anatomy gives, with no look at the patient but for where the body lies.
+`real_ct` must score perfectly; `real_ct_clipped` is what a perfect training would reach; `mr_linear` is what a straight
+line from MR to HU gives; `mean_ct` is what the average anatomy gives, with no look at the patient but for where the
+body lies in the MR.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +16,8 @@ from ..base.errors import DataError
 from ..base.line_fit import LineFit
 from ..base.log import progress
 from ..volumes import io, normalization
-
-AIR_HU = -1024.0
+from ..volumes.preprocessing import AIR_HU
+from .body import air_outside, mr_body
 
 
 def fit_control(name: str, train: Mapping[str, Path], statistics: dict, out: Path) -> None:
@@ -34,32 +35,36 @@ def open_control(name: str, fitted: Path | None, statistics: dict) -> Callable[[
     """Return a function that writes the control image of one case: (case, prepared folder, output file) -> record.
 
     name: one of study.rows.CONTROLS. fitted: the file of `fit_control`, None for a control without. statistics:
-    normalization.json.
+    normalization.json. Outside the body in the MR all but `real_ct` are air, as synthetic CTs are.
     """
     values = dict(np.load(fitted)) if fitted is not None else {}
-    make = {"real_ct": _real_ct, "mr_linear": _mr_linear, "mean_ct": _mean_ct}[name](values, statistics["mr"])
+    makers = {"real_ct": _real_ct, "real_ct_clipped": _real_ct_clipped, "mr_linear": _mr_linear, "mean_ct": _mean_ct}
+    make = makers[name](values, statistics)
 
     def write(case: str, prepared: Path, out: Path) -> dict:
+        mr = io.read(prepared / "mr.nii.gz", f"case {case}: MR")
         ct = io.read(prepared / "ct.nii.gz", f"case {case}: CT")
-        io.write(ct.with_array(io.save_hu(make(prepared, ct))), out)
+        hu = make(case, mr, ct)
+        io.write(ct.with_array(io.save_hu(hu if name == "real_ct" else air_outside(hu, mr, case))), out)
         return {"case": case, "status": "ok"}
 
     return write
 
 
-def _real_ct(fitted: dict, mr_stats: dict):
-    return lambda folder, ct: ct.array
+def _real_ct(fitted: dict, statistics: dict):
+    return lambda case, mr, ct: ct.array
 
 
-def _mr_linear(fitted: dict, mr_stats: dict):
+def _real_ct_clipped(fitted: dict, statistics: dict):
+    """The real CT as the training targets hold it: the most that a network can learn."""
+    lower_hu, upper_hu = statistics["ct"]["lower_hu"], statistics["ct"]["upper_hu"]
+    return lambda case, mr, ct: np.clip(ct.array, lower_hu, upper_hu)
+
+
+def _mr_linear(fitted: dict, statistics: dict):
     """HU = slope * normalised MR + offset."""
     slope, offset = float(fitted["slope"]), float(fitted["offset_hu"])
-
-    def make(folder: Path, ct: io.Volume) -> np.ndarray:
-        mr = normalization.normalize_mr(io.read(folder / "mr.nii.gz", "MR").array, mr_stats)
-        return slope * mr + offset
-
-    return make
+    return lambda case, mr, ct: slope * normalization.normalize_mr(mr.array, statistics["mr"]) + offset
 
 
 def _fit_line(train: Mapping[str, Path], mr_stats: dict) -> dict[str, float]:
@@ -75,12 +80,12 @@ def _fit_line(train: Mapping[str, Path], mr_stats: dict) -> dict[str, float]:
     return {"slope": line[0], "offset_hu": line[1]}
 
 
-def _mean_ct(fitted: dict, mr_stats: dict):
+def _mean_ct(fitted: dict, statistics: dict):
     """The mean with the centre of its body on that of the case's; air beyond it."""
-    mean, centre = fitted["mean_hu"], fitted["centre"]
+    mean, mean_centre = fitted["mean_hu"], fitted["centre"]
 
-    def make(folder: Path, ct: io.Volume) -> np.ndarray:
-        offset = centre - _body_centre(folder, folder.parent.name)
+    def make(case: str, mr: io.Volume, ct: io.Volume) -> np.ndarray:
+        offset = mean_centre - _body_centre(mr, case)
         index = [np.arange(s) + o for s, o in zip(ct.array.shape, offset, strict=True)]
         inside = [(i >= 0) & (i < s) for i, s in zip(index, mean.shape, strict=True)]
         clipped = [np.clip(i, 0, s - 1) for i, s in zip(index, mean.shape, strict=True)]
@@ -91,37 +96,27 @@ def _mean_ct(fitted: dict, mr_stats: dict):
 
 
 def _fit_mean(train: Mapping[str, Path], mr_stats: dict) -> dict[str, np.ndarray]:
-    """The training CTs moved so that the centres of their bodies coincide, averaged voxel by voxel.
+    """The training CTs moved so that the centres of the MRs' bodies coincide, averaged voxel by voxel.
 
-    `mean_hu` (z, y, x; float64) holds the largest of them on each side of the `centre`. One CT is in memory at a time.
+    `mean_hu` (z, y, x; float64) holds the largest of them on each side of the `centre`. Only voxels in the CT's field
+    of view count; where none counts there is air. One CT is in memory at a time.
     """
     places = {}
     for case, folder in progress(train.items(), len(train), "mean CT, body"):
-        mask = _body(folder, case)
-        places[case] = _centre(mask), np.array(mask.shape)
+        mr = io.read(folder / "mr.nii.gz", f"case {case}: MR")
+        places[case] = _body_centre(mr, case), np.array(mr.array.shape)
     before = np.max([centre for centre, _ in places.values()], axis=0)
     after = np.max([shape - centre for centre, shape in places.values()], axis=0)
     total, count = np.zeros(before + after, np.float64), np.zeros(before + after, np.int32)
     for case, folder in progress(train.items(), len(train), "mean CT"):
         ct = io.read(folder / "ct.nii.gz", f"case {case}: CT").array.astype(np.float32)
+        seen = io.read(folder / "covered.nii.gz", f"case {case}: coverage").array > 0
         window = tuple(slice(b - c, b - c + s) for b, c, s in zip(before, places[case][0], ct.shape, strict=True))
-        total[window] += ct
-        count[window] += 1
+        total[window] += np.where(seen, ct, 0)
+        count[window] += seen
     return {"mean_hu": np.where(count > 0, total / np.maximum(count, 1), AIR_HU), "centre": before}
 
 
-def _body_centre(folder: Path, case: str) -> np.ndarray:
-    """Centre of mass of a case's body, in whole voxels."""
-    return _centre(_body(folder, case))
-
-
-def _centre(mask: np.ndarray) -> np.ndarray:
-    return np.rint(ndimage.center_of_mass(mask)).astype(int)
-
-
-def _body(folder: Path, case: str) -> np.ndarray:
-    """The body mask of a case, bool."""
-    mask = io.read(folder / "mask.nii.gz", f"case {case}: mask").array > 0
-    if not mask.any():
-        raise DataError(f"case {case}: empty body mask", hint="look at the case's images and its body mask")
-    return mask
+def _body_centre(mr: io.Volume, case: str) -> np.ndarray:
+    """Centre of mass of the body in the MR, in whole voxels."""
+    return np.rint(ndimage.center_of_mass(mr_body(mr, case))).astype(int)

@@ -12,6 +12,7 @@ from ..base.atomic import read_json
 from ..base.errors import DataError
 from ..study.paths import Images
 from ..volumes import io, normalization
+from .body import air_outside
 from .volume import predict_volume
 
 
@@ -52,8 +53,8 @@ def synthesize_case(
 ) -> dict:
     """Write the synthetic CT of one prepared case; return its record (time, memory, patches, device).
 
-    calibration: {"slope", "offset_hu"}: HU go through this line first, and what they were before is written too, to
-    `uncalibrated/<case>.nii.gz` beside `out`.
+    Outside the body in the MR it is air. calibration: {"slope", "offset_hu"}: HU go through this line first, and what
+    they were before is written too, to `uncalibrated/<case>.nii.gz` beside `out`.
     """
     begin = time.monotonic()
     source = prepared / "mr.nii.gz"
@@ -68,10 +69,11 @@ def synthesize_case(
         )
     line = {}
     if calibration is not None:
-        io.write(mr.with_array(io.save_hu(values)), Path(Images(str(out.parent)).uncalibrated(case)), like=source)
+        plain = Path(Images(str(out.parent)).uncalibrated(case))
+        io.write(mr.with_array(io.save_hu(air_outside(values, mr, case))), plain, like=source)
         line = {"calibration": {key: calibration[key] for key in ("slope", "offset_hu")}}
         values = calibration["slope"] * values + calibration["offset_hu"]
-    io.write(mr.with_array(io.save_hu(values)), out, like=source)
+    io.write(mr.with_array(io.save_hu(air_outside(values, mr, case))), out, like=source)
     return {
         "case": case,
         "status": "ok",

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..base.errors import DataError
+from ..base.log import logger
 
 HU_RANGE = (-1024, 3071)
+LOSES_AIR_HU = -950.0
 DECILES = tuple(range(10, 100, 10))
 
 
@@ -67,9 +69,10 @@ def denormalize_ct(values, ct_stats: Mapping[str, Any]):
 def _fit_ct(folders: list[Path], options: dict) -> dict:
     """Limits, mean and standard deviation of the CT.
 
-    `zscore`, as nnU-Net's CTNormalization: the limits are percentiles of the HU inside the masks, mean and standard
-    deviation those of the same voxels before clipping. They are counted one case at a time in a histogram with a bin
-    for every integer HU, so the result is exact and its memory does not grow with the number of cases.
+    `zscore`, as nnU-Net's CTNormalization: the limits are percentiles of the HU inside the masks (a lower one of None:
+    -1024), mean and standard deviation those of the same voxels before clipping. They are counted one case at a time in
+    a histogram with a bin for every integer HU, so the result is exact and its memory does not grow with the number of
+    cases. A lower limit well over air is told in the log.
     `range`: the limits are the given ones and become -1 and 1.
     """
     if options["ct_scheme"] == "range":
@@ -79,7 +82,9 @@ def _fit_ct(folders: list[Path], options: dict) -> dict:
         counts = np.zeros(HU_RANGE[1] - HU_RANGE[0] + 1, np.int64)
         for folder in folders:
             counts += _histogram(folder)
-        lower, upper = (_percentile(counts, percentile) for percentile in options["ct_clip_percentiles"])
+        low, high = options["ct_clip_percentiles"]
+        lower = float(HU_RANGE[0]) if low is None else _percentile(counts, low)
+        upper = _percentile(counts, high)
         mean, std = _mean_and_std(counts)
         counted = {"voxels": int(counts.sum())}
     if not (std > 0 and upper > lower):
@@ -88,6 +93,12 @@ def _fit_ct(folders: list[Path], options: dict) -> dict:
             found=f"standard deviation {std:g} HU, percentiles {lower:g} and {upper:g} HU",
             expected="a positive standard deviation",
             hint="look at the prepared CTs and masks of the training cases",
+        )
+    if lower > LOSES_AIR_HU:
+        logger.warning(
+            "normalisation: CT is clipped at %.0f HU below, so that air and gas in the training targets become that; "
+            "ct_clip_percentiles: [null, 99.5] keeps them",
+            lower,
         )
     scheme = options["ct_scheme"]
     return {"scheme": scheme, "lower_hu": lower, "upper_hu": upper, "mean_hu": mean, "std_hu": std, **counted}

@@ -75,6 +75,17 @@ def test_the_line_is_applied_at_export_and_both_images_are_kept(prepared, calibr
     assert calibrations([calibrated]) == {"a": {"slope": 2.0, "offset_hu": -110.0}}
 
 
+def test_outside_the_body_that_the_mr_shows_a_synthetic_ct_is_air(tmp_path):
+    """A body of 6 x 6 voxels of 3 mm: the network's values there and one voxel around it, air further out."""
+    mr = np.zeros((8, 12, 12), np.float32)
+    mr[:, 3:9, 3:9] = 200
+    io.write(Volume(mr, Geometry(mr.shape, (3.0, 3.0, 3.0))), tmp_path / "prepared" / "mr.nii.gz")
+    synthesize_case(Halved(), tmp_path / "prepared", tmp_path / "a.nii.gz", "a", {"slope": 1.0, "offset_hu": -300.0})
+    for path, offset in ((tmp_path / "a.nii.gz", -300), (tmp_path / "uncalibrated" / "a.nii.gz", 0)):
+        image = io.read(path).array
+        assert image[4, 5].tolist() == [-1024] * 2 + [offset] + [200 + offset] * 6 + [offset] + [-1024] * 2
+
+
 def test_without_a_calibration_nothing_more_is_written(prepared, tmp_path):
     record = synthesize_case(Halved(), prepared, tmp_path / "out" / "a.nii.gz", "a")
     assert "calibration" not in record and [path.name for path in (tmp_path / "out").iterdir()] == ["a.nii.gz"]

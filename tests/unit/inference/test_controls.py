@@ -7,13 +7,14 @@ from afpbench.study.rows import CONTROLS, FITTED_CONTROLS
 from afpbench.volumes import io
 from afpbench.volumes.io import Geometry, Volume
 
-STATISTICS = {"mr": {"scheme": "zscore"}}
+STATISTICS = {"mr": {"scheme": "zscore"}, "ct": {"lower_hu": -500.0, "upper_hu": 1000.0}}
 OBLIQUE = (0.8, -0.6, 0.0, 0.6, 0.8, 0.0, 0.0, 0.0, 1.0)
 
 
-def write(folder, mr, ct, mask, origin=(0.0, 0.0, 0.0)):
+def write(folder, mr, ct, mask, origin=(0.0, 0.0, 0.0), covered=None):
     geometry = Geometry(mr.shape, (3.0, 2.0, 2.0), origin, OBLIQUE)
     arrays = {"mr": mr.astype(np.float32), "ct": ct.astype(np.int16), "mask": mask.astype(np.uint8)}
+    arrays["covered"] = np.ones(ct.shape, np.uint8) if covered is None else covered.astype(np.uint8)
     for name, array in arrays.items():
         io.write(Volume(array, geometry), folder / f"{name}.nii.gz")
     return folder
@@ -95,9 +96,9 @@ def test_mean_ct_of_two_shifted_cubes(tmp_path):
     train = {}
     for case, corner, value in (("p1", (1, 1, 1), 100), ("p2", (4, 2, 3), 300)):
         ct, mask = cube((9, 8, 9), corner, 3, value)
-        train[case] = write(tmp_path / case / "prepared", np.ones(ct.shape), ct, mask)
+        train[case] = write(tmp_path / case / "prepared", 90.0 * mask, ct, mask)
     ct, mask = cube((9, 9, 10), (3, 3, 5), 3, 999)
-    case = write(tmp_path / "p9" / "prepared", np.ones(ct.shape), ct, mask)
+    case = write(tmp_path / "p9" / "prepared", 90.0 * mask, ct, mask)
     image = make("mean_ct", train, "p9", case, tmp_path)
     assert np.array_equal(image.array, np.where(mask, 200, -1024))
 
@@ -115,13 +116,63 @@ def test_mean_ct_is_air_where_no_training_ct_reaches_and_averages_only_what_is_t
     assert (image[:, 0] == -1024).all() and (image[:, 4] == -1024).all()
 
 
-def test_an_empty_body(tmp_path):
+def test_mean_ct_averages_only_what_lies_in_the_field_of_view_of_the_ct(tmp_path):
+    # All 60 HU and all 100 HU; the first CT ends below the third slice, and neither has data in the first.
+    shape, ends, begins = (4, 3, 3), np.ones((4, 3, 3)), np.ones((4, 3, 3))
+    ends[[0, 2, 3]], begins[0] = 0, 0
+    train = {
+        case: write(
+            tmp_path / case / "prepared", np.ones(shape), np.where(covered, hu, -1024), covered, covered=covered
+        )
+        for case, hu, covered in (("p1", 60, ends), ("p2", 100, begins))
+    }
+    case = write(tmp_path / "p9" / "prepared", np.ones(shape), np.zeros(shape), np.ones(shape))
+    image = make("mean_ct", train, "p9", case, tmp_path).array
+    assert image[:, 1, 1].tolist() == [-1024, 80, 100, 100]
+
+
+def test_mean_ct_knows_nothing_of_the_ct_of_the_case_but_its_grid(tmp_path):
+    """A body of the MR at another place than the CT's mask: the mean lies where the MR shows the body."""
+    ct, mask = cube((9, 9, 9), (3, 3, 3), 3, 100)
+    train = {"p1": write(tmp_path / "p1" / "prepared", 90.0 * mask, ct, mask)}
+    _, seen = cube((9, 9, 9), (1, 2, 4), 3)
+    _, elsewhere = cube((9, 9, 9), (5, 5, 5), 3)
+    case = write(tmp_path / "p9" / "prepared", 90.0 * seen, np.where(elsewhere, 900, -1024), elsewhere)
+    assert np.array_equal(make("mean_ct", train, "p9", case, tmp_path).array, np.where(seen, 100, -1024))
+
+
+def test_the_real_ct_clipped_is_the_training_target(tmp_path):
+    """-1000, -400, 1500 HU in a body that the MR shows, limits -500 and 1000 HU; far outside it is air."""
+    mr, ct = np.zeros((6, 12, 12)), np.full((6, 12, 12), -990)
+    mr[:, 4:8, 4:8], ct[:, 4:8, 4:8] = 100, -400
+    ct[2, 5, 5:7] = -1000, 1500
+    case = write(tmp_path / "p1" / "prepared", mr, ct, mr > 0)
+    image = make("real_ct_clipped", {}, "p1", case, tmp_path).array
+    assert image[2, 5, 4:8].tolist() == [-400, -500, 1000, -400]
+    assert image[:, 4:8, 3].tolist() == [[-500] * 4] * 6, "the margin of 3 mm: one voxel of 2 mm"
+    assert (image[:, :, :3] == -1024).all() and (image[:, :2] == -1024).all()
+
+
+def test_mr_linear_is_air_outside_the_body(noisy, tmp_path):
+    mr = np.zeros((6, 12, 12))
+    mr[:, 4:8, 4:8] = 100
+    case = write(tmp_path / "p9" / "prepared", mr, np.zeros(mr.shape), mr > 0)
+    image = make("mr_linear", noisy, "p9", case, tmp_path).array
+    assert (image[:, 4:8, 4:8] > 0).all() and (image[:, :, :3] == -1024).all() and (image[:, 3, 4] > -1024).all()
+
+
+def test_an_mr_without_a_body(tmp_path):
+    shape = (3, 3, 3)
+    train = {"p1": write(tmp_path / "p1" / "prepared", np.zeros(shape), np.zeros(shape), np.zeros(shape))}
+    with pytest.raises(DataError, match="case p1: the MR shows no body"):
+        fit("mean_ct", train, tmp_path)
+
+
+def test_an_empty_mask(tmp_path):
     shape = (3, 3, 3)
     train = {
         "p1": write(tmp_path / "p1" / "prepared", np.arange(27.0).reshape(shape), np.zeros(shape), np.zeros(shape))
     }
-    with pytest.raises(DataError, match="case p1: empty body mask"):
-        fit("mean_ct", train, tmp_path)
     with pytest.raises(DataError, match="mr_linear: the training MRs are constant inside the body\n  found: 0 voxels"):
         fit("mr_linear", train, tmp_path)
 
@@ -136,7 +187,7 @@ def test_mrs_that_are_constant_inside_the_body(tmp_path):
 
 
 def test_every_control_has_a_name():
-    assert CONTROLS == ("real_ct", "mr_linear", "mean_ct")
+    assert CONTROLS == ("real_ct", "real_ct_clipped", "mr_linear", "mean_ct")
     assert FITTED_CONTROLS == ("mr_linear", "mean_ct")
 
 

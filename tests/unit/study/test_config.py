@@ -110,8 +110,8 @@ def test_defaults_are_filled_in(phantom_study):
     assert task["generators"]["nnunet"]["planner"] == {
         "memory_gb": 8, "base_features": 32, "max_features": 320, "blocks_per_stage": 2, "batch_size": 2,
     }  # fmt: skip
-    assert task["controls"] == ["real_ct", "mr_linear", "mean_ct"]
-    assert task["tables"]["t"]["rows"] == ["l1", "real_ct", "mr_linear", "mean_ct"]
+    assert task["controls"] == ["real_ct", "real_ct_clipped", "mr_linear", "mean_ct"]
+    assert task["tables"]["t"]["rows"] == ["l1", "real_ct", "real_ct_clipped", "mr_linear", "mean_ct"]
     assert task["tables"]["t"]["columns"] == [
         {"metric": "mae", "structure": None, "region": "body"},
         {"metric": "nsd", "structure": "airways", "region": "body"},

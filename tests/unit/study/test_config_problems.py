@@ -253,7 +253,7 @@ def test_keys_that_yaml_does_not_read_as_text(tmp_path):
         ("LUNG.variants.afp.init_from", "afp", "tasks.lung.variants.afp.init_from: no such other variant; "
          "found: 'afp'; allowed: l1"),
         ("LUNG.tables.table1.rows", ["l1", "afpp"], "tasks.lung.tables.table1.rows: no such variant or control; "
-         "found: 'afpp'; allowed: l1, afp, real_ct, mr_linear, mean_ct; did you mean 'afp'?"),
+         "found: 'afpp'; allowed: l1, afp, real_ct, real_ct_clipped, mr_linear, mean_ct; did you mean 'afp'?"),
         ("LUNG.tables.table1.columns.1", {"metric": "dice"}, "tasks.lung.tables.table1.columns[1].structure: missing, "
          "'dice' is computed per structure; allowed: airways, bones"),
         ("LUNG.tables.table1.columns.1.structure", "airway", "tasks.lung.tables.table1.columns[1].structure: "

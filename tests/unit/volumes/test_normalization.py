@@ -40,7 +40,15 @@ def test_the_statistics_by_hand(tmp_path):
     # 5 x 0, 5 x 100, 10 x 200: mean 125, variance (5*125^2 + 5*25^2 + 10*75^2)/20 = 6875
     assert stats["ct"]["mean_hu"] == pytest.approx(125)
     assert stats["ct"]["std_hu"] == pytest.approx(np.sqrt(6875))
-    assert (stats["ct"]["lower_hu"], stats["ct"]["upper_hu"], stats["ct"]["voxels"]) == (0, 200, 20)
+    assert (stats["ct"]["lower_hu"], stats["ct"]["upper_hu"], stats["ct"]["voxels"]) == (-1024, 200, 20)
+
+
+def test_targets_keep_their_air_unless_the_papers_scheme_is_asked_for(tmp_path, caplog):
+    """20 voxels, -546 to -527 HU: percentile 50 below is their middle; null is -1024, without a warning."""
+    folder = prepared(tmp_path / "p1", range(-546, -526))
+    assert fit([folder])["ct"]["lower_hu"] == -1024 and not caplog.records
+    assert fit([folder], ct_clip_percentiles=[50, 99.5])["ct"]["lower_hu"] == -536.5
+    assert "CT is clipped at -536 HU below" in caplog.text and "[null, 99.5]" in caplog.text
 
 
 @settings(max_examples=30, deadline=None)

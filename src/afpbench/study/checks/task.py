@@ -101,5 +101,5 @@ def _check_pairs(where: str, task: Mapping) -> list[str]:
     return [
         f"{where}.{key}: the lower limit must come first; found: {pair}; allowed: two numbers in rising order"
         for key, pair in pairs.items()
-        if pair[0] >= pair[1]
+        if pair[0] is not None and pair[0] >= pair[1]
     ]
