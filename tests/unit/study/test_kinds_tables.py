@@ -122,7 +122,7 @@ def test_a_study_names_it(own, tmp_path):
     (part,) = study_part(PAGE)["tasks"].values()
     table = task_with(part["tables"], tmp_path).tables["extremes"]
     assert table.options == {
-        "kind": "extremes", "metric": "rmse", "caption": "", "rows": ["l1", "mse", "real_ct", "mr_linear", "mean_ct"],
+        "kind": "extremes", "metric": "rmse", "caption": "", "rows": ["l1", "mse", "real_ct", "real_ct_clipped", "mr_linear", "mean_ct"],
     }  # fmt: skip
 
 
