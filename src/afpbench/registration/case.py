@@ -163,8 +163,7 @@ def _moving(case: str, imported: Path, ct: Volume, options: dict) -> dict[str, V
 def _warp(case: str, moving: dict[str, Volume], mr: Volume, field: np.ndarray, out: Path, threshold_hu: float) -> dict:
     """Warp and write everything that lies on the CT's grid; return the warped CT and masks as arrays."""
     grid, ct = mr.geometry, moving["ct"]
-    ones = ct.with_array(np.ones(ct.array.shape, np.uint8))
-    covered = warp(ones, grid, field, "nearest", 0) > 0
+    covered = _covered(ct, grid, field)
     if not covered.any():
         raise DataError(
             f"case {case}: after registration no voxel of the CT lies in the MR's field of view",
@@ -172,8 +171,7 @@ def _warp(case: str, moving: dict[str, Volume], mr: Volume, field: np.ndarray, o
             expected="MR and CT of the same part of the body",
             hint="look at the pair in a viewer; if it is aligned already, set registration.method to 'none'",
         )
-    hu = warp(antialias(ct, grid.spacing_mm), grid, field, "cubic", AIR_HU)
-    hu = np.where(covered, io.save_hu(hu), AIR_HU).astype(np.int16)
+    hu = _warped_ct(ct, grid, field, covered, AIR_HU)
     body = ct.with_array(body_mask_ct(ct, threshold_hu).astype(np.uint8))
     masks = {"covered": covered.astype(np.uint8), "body": warp(body, grid, field, "labels", 0)}
     io.write(Volume(hu, grid), out / "ct.nii.gz")
@@ -185,12 +183,26 @@ def _warp(case: str, moving: dict[str, Volume], mr: Volume, field: np.ndarray, o
     return {"ct": hu, "covered": covered, "body": masks["body"] > 0}
 
 
+def _warped_ct(ct: Volume, grid: Geometry, field: np.ndarray, covered: np.ndarray, outside_hu: int) -> np.ndarray:
+    """HU (int16) on the grid, anti-aliased and cubic; `outside_hu` where the CT has no voxel (not `covered`).
+
+    Before and after registration alike, so that what differs between the two is the alignment alone.
+    """
+    hu = warp(antialias(ct, grid.spacing_mm), grid, field, "cubic", AIR_HU)
+    return np.where(covered, io.save_hu(hu), outside_hu).astype(np.int16)
+
+
+def _covered(ct: Volume, grid: Geometry, field: np.ndarray) -> np.ndarray:
+    """Where the CT has data, on the grid."""
+    return warp(ct.with_array(np.ones(ct.array.shape, np.uint8)), grid, field, "nearest", 0) > 0
+
+
 def _before(ct: Volume, mr: Volume, threshold_hu: float) -> dict:
     """The CT and its body mask on the MR's grid as they lie in the files, before any registration."""
     still = np.zeros((*mr.geometry.shape, 3), np.float32)
     body = ct.with_array(body_mask_ct(ct, threshold_hu).astype(np.uint8))
     return {
-        "ct_before": warp(ct, mr.geometry, still, "nearest", quality.NO_DATA_HU),
+        "ct_before": _warped_ct(ct, mr.geometry, still, _covered(ct, mr.geometry, still), quality.NO_DATA_HU),
         "body_before": warp(body, mr.geometry, still, "labels", 0) > 0,
     }
 

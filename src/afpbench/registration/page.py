@@ -8,17 +8,18 @@ from .pictures import NAMES
 from .table import summary_row
 
 BEFORE_AFTER = (
-    ("mutual information (nats)", "mutual_information_before", "mutual_information_after"),
+    ("error (mm)", "error_before_mean_mm", "error_after_mean_mm"),
     ("edge Dice", "edge_dice_before", "edge_dice_after"),
     ("body Dice", "body_dice_before", "body_dice_after"),
     ("contour Dice", "contour_dice_before", "contour_dice_after"),
     ("soft tissue in the contour", "contour_soft_before", "contour_soft_after"),
-    ("error (mm)", "error_before_mean_mm", "error_after_mean_mm"),
+    ("mutual information (nats), optimised", "mutual_information_before", "mutual_information_after"),
 )
 JACOBIAN = ("jacobian_min", "jacobian_p1", "jacobian_median", "jacobian_p99", "folded_share")
 EXPLANATION = (
     "MR and CT take turns from tile to tile (axial, coronal, sagittal, through the middle of the body): a border that "
-    "runs on from tile to tile says that the two agree there. Yellow: to be looked at."
+    "runs on from tile to tile says that the two agree there. Yellow: to be looked at. elastix optimises mutual "
+    "information, whose rise proves nothing; it does not see the other figures (edges only with edge_weight)."
 )
 
 

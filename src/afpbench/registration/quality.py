@@ -171,12 +171,12 @@ def in_words(record: dict) -> str:
     if "jacobian_min" in record:
         parts.append(f"Jacobian at least {record['jacobian_min']:.2f}")
     pairs = (
-        ("mutual_information", "", "mutual information", ""),
-        ("edge_dice", "", "edge Dice", ""),
         ("error", "_mean_mm", "mean error", " mm"),
+        ("edge_dice", "", "edge Dice", ""),
         ("body_dice", "", "body Dice", ""),
         ("contour_dice", "", "contour Dice", ""),
         ("contour_soft", "", "soft tissue in the contour", ""),
+        ("mutual_information", "", "mutual information (optimised)", ""),
     )
     for name, suffix, word, unit in pairs:
         before, after = record.get(f"{name}_before{suffix}"), record.get(f"{name}_after{suffix}")
