@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+ROUNDING_DIGITS = 4  # of mm
+
 
 @dataclass(frozen=True)
 class SmoothField:
@@ -18,16 +20,19 @@ class SmoothField:
     amplitude_mm: np.ndarray
 
     def on_axes(self, z_mm: np.ndarray, y_mm: np.ndarray, x_mm: np.ndarray) -> np.ndarray:
-        """The field on a grid given by its three axes: float32 (z, y, x, 3)."""
+        """The field on a grid given by its three axes: float32 (z, y, x, 3), rounded to 1e-4 mm.
+
+        Summed in float64 and rounded, since the order of a sum and the last digit of a cosine are the processor's.
+        """
         waves = [
-            np.cos(np.outer(self.frequency[:, axis], values) + self.phase[:, axis, None]).astype(np.float32)
+            np.cos(np.outer(self.frequency[:, axis], values) + self.phase[:, axis, None])
             for axis, values in enumerate((x_mm, y_mm, z_mm))
         ]
         planes = np.einsum("kz,ky->zyk", waves[2], waves[1]).reshape(-1, len(self.frequency))
         result = np.empty((len(z_mm), len(y_mm), len(x_mm), 3), np.float32)
         for component in range(3):
-            lines = self.amplitude_mm[:, component, None].astype(np.float32) * waves[0]
-            result[..., component] = (planes @ lines).reshape(result.shape[:3])
+            lines = self.amplitude_mm[:, component, None] * waves[0]
+            result[..., component] = np.round(planes @ lines, ROUNDING_DIGITS).reshape(result.shape[:3])
         return result
 
     def at(self, points_mm: np.ndarray) -> np.ndarray:

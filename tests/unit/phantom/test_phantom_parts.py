@@ -1,5 +1,9 @@
 """The phantom's building blocks, against values worked out by hand."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -213,3 +217,26 @@ def test_grid_axes_by_hand():
     z, y, x = render.grid_axes(geometry)
     assert (z.tolist(), y.tolist(), x.tolist()) == ([30, 34], [20, 22, 24], [10, 16, 22, 28])
     assert render.grid_axes(geometry, 2)[0].tolist() == [29, 31, 33, 35]
+
+
+def test_a_displacement_is_the_same_on_every_processor():
+    """The order in which a processor's BLAS sums does not reach the field."""
+    code = (
+        "import hashlib, numpy as np\n"
+        "from afpbench.phantom.fields import random_field\n"
+        "axes = [np.arange(count) * 3.0 for count in (40, 60, 70)]\n"
+        "field = random_field(np.random.default_rng(1), 8.0, (60.0, 160.0)).on_axes(*axes)\n"
+        "print(hashlib.sha256(field.tobytes()).hexdigest())"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment | {"OPENBLAS_CORETYPE": core},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for core in ("Prescott", "Haswell")  # SSE3 and AVX2
+    }
+    assert len(digests) == 1
