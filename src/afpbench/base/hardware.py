@@ -7,7 +7,9 @@ import math
 import os
 import platform
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .log import logger
 
@@ -139,11 +141,45 @@ def choose_algorithms(device_type: str) -> None:
     """
     import torch
 
-    on_gpu = device_type == "cuda"
-    torch.backends.cudnn.benchmark = on_gpu
-    torch.use_deterministic_algorithms(not on_gpu, warn_only=True)
+    search_convolutions(device_type)
+    torch.use_deterministic_algorithms(device_type != "cuda", warn_only=True)
     # Nothing here reads memory that it has not written, and to fill it first takes 5 to 10 % of a training step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def search_convolutions(device_type: str) -> None:
+    """On a GPU let cuDNN time its algorithms for each new shape and keep the fastest; on a CPU nothing changes."""
+    import torch
+
+    torch.backends.cudnn.benchmark = device_type == "cuda"
+
+
+def send(array, device):
+    """A numpy array as a tensor on a device: to a GPU from pinned memory, without waiting for the copy."""
+    import torch
+
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def fetch(tensor) -> Callable[[], Any]:
+    """Start to copy a tensor into memory. Returns a function that waits for the copy and gives it as a numpy array.
+
+    From a GPU the copy goes into pinned memory, behind what computes the tensor, so that neither makes the caller wait.
+    """
+    import torch
+
+    copy = tensor.to("cpu", non_blocking=True)
+    if tensor.device.type != "cuda":
+        return copy.numpy
+    done = torch.cuda.Event()
+    done.record()
+
+    def array():
+        done.synchronize()
+        return copy.numpy()
+
+    return array
 
 
 def set_threads(threads: int) -> None:

@@ -26,6 +26,7 @@ class Generator:
     def __init__(self, folder: Path, options: dict, runtime: hardware.Runtime):
         hardware.set_threads(runtime.threads)
         self.device = hardware.device(runtime.device)
+        hardware.search_convolutions(self.device.type)
         self.dtype = hardware.autocast_dtype(runtime.precision, self.device.type)
         self.options = options
         settings = read_json(folder / "plans.json")["afpbench"]

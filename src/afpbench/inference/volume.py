@@ -1,6 +1,7 @@
 """A network of patches on a whole volume. Numpy and torch only: training uses it too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
 import torch
@@ -24,17 +25,28 @@ def predict_volume(
     padded with its darkest value. overlap, method: see `fusion.fuse`. dtype: of mixed precision, None for float32.
     """
     padded, crop = _pad(image, patch)
-    starts = []
+    starts = list(product(*fusion.grid(padded.shape, patch, overlap)))
+    outputs = _outputs(network, padded, starts, patch, device, dtype)
+    return fusion.fuse(lambda start: next(outputs), padded.shape, patch, overlap, method)[crop], len(starts)
 
-    def predict(start: tuple[int, int, int]) -> np.ndarray:
-        starts.append(start)
+
+def _outputs(network, image: np.ndarray, starts, patch, device: torch.device, dtype) -> Iterator[np.ndarray]:
+    """The network's output for the patch at each start, in their order, which is that in which `fuse` asks for them.
+
+    The network is given a patch before the output of the one before is waited for: a GPU computes while that is fused.
+    """
+    waiting = None
+    for start in starts:
         window = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
-        batch = torch.from_numpy(np.ascontiguousarray(padded[window]))[None, None].to(device)
+        batch = hardware.send(np.ascontiguousarray(image[window])[None, None], device)
         with torch.inference_mode(), hardware.autocast(device.type, dtype):
             output = network(batch)
-        return output[0, 0].float().cpu().numpy()
-
-    return fusion.fuse(predict, padded.shape, patch, overlap, method)[crop], len(starts)
+        given = hardware.fetch(output[0, 0].float())
+        if waiting is not None:
+            yield waiting()
+        waiting = given
+    if waiting is not None:
+        yield waiting()
 
 
 def _pad(image: np.ndarray, patch: tuple[int, int, int]) -> tuple[np.ndarray, tuple[slice, ...]]:

@@ -2,6 +2,7 @@ import copy
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -115,3 +116,10 @@ def test_the_number_format_hangs_on_the_processors_flags(monkeypatch, caplog, re
 def test_memory_is_not_filled_before_it_is_written(algorithms):
     hardware.choose_algorithms("cpu")
     assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_an_array_goes_to_a_cpu_and_back_as_it_is():
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    tensor = hardware.send(array, torch.device("cpu"))
+    assert torch.equal(tensor, torch.tensor([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]))
+    assert np.array_equal(hardware.fetch(tensor * 2)(), 2 * array)

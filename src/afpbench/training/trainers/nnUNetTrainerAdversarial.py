@@ -70,6 +70,7 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
     # --- steps
 
     def train_step(self, batch: dict) -> dict:
+        batch = self._sent(batch)
         self.optimizer.zero_grad(set_to_none=True)
         total, terms, synthetic, real, _ = self._losses(batch)
         mr = self._unpack(batch)[0]

@@ -124,11 +124,14 @@ class nnUNetTrainerTranslation(ResumableTrainer):
 
     # --- steps
 
+    def _sent(self, batch: dict) -> dict:
+        """The batch with its tensors on the trainer's device: each copied once, whole and as the loader pinned it."""
+        return batch | {key: batch[key].to(self.device, non_blocking=True) for key in ("data", "target")}
+
     def _unpack(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """MR, real CT (air where it is not valid) and the valid region of a batch, each (B, 1, z, y, x)."""
-        data = batch["data"].to(self.device, non_blocking=True)
-        valid = batch["target"][:, :1].to(self.device, non_blocking=True) >= 0
-        mr, ct = data[:, :1], data[:, 1:]
+        valid = batch["target"][:, :1] >= 0
+        mr, ct = batch["data"][:, :1], batch["data"][:, 1:]
         ct = torch.where(valid, ct, torch.full_like(ct, self.air))
         if self.device.type == "cpu":
             mr = mr.contiguous(memory_format=torch.channels_last_3d)
@@ -139,7 +142,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         with hardware.autocast(self.device.type, self.precision):
             synthetic = self.network(mr)
             synthetic = torch.where(valid, synthetic.float(), real)
-            mask = batch["target"].to(self.device, non_blocking=True)
+            mask = batch["target"]
             if self.unchecked and torch.is_grad_enabled():
                 self.unchecked -= set(check_gradient(self.loss, synthetic.detach(), real, mask, self.unchecked))
             total, terms = self.loss(synthetic, real, mask)
@@ -147,7 +150,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
 
     def train_step(self, batch: dict) -> dict:
         self.optimizer.zero_grad(set_to_none=True)
-        total, terms, *_ = self._losses(batch)
+        total, terms, *_ = self._losses(self._sent(batch))
         self.step(total, batch["keys"])
         self.iteration += 1
         for name, value in terms.items():
@@ -155,8 +158,9 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         return {"loss": total.detach().float().cpu().numpy()}
 
     def validation_step(self, batch: dict) -> dict:
+        batch = self._sent(batch)
         total, _, synthetic, real, valid = self._losses(batch)
-        body = batch["target"][:, :1].to(self.device) > 0
+        body = batch["target"][:, :1] > 0
         count = body.sum().clamp(min=1)
         difference = (synthetic - real) * self.ct_statistics["std_hu"] * body
         return {
