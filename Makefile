@@ -3,13 +3,15 @@
 #   make test        set everything up, run the tests
 # for the impatient:
 #   make demo        set everything up, run two rows of one task on a few phantoms, in minutes
+# for those who want to know how fast it is:
+#   make bench       measure against the alternatives, in under 15 minutes
 # and for a machine of which you are root:
 #   make slurm       install Debian's SLURM, run a small study and killed trainings through it
 PYTHON ?= python3.11
 CORES ?= all
 BIN := .venv/bin
 
-.PHONY: benchmark demo test slurm lint setup clean-results
+.PHONY: benchmark demo test slurm bench lint setup clean-results
 
 benchmark: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
@@ -23,6 +25,10 @@ test: setup
 slurm: setup
 	tests/slurm/install.sh
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest tests/slurm
+
+# Speeds, side by side, in under 15 minutes: the table of docs/performance.md. BENCH="--avx2" and others: benchmarks/bench.py
+bench: setup
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench.py $(BENCH)
 
 lint: setup
 	$(BIN)/ruff check .

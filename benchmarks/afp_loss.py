@@ -19,7 +19,8 @@ import os
 import statistics
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +37,20 @@ from afpbench.losses import LossContext, build_loss
 from afpbench.nnunet.compat import ensure_torchvision_operators
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+CROPS = (0.75, 0.625, 0.5)
+TOTALSEGMENTATOR = [32, 64, 128, 256, 320]  # features of its 3 mm model's plan: two convolutions a stage, strides of 2
 IDENTITY = {"lower_hu": -1e9, "upper_hu": 1e9, "mean_hu": 0.0, "std_hu": 1.0}
 
 
-def make_unet(features: list[int], seed: int) -> nn.Module:
-    """A PlainConvUNet as nnU-Net plans them."""
+def make_unet(features: list[int], seed: int, strides: Sequence | None = None) -> nn.Module:
+    """A PlainConvUNet as nnU-Net plans them. strides: of each stage; by default halvings of every axis."""
     ensure_torchvision_operators()
     from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
     torch.manual_seed(seed)
     stages = len(features)
     return PlainConvUNet(
-        1, stages, features, nn.Conv3d, 3, [1] + [2] * (stages - 1), 2, 1, 2, True,
+        1, stages, features, nn.Conv3d, 3, strides or [1] + [2] * (stages - 1), 2, 1, 2, True,
         nn.InstanceNorm3d, {"eps": 1e-5, "affine": True}, None, None, nn.LeakyReLU, {"inplace": True},
     )  # fmt: skip
 
@@ -168,30 +171,51 @@ def spread(numerators: list[float], denominators: list[float]) -> list[float]:
     return [round(value, 3) for value in (statistics.median(ratios), min(ratios), max(ratios))]
 
 
+def make_losses(features: list[int]) -> dict[str, Callable[[], Loss]]:
+    """Every loss that is compared, by name, each to be made when it is wanted."""
+    return {
+        "L1": lambda: nn.functional.l1_loss,
+        "naive AFP": lambda: make_naive(features),
+        "AFP stages (default)": lambda: make_afp(features),
+        "AFP encoder": lambda: make_afp(features, layers="encoder"),
+        "AFP all blocks": lambda: make_afp(features, layers="all"),
+        **{f"AFP stages, crop {share}": partial(make_afp, features, crop=share) for share in CROPS},
+    }
+
+
+def make_steps(options: argparse.Namespace, dtype: torch.dtype | None) -> dict[str, Callable[[], None]]:
+    """A training step with each loss; that of the naive AFP is in float32 and laid out as it comes."""
+    steps = {}
+    for name, make in make_losses(options.features).items():
+        naive = name == "naive AFP"
+        steps[name] = make_step(make(), options, None if naive else dtype, plain=naive)
+    return steps
+
+
+def step_times(options: argparse.Namespace, dtype: torch.dtype | None) -> dict[str, list[float]]:
+    """CPU milliseconds of a step with each loss in each round. options: features, patch, batch, repeats."""
+    return measure(make_steps(options, dtype), options.repeats)
+
+
+def peaks(features: list[int], patch: list[int], batch: int, names: Sequence[str]) -> dict[str, int]:
+    """Peak bytes of a float32 step with some of the losses."""
+    options = argparse.Namespace(features=features, patch=patch, batch=batch)
+    losses = make_losses(features)
+    return {name: peak_bytes(make_step(losses[name](), options, None, plain=False)) for name in names}
+
+
 def rows(options: argparse.Namespace, dtype: torch.dtype | None) -> dict[str, dict]:
     """One number format's rows: name -> figures."""
-    features = options.features
-    losses: dict[str, Loss] = {
-        "L1": nn.functional.l1_loss,
-        "naive AFP": make_naive(features),
-        "AFP stages (default)": make_afp(features),
-        "AFP encoder": make_afp(features, layers="encoder"),
-        "AFP all blocks": make_afp(features, layers="all"),
-        "AFP stages, crop 0.75": make_afp(features, crop=0.75),
-    }
-    steps = {}
-    for name, loss in losses.items():
-        naive = name == "naive AFP"
-        steps[name] = make_step(loss, options, None if naive else dtype, plain=naive)
+    steps = make_steps(options, dtype)
     times = measure(steps, options.repeats)
-    peaks = {name: peak_bytes(step) for name, step in steps.items()}
+    peak = {name: peak_bytes(step) for name, step in steps.items()}
     return {
         name: {
             "milliseconds": round(min(times[name]), 1),
             "over_l1": spread(times[name], times["L1"]),
             "faster_than_naive": spread(times["naive AFP"], times[name]),
-            "peak_mb": round(peaks[name] / 1e6, 1),
-            "memory_over_l1": round(peaks[name] / peaks["L1"], 3),
+            "peak_mb": round(peak[name] / 1e6, 1),
+            "memory_over_l1": round(peak[name] / peak["L1"], 3),
         }
         for name in steps
     }

@@ -9,6 +9,7 @@ Usage: python benchmarks/fusion.py [--scale 0.5] [--method mean]
 """
 
 import argparse
+import math
 import time
 import tracemalloc
 
@@ -25,33 +26,45 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="of volume and patch, for a quick look")
     parser.add_argument("--method", choices=fusion.METHODS, default="median")
     scale, method = (getattr(parser.parse_args(), name) for name in ("scale", "method"))
-    shape, patch = (tuple(round(scale * n) for n in size) for size in (SHAPE, PATCH))
+    shape, patch = sizes(scale)
     before = peak_memory_mb()
     tracemalloc.start()
+    total, seconds, patches = fused(shape, patch, method)
+    copy = 4 * math.prod(shape)
+    allocated, resident = tracemalloc.get_traced_memory()[1] / copy, (peak_memory_mb() - before) * 1e6 / copy
+    machine = describe()
+    print(f"CPU seconds of {method} fusion:\n")
+    print("| volume | patch | patches | fusion, s | stand-in, s | allocated, copies | resident, copies |")
+    print("|---|---|---|---|---|---|---|")
+    words = (" x ".join(map(str, size)) for size in (shape, patch))
+    numbers = f"{total - seconds:.0f} | {seconds:.0f} | {allocated:.2f} | {resident:.2f}"
+    print(f"| {' | '.join(words)} | {patches} | {numbers} |")
+    print(
+        f"\n{machine['cores']} cores of {machine['processor']}; one copy of the volume in float32: {copy / 1e6:.0f} MB"
+    )
+
+
+def sizes(scale: float) -> list[tuple[int, ...]]:
+    """Volume and patch."""
+    return [tuple(round(scale * n) for n in size) for size in (SHAPE, PATCH)]
+
+
+def fused(shape, patch, method: str) -> tuple[float, float, int]:
+    """CPU seconds of a fusion with the stand-in, those of the stand-in alone, and the number of patches."""
     image = np.random.default_rng(0).random(shape, dtype=np.float32)
     patches, seconds = 0, 0.0
 
     def predict(start: tuple[int, int, int]) -> np.ndarray:
         nonlocal patches, seconds
-        begin = time.perf_counter()
+        begin = time.process_time()
         window = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
         values = image[window] * np.float32(1 + sum(start) % 7 / 10)
-        patches, seconds = patches + 1, seconds + time.perf_counter() - begin
+        patches, seconds = patches + 1, seconds + time.process_time() - begin
         return values
 
-    begin = time.perf_counter()
-    result = fusion.fuse(predict, shape, patch, 0.5, method)
-    total, copy = time.perf_counter() - begin, result.nbytes
-    allocated, resident = tracemalloc.get_traced_memory()[1] / copy, (peak_memory_mb() - before) * 1e6 / copy
-    machine = describe()
-    print(f"| volume | patch | patches | {method} fusion, s | stand-in, s | allocated, copies | resident, copies |")
-    print("|---|---|---|---|---|---|---|")
-    sizes = (" x ".join(map(str, size)) for size in (shape, patch))
-    numbers = f"{total - seconds:.0f} | {seconds:.0f} | {allocated:.2f} | {resident:.2f}"
-    print(f"| {' | '.join(sizes)} | {patches} | {numbers} |")
-    print(
-        f"\n{machine['cores']} cores of {machine['processor']}; one copy of the volume in float32: {copy / 1e6:.0f} MB"
-    )
+    begin = time.process_time()
+    fusion.fuse(predict, shape, patch, 0.5, method)
+    return time.process_time() - begin, seconds, patches
 
 
 if __name__ == "__main__":

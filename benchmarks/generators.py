@@ -91,19 +91,21 @@ def make_generator(kind: str, options) -> nn.Module:
 
 
 class Training:
-    """A generator, its discriminator where it has one, and their optimisers; one step as the trainers do it."""
+    """A generator, its discriminator where it has one, and their optimisers; one step as the trainers do it.
 
-    def __init__(self, kind: str, loss: str, options, device, dtype):
+    loss: synthetic and real CT -> a scalar. judged_by: features of the discriminator, or None for none.
+    """
+
+    def __init__(self, generator: nn.Module, loss, device, dtype, judged_by: int | None = None):
         self.device, self.dtype, self.game_dtype = device, dtype, adversarial.game_dtype(dtype)
-        self.loss = make_loss(loss, options, device)
-        self.generator = make_generator(kind, options).to(device)
+        self.loss, self.generator = loss, generator.to(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
         self.discriminator = None
-        if kind == "nnunet":
+        if judged_by is None:
             self.optimizer = torch.optim.SGD(self.generator.parameters(), 0.01, momentum=0.99, nesterov=True)
             return
         self.optimizer = torch.optim.Adam(self.generator.parameters(), 2e-4, (0.5, 0.999))
-        self.discriminator = MultiScaleDiscriminator(2, 4, 2 * options.features).to(device)
+        self.discriminator = MultiScaleDiscriminator(2, 4, judged_by).to(device)
         self.second = torch.optim.Adam(self.discriminator.parameters(), 2e-4, (0.5, 0.999))
 
     def step(self, mr, real) -> float:
@@ -144,7 +146,9 @@ def measure(kind: str, loss: str, options, pairs, queue):
     """Train one row and report seconds per iteration (the first two left out), peak memory in MB and the losses."""
     hardware.set_threads(options.threads)
     device = hardware.device()
-    training = Training(kind, loss, options, device, hardware.autocast_dtype("auto", device.type))
+    judged_by = None if kind == "nnunet" else 2 * options.features
+    made = make_generator(kind, options), make_loss(loss, options, device)
+    training = Training(*made, device, hardware.autocast_dtype("auto", device.type), judged_by)
     losses, seconds = [], []
     for mr, ct in batches(pairs, options.patch, 2, options.iterations, device):
         begin = time.monotonic() if device.type == "cuda" else time.process_time()

@@ -46,7 +46,7 @@ def main() -> None:
     print("| what | classes | voxels | ours, s | alternative, s | times faster | range | largest difference |")
     print("|---|---|---|---|---|---|---|---|")
     with threadpool_limits(1):
-        rows = [measure(*row, options.rounds) for kind in options.only for row in makers[kind](options.quick)]
+        rows = [show(measure(*row, options.rounds)) for kind in options.only for row in makers[kind](options.quick)]
     machine = hardware.describe() | {"flags": [flag for flag in FLAGS if flag in hardware._cpu_flags()]}
     print(f"\nOne thread of {machine['processor']} ({', '.join(machine['flags'])}), load {os.getloadavg()[0]:.1f}")
     if options.json:
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def measure(what, classes, shape, ours, theirs, difference, rounds) -> dict:
-    """One row: printed, and returned as a dictionary."""
+    """One row, with both sides in turn, in rounds. ours, theirs: functions of no arguments."""
     seconds: list[list[float]] = [[], []]
     for _ in range(rounds):
         results = []
@@ -63,14 +63,19 @@ def measure(what, classes, shape, ours, theirs, difference, rounds) -> dict:
             results.append(function())
             seconds[side].append(time.process_time() - begin)
     ratios = [slow / fast for fast, slow in zip(*seconds, strict=True)]
-    row = {
+    return {
         "what": what, "classes": classes, "shape": list(shape), "ours_s": seconds[0], "alternative_s": seconds[1],
-        "times_faster": statistics.median(ratios), "largest_difference": difference(*results),
+        "ratios": ratios, "times_faster": statistics.median(ratios), "largest_difference": difference(*results),
     }  # fmt: skip
-    fast, slow = (statistics.median(side) for side in seconds)
+
+
+def show(row: dict) -> dict:
+    """Print a row of the table, and return it."""
+    fast, slow = (statistics.median(row[side]) for side in ("ours_s", "alternative_s"))
     print(
-        f"| {what} | {classes or ''} | {' x '.join(map(str, shape))} | {fast:.2f} | {slow:.2f} | "
-        f"{row['times_faster']:.1f} | {min(ratios):.1f} to {max(ratios):.1f} | {row['largest_difference']:.0e} |",
+        f"| {row['what']} | {row['classes'] or ''} | {' x '.join(map(str, row['shape']))} | {fast:.2f} | {slow:.2f} | "
+        f"{row['times_faster']:.1f} | {min(row['ratios']):.1f} to {max(row['ratios']):.1f} | "
+        f"{row['largest_difference']:.0e} |",
         flush=True,
     )
     return row
