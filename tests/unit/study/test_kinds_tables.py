@@ -122,8 +122,11 @@ def test_a_study_names_it(own, tmp_path):
     (part,) = study_part(PAGE)["tasks"].values()
     table = task_with(part["tables"], tmp_path).tables["extremes"]
     assert table.options == {
-        "kind": "extremes", "metric": "rmse", "caption": "", "rows": ["l1", "mse", "real_ct", "real_ct_clipped", "mr_linear", "mean_ct"],
-    }  # fmt: skip
+        "kind": "extremes",
+        "metric": "rmse",
+        "caption": "",
+        "rows": ["l1", "mse", "real_ct", "real_ct_clipped", "mr_linear", "mean_ct"],
+    }
 
 
 def test_its_rows_columns_and_options_are_checked(own, tmp_path):
