@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .canvas import Canvas
-from .labels import LABELS
+from .labels import LABELS, LESION_CLASSES
 from .tissues import TISSUE
 
 LAST_GENERATION = 8
@@ -150,16 +150,16 @@ def _limited(heading, direction, most_degrees):
 def add_lesions(rng: np.random.Generator, trunks: dict[str, Branch]) -> list[dict]:
     """Make some branches of the tree ill, in place; returns one record a lesion.
 
-    Three cases in five are diseased. Each of 3 to 6 affected subtrees (of at most 20 branches, from generation 3 on)
-    gets bronchiectasis (lumen 1.4 to 2 times as wide, wall 1.4 times as thick), peribronchial thickening (wall 1.2 to
-    2.2 mm thicker) or mucus plugs in its branches; every diseased case has all three kinds.
+    Nine cases in ten are diseased. Each of 6 to 9 affected subtrees (of 4 to 20 branches, from generation 3 on) gets
+    bronchiectasis (lumen 1.5 to 2.2 times as wide, wall 1.4 times as thick), peribronchial thickening (wall 1.5 to
+    2.6 mm thicker) or mucus plugs, which widen their branches 1.5 to 2.2 times as mucoid impaction does; every diseased
+    case has all three kinds, as far as its tree has room.
     """
-    if rng.random() > 0.6:
+    if rng.random() > 0.9:
         return []
     starts = [branch for trunk in trunks.values() for branch in trunk.walk() if branch.generation >= 3]
     starts = [start for start in starts if 4 <= len(list(start.walk())) <= 20]
-    count = int(rng.integers(3, 7))
-    kinds = (["bronchiectasis", "peribronchial_thickening", "mucus"] * 2)[:count]
+    kinds = (LESION_CLASSES * 3)[: int(rng.integers(6, 10))]
     records = []
     for kind in kinds:
         healthy = [start for start in starts if not any(branch.lesion for branch in start.walk())]
@@ -167,14 +167,15 @@ def add_lesions(rng: np.random.Generator, trunks: dict[str, Branch]) -> list[dic
             break
         root = healthy[int(rng.integers(len(healthy)))]
         affected = list(root.walk())
-        widening, thickening = rng.uniform(1.4, 2.0), rng.uniform(1.2, 2.2)
+        widening, thickening = rng.uniform(1.5, 2.2), rng.uniform(1.5, 2.6)
         for branch in affected:
             branch.lesion = kind
-            if kind == "bronchiectasis":
-                branch.radius_mm *= widening
-                branch.wall_mm *= 1.4
-            elif kind == "peribronchial_thickening":
+            if kind == "peribronchial_thickening":
                 branch.wall_mm += thickening
+            else:
+                branch.radius_mm *= widening
+            if kind == "bronchiectasis":
+                branch.wall_mm *= 1.4
         records.append({"kind": kind, "lobe": root.lobe, "generation": root.generation, "branches": len(affected)})
     return records
 
@@ -197,7 +198,7 @@ def draw_airways(canvas: Canvas, trachea: Branch) -> None:
     at = np.nonzero(outer < 0)
     here, inside, labels = kind[at], lumen[at] < 0, canvas.labels[at]
     bone = (labels >= LABELS["rib_left_1"]) & (labels <= LABELS["sternum"])
-    bone |= (labels >= LABELS["vertebrae_L5"]) & (labels <= LABELS["vertebrae_C6"])
+    bone |= (labels >= LABELS["vertebrae_L5"]) & (labels <= LABELS["vertebrae_C4"])
     new_labels, new_tissue = _airway_codes(here, inside, kinds)
     canvas.labels[at] = np.where(bone, labels, new_labels)
     canvas.tissue[at] = np.where(bone, canvas.tissue[at], new_tissue)

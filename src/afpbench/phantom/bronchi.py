@@ -20,11 +20,11 @@ def draw_tree(body) -> dict:
     c, p, rng = body.canvas, body.p, body.rng
     carina = p["carina"]
     clouds = {lobe: lobe_points(c, rng, lobe) for lobe in LOBES}
-    start = np.array([[2.0, 6.0, 160.0], carina])
+    start = np.array([[2.0, 6.0, 190.0], carina])
     neck, carina = c.to_real(start)
     trachea = airways.Branch(np.array([neck, (neck + carina) / 2 + [0, 2, 0], carina]), p["trachea_radius"], 0)
     trachea.wall_mm = airways.wall_thickness(trachea.radius_mm)
-    trunks = main_bronchi(rng, trachea, clouds)
+    trunks = main_bronchi(rng, trachea, clouds, c.pose.to_real * p["bronchi"])
     allowed = [*LOBES, "inner_fat"]
     for lobe, trunk in trunks.items():
         airways.grow(rng, trunk, clouds[lobe], lobe, airways.obstacles(c, [*allowed, "pulmonary_vessel"]))
@@ -45,12 +45,15 @@ def lobe_points(canvas: Canvas, rng: np.random.Generator, lobe: str, count: int 
     return chosen[:, ::-1] * spacing + np.asarray(canvas.origin_mm)
 
 
-def main_bronchi(rng, trachea: airways.Branch, clouds: dict) -> dict[str, airways.Branch]:
-    """The main bronchi and the bronchus of each lobe, joined to the trachea; returns the lobar bronchi."""
+def main_bronchi(rng, trachea: airways.Branch, clouds: dict, stretch: np.ndarray) -> dict[str, airways.Branch]:
+    """The main bronchi and the bronchus of each lobe, joined to the trachea; returns the lobar bronchi.
+
+    stretch: 3x3, from the model's steps (x, y, z) to the case's: its scale along an axis sets lengths and angles.
+    """
     carina, r = trachea.points[-1], trachea.radius_mm
 
     def jitter(*step):
-        return np.asarray(step, float) + rng.normal(0, 1.5, 3)
+        return stretch @ (np.asarray(step, float) + rng.normal(0, 1.5, 3))
 
     right = airways.make_branch(rng, carina, carina + jitter(-21, 2, -16), 0.80 * r, 1, bend=0.05)
     left = airways.make_branch(rng, carina, carina + jitter(33, 11, -19), 0.74 * r, 1, bend=0.05)

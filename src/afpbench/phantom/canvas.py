@@ -1,7 +1,8 @@
 """The grid that anatomy is painted on, and the shapes that are painted.
 
-Anatomy is described in model coordinates (mm, LPS: x to the left, y to the back, z to the head). A case's smooth
-warp bends them: the voxel at p shows the model at p + warp(p). Every shape is evaluated in its own bounding box."""
+Anatomy is described in model coordinates (mm, LPS: x to the left, y to the back, z to the head). A case's pose turns,
+scales and shifts them, and its smooth warp bends them: the voxel at p shows the model at pose(p) + warp(p). Every shape
+is evaluated in its own bounding box."""
 
 import math
 from collections.abc import Sequence
@@ -11,40 +12,63 @@ from numpy.typing import ArrayLike
 
 from .fields import SmoothField
 from .labels import LABELS
+from .pose import UPRIGHT, Pose
 from .tissues import TISSUE
 
 Box = tuple[slice, slice, slice]
 Positions = Sequence[float] | np.ndarray  # one number per axis
 
+BETWEEN_MM = 40.0  # points that carry a box from the model to the grid, and how far the warp may
+BULGE_MM = 4.0  # bend it out between them
+
 
 class Canvas:
     """Two uint8 volumes (z, y, x), labels and tissues, with the voxels' model coordinates X, Y, Z (float32)."""
 
-    def __init__(self, shape: tuple[int, int, int], spacing_mm: Positions, origin_mm: Positions, warp: SmoothField):
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        spacing_mm: Positions,
+        origin_mm: Positions,
+        warp: SmoothField,
+        pose: Pose = UPRIGHT,
+    ):
         """shape, spacing_mm: z, y, x; origin_mm: the centre of voxel (0, 0, 0) in x, y, z."""
         self.shape, self.spacing_mm, self.origin_mm = shape, tuple(spacing_mm), tuple(origin_mm)
         self.z, self.y, self.x = (
             np.asarray(origin_mm[2 - axis] + np.arange(shape[axis]) * spacing_mm[axis], np.float32) for axis in range(3)
         )
-        self.warp = warp
+        self.warp, self.pose = warp, pose
         bend = warp.on_axes(self.z, self.y, self.x)
         self.reach_mm = float(np.abs(bend).max())
-        self.X = self.x + bend[..., 0]
-        self.Y = self.y[:, None] + bend[..., 1]
-        self.Z = self.z[:, None, None] + bend[..., 2]
+        self.X, self.Y, self.Z = (self._straight(axis) + bend[..., axis] for axis in range(3))
         self.labels = np.zeros(shape, np.uint8)
         self.tissue = np.zeros(shape, np.uint8)
 
-    def box(self, low_mm: Positions, high_mm: Positions, margin_mm: float | None = None) -> Box:
-        """The slices z, y, x around the corners low and high (x, y, z), widened by the warp's reach."""
-        margin = self.reach_mm if margin_mm is None else margin_mm
+    def _straight(self, axis: int) -> np.ndarray:
+        """Model coordinate x, y or z (axis 0, 1, 2) of every voxel before the warp: float32 (z, y, x)."""
+        dx, dy, dz = self.pose.to_model[axis].astype(np.float32)
+        x, y, z = (v - np.float32(s) for v, s in zip((self.x, self.y, self.z), self.pose.shift_mm, strict=True))
+        return (dz * z)[:, None, None] + (dy * y)[:, None] + dx * x
+
+    def box(self, low_mm: Positions, high_mm: Positions) -> Box:
+        """The slices z, y, x around what lies between the model's corners low and high (x, y, z)."""
+        axes = [
+            np.linspace(low, high, 2 + int((high - low) / BETWEEN_MM))
+            for low, high in zip(low_mm, high_mm, strict=True)
+        ]
+        real = self.to_real(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 3))
+        margin = min(self.reach_mm, BULGE_MM)
+        return self.real_box(real.min(axis=0) - margin, real.max(axis=0) + margin)
+
+    def real_box(self, low_mm: Positions, high_mm: Positions) -> Box:
+        """The slices z, y, x around real corners low and high (x, y, z)."""
         slices = []
         for axis in range(3):
-            low, high = float(low_mm[2 - axis]) - margin, float(high_mm[2 - axis]) + margin
             origin, step = float(self.origin_mm[2 - axis]), float(self.spacing_mm[axis])
-            start = min(max(math.floor((low - origin) / step), 0), self.shape[axis])
-            stop = min(max(math.ceil((high - origin) / step) + 1, start), self.shape[axis])
-            slices.append(slice(start, stop))
+            start = min(max(math.floor((float(low_mm[2 - axis]) - origin) / step), 0), self.shape[axis])
+            stop = max(math.ceil((float(high_mm[2 - axis]) - origin) / step) + 1, start)
+            slices.append(slice(start, min(stop, self.shape[axis])))
         z, y, x = slices
         return z, y, x
 
@@ -53,10 +77,13 @@ class Canvas:
         return self.X[box], self.Y[box], self.Z[box]
 
     def to_real(self, points_mm: np.ndarray) -> np.ndarray:
-        """Where model points (n, 3) come to lie on the grid: solves p + warp(p) = q to within a hundredth of a mm."""
-        real = np.asarray(points_mm, float)
-        for _ in range(4):
-            real = points_mm - self.warp.at(real)
+        """Where model points (n, 3) come to lie on the grid: solves pose(p) + warp(p) = q to within 0.02 mm."""
+        points = np.asarray(points_mm, float)
+        real = points @ self.pose.to_real.T + self.pose.shift_mm
+        for _ in range(25):
+            before, real = real, (points - self.warp.at(real)) @ self.pose.to_real.T + self.pose.shift_mm
+            if np.abs(real - before).max() < 0.008:
+                break
         return real
 
     def paint(self, box: Box, mask: np.ndarray, label: str, tissue: str, over: Sequence[str] = ()) -> None:
@@ -97,7 +124,7 @@ class Canvas:
         stretch_z: above 1 makes what is closer than a radius taller in z by this factor.
         """
         reach = np.array([reach_mm, reach_mm, reach_mm * stretch_z])
-        box = self.box(np.minimum(a, b) - reach, np.maximum(a, b) + reach, margin_mm=0)
+        box = self.real_box(np.minimum(a, b) - reach, np.maximum(a, b) + reach)
         scale = np.array([1, 1, 1 / stretch_z])
         a, along = a * scale, (b - a) * scale
         x = (self.x[box[2]] - np.float32(a[0]))[None, None, :]
@@ -118,9 +145,9 @@ class Canvas:
         stretch_z: float = 1.0,
         over: Sequence[str] = (),
     ) -> None:
-        """Paint a chain of capsules through model points (n, 3); radii: one, or one a point."""
+        """Paint a chain of capsules through model points (n, 3); radii (of the model): one, or one a point."""
         points = self.to_real(np.asarray(points_mm, float))
-        radii = np.broadcast_to(np.asarray(radii_mm, float), (len(points),))
+        radii = np.broadcast_to(np.asarray(radii_mm, float) * self.pose.mean_scale, (len(points),))
         for a, b, r in zip(points[:-1], points[1:], (radii[:-1] + radii[1:]) / 2, strict=True):
             box, distance = self.segment(a, b, r, stretch_z)
             self.paint(box, distance < r, label, tissue, over)

@@ -13,12 +13,16 @@ from .canvas import Canvas
 from .deformation import displacement_on, draw_deformation
 from .fields import random_field
 from .labels import LABELS
+from .pose import Pose, draw_pose
 from .sampling import block_vote
 from .tissues import case_look
 
-REGIONS = {"thorax": thorax.draw, "pelvis": pelvis.draw}
+REGIONS = {"thorax": thorax, "pelvis": pelvis}
 EXTENT_MM = (216.0, 216.0, 288.0)  # the CT's field of view, z, y, x
 MARGIN_MM = 30.0  # anatomy drawn beyond it in z, for the MR
+WARP_MM = {"thorax": 10.0, "pelvis": 16.0}  # about the largest bend of a case's anatomy
+WARP_WAVES_MM = (180.0, 400.0)
+RANGE_SHIFT_MM = {"thorax": 22.0, "pelvis": 33.0}  # of the scanned range along z, at most
 SPACING_RANGE_MM = (1.0, 6.0)
 
 
@@ -48,9 +52,12 @@ def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[fl
     spacing = _checked(region, index, seed, spacing_mm)
     root = np.random.SeedSequence([seed, zlib.crc32(region.encode()), index])
     anatomy, look_rng, ct_rng, mr_rng, motion, mr_grain = (np.random.default_rng(child) for child in root.spawn(6))
-    canvas, ct_grid, window = _canvas(spacing, anatomy)
+    build = REGIONS[region].draw_build(anatomy)
+    half_view = np.array(EXTENT_MM[::-1]) / 2
+    pose = draw_pose(anatomy, REGIONS[region].half_body(build), half_view, RANGE_SHIFT_MM[region])
+    canvas, ct_grid, window = _canvas(spacing, anatomy, pose, WARP_MM[region])
     record = {"region": region, "index": index, "seed": seed, "spacing_mm": list(spacing)}
-    record |= REGIONS[region](canvas, anatomy)
+    record |= {"pose": pose.record()} | REGIONS[region].draw(canvas, build, anatomy)
     look = case_look(look_rng, region)
     coarse = [size // 2 for size in canvas.shape]
     texture, mr_texture = render.draw_texture(look_rng, coarse), render.draw_texture(mr_grain, coarse)
@@ -103,7 +110,9 @@ def _checked(region: str, index: int, seed: int, spacing_mm) -> tuple[float, flo
     return z, y, x
 
 
-def _canvas(spacing: tuple, rng: np.random.Generator) -> tuple[Canvas, Geometry, tuple[slice, ...]]:
+def _canvas(
+    spacing: tuple, rng: np.random.Generator, pose: Pose, warp_mm: float
+) -> tuple[Canvas, Geometry, tuple[slice, ...]]:
     """The canvas at half the CT's spacing, the CT's grid, and where that lies in the canvas (in CT voxels)."""
     shape = np.array([round(extent / step) for extent, step in zip(EXTENT_MM, spacing, strict=True)])
     margin = np.array([round(MARGIN_MM / spacing[0]), 0, 0])
@@ -111,9 +120,9 @@ def _canvas(spacing: tuple, rng: np.random.Generator) -> tuple[Canvas, Geometry,
     origin = -(shape - 1) * step / 2
     fine_origin = -((shape + 2 * margin) * step) / 2 + step / 4
     grid = Geometry.of(shape, spacing, origin[::-1])
-    warp = random_field(rng, 4.0, (110, 260))
+    warp = random_field(rng, warp_mm, WARP_WAVES_MM)
     z, y, x = (int(n) for n in 2 * (shape + 2 * margin))
-    canvas = Canvas((z, y, x), step / 2, fine_origin[::-1], warp)
+    canvas = Canvas((z, y, x), step / 2, fine_origin[::-1], warp, pose)
     window = tuple(slice(int(m), int(m + n)) for m, n in zip(margin, shape, strict=True))
     return canvas, grid, window
 

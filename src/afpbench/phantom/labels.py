@@ -1,7 +1,7 @@
 """Label ids of the phantom. Structures that TotalSegmentator's `total` task has carry its class ids; the rest,
 which that map lacks, have own ids from 200. Standard library only: the workflow reads this while it is parsed."""
 
-_VERTEBRAE = ["L5", "L4", "L3", "L2", "L1"] + [f"T{level}" for level in range(12, 0, -1)] + ["C7", "C6"]
+_VERTEBRAE = ["L5", "L4", "L3", "L2", "L1"] + [f"T{level}" for level in range(12, 0, -1)] + ["C7", "C6", "C5", "C4"]
 
 TOTALSEGMENTATOR_LABELS: dict[str, int] = {
     "spleen": 1,

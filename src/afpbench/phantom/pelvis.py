@@ -1,37 +1,18 @@
 """The male pelvis: from the body wall inwards. Model coordinates in mm, LPS (left +x, back +y, head +z)."""
 
+from itertools import product
+
 import numpy as np
 
 from .canvas import Canvas, rotation, sigmoid, spline
 from .labels import LABELS
 from .pelvis_bones import SIDES, draw_femurs, draw_hips, draw_spine
+from .pelvis_build import draw_build, half_body
 from .spine import fill_marrow
 
+__all__ = ["draw", "draw_build", "half_body"]
 
-def draw_parameters(rng: np.random.Generator) -> dict:
-    """A case's build, lengths in mm; `size` scales the skeleton."""
-    size = rng.uniform(0.93, 1.02)
-    return {
-        "size": size,
-        "half_width": 117 * size + rng.uniform(0, 6),
-        "half_depth": 84 * size + rng.uniform(-3, 5),
-        "fat": rng.uniform(9, 17),
-        "muscle": rng.uniform(0.85, 1.12),
-        "lift": rng.uniform(-7, 7),
-        "wing_flare": rng.uniform(0.26, 0.40),
-        "wing_turn": rng.uniform(-6, 6),
-        "wing_bow": rng.uniform(0.0016, 0.0040),
-        "head_radius": rng.uniform(20, 22.5) * size,
-        "neck_angle": rng.uniform(-5, 5),
-        "sacrum_bend": rng.uniform(0.8, 1.2),
-        "bladder": np.array([rng.uniform(24, 36), rng.uniform(20, 29), rng.uniform(17, 28)]) * size,
-        "bladder_shift": rng.uniform(-5, 5, 2),
-        "prostate": rng.uniform(15, 21) * size,
-        "rectum_radius": rng.uniform(9, 15),
-        "rectum_gas": rng.uniform(0.1, 0.9),
-        "colon_gas": rng.uniform(0.35, 0.8),
-        "colon_radius": rng.uniform(12, 17),
-    }
+MIDDLE = np.array([0, 10, 10], np.float32)  # of the skeleton: it tilts about this point
 
 
 class Pelvis:
@@ -40,10 +21,19 @@ class Pelvis:
     def __init__(self, canvas: Canvas, p: dict, rng: np.random.Generator):
         self.canvas, self.p, self.rng = canvas, p, rng
         self.s = p["size"]
+        self.frame = rotation(p["tilt"], 0, 0) * p["skeleton"] * p["size"]
+        self.inverse = np.linalg.inv(self.frame).astype(np.float32)
 
     def place(self, points) -> np.ndarray:
-        """Skeleton coordinates (of size 1) to model coordinates."""
-        return np.asarray(points, float) * self.s + np.array([0, 0, self.p["lift"]])
+        """Skeleton coordinates (upright, of size 1) to model coordinates."""
+        return (np.asarray(points, float) - MIDDLE) @ self.frame.T + MIDDLE * self.s + np.array([0, 0, self.p["lift"]])
+
+    def skeleton(self, x, y, z) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Model coordinates to those of the skeleton: the inverse of `place`."""
+        origin = MIDDLE * self.s + np.array([0, 0, self.p["lift"]])
+        offsets = [axis - np.float32(o) for axis, o in zip((x, y, z), origin, strict=True)]
+        x, y, z = (sum(row[i] * offsets[i] for i in range(3)) + m for row, m in zip(self.inverse, MIDDLE, strict=True))
+        return x, y, z
 
     def at_side(self, points, sign: int) -> np.ndarray:
         """As `place`, for points given for the left side."""
@@ -58,8 +48,9 @@ class Pelvis:
         c, p = self.canvas, self.p
         x, y, z = c.X, c.Y, c.Z - p["lift"]
         width = p["half_width"] + p["fat"] - 5 * np.exp(-(((z - 82) / 28) ** 2)) - 5 * sigmoid(-(z + 90) / 10)
-        front = p["half_depth"] + 4 - 9 * sigmoid(-(z + 40) / 16)
-        back = p["half_depth"] + 6 + 6 * np.exp(-(((z + 20) / 48) ** 2)) - 12 * sigmoid(-(z + 92) / 9)
+        depth = p["half_depth"] + p["fat"] - 12
+        front = depth + 4 - 9 * sigmoid(-(z + 40) / 16) + (p["belly"] - 4) * sigmoid((z - 5) / 22)
+        back = depth + 6 + 6 * np.exp(-(((z + 20) / 48) ** 2)) - 12 * sigmoid(-(z + 92) / 9)
         rho = ((np.abs(x) / width) ** 2.4 + np.where(y < 0, -y / front, y / back) ** 2.4) ** np.float32(1 / 2.4)
         inside_mm = np.sqrt(x**2 + y**2) * (1 / np.maximum(rho, 0.05) - 1)
         # between the thighs, and between the buttocks
@@ -89,7 +80,8 @@ class Pelvis:
     def wing_frame(self, x, y, z, sign: int):
         """Coordinates of the iliac wing: distance outwards from its sheet, position along it (to the front), height."""
         s, p = self.s, self.p
-        x, y, z = sign * x / s, y / s, (z - p["lift"]) / s
+        x, y, z = self.skeleton(x, y, z)
+        x = sign * x
         turn = np.deg2rad(54 + p["wing_turn"])
         forward = np.array([np.cos(turn), -np.sin(turn)], np.float32)
         dx, dy = x - 66, y - 8
@@ -100,10 +92,8 @@ class Pelvis:
 
     def wing_box(self, sign: int):
         """A box that holds the wing and the muscles on both of its faces."""
-        low, high = self.place([0, -90, -75]), self.place([140, 100, 110])
-        return self.canvas.box(
-            (min(sign * low[0], sign * high[0]), low[1], low[2]), (max(sign * low[0], sign * high[0]), high[1], high[2])
-        )
+        corners = self.at_side(list(product((0, 140), (-90, 100), (-75, 110))), sign)
+        return self.canvas.box(corners.min(axis=0), corners.max(axis=0))
 
     def gluteal_muscles(self) -> None:
         """Gluteus maximus behind, medius and minimus on the wing's outer face; iliacus on its inner one."""
@@ -193,7 +183,7 @@ class Pelvis:
                 [46, -14, 20],
                 [54, -46, -12],
                 [56, -56, -50],
-                [62, -52, -150],
+                [63, -52, -200],
             ]
             vein = [
                 [-6 if sign > 0 else 9, 8, 165],
@@ -202,7 +192,7 @@ class Pelvis:
                 [47, 0, 16],
                 [46, -42, -12],
                 [47, -51, -50],
-                [58, -44, -150],
+                [59, -44, -200],
             ]
             soft = ["inner_fat", "other_muscle", "iliopsoas_left", "iliopsoas_right"]
             c.tube(spline(self.at_side(vein, sign), 30), 6.0, f"iliac_vena_{side}", "blood", over=soft)
@@ -283,9 +273,8 @@ class Pelvis:
             c.tube(path[gas] - [0, 0.28 * radius, 0], radii[gas] * 0.55, "colon", "gut_gas", over=["colon"])
 
 
-def draw(canvas: Canvas, rng: np.random.Generator) -> dict:
+def draw(canvas: Canvas, p: dict, rng: np.random.Generator) -> dict:
     """Paint a pelvis; returns its build and the bladder's centre (real x, y, z, mm)."""
-    p = draw_parameters(rng)
     pelvis = Pelvis(canvas, p, rng)
     pelvis.body_wall()
     pelvis.gluteal_muscles()

@@ -1,5 +1,7 @@
 """The pelvis's bones and back muscles. `body` is the Pelvis they belong to."""
 
+from itertools import product
+
 import numpy as np
 
 from .canvas import sigmoid, spline
@@ -62,13 +64,13 @@ def draw_hips(body) -> None:
 def draw_femurs(body) -> None:
     """Head, neck, trochanters and shaft, with the joint's cartilage around the head."""
     c, p = body.canvas, body.p
-    for side, sign in SIDES:
+    for (side, sign), (out, back) in zip(SIDES, p["knee"], strict=True):
         name, r = f"femur_{side}", p["head_radius"]
         centre = body.head_centre(sign)
         box, level = c.ellipsoid(centre, np.full(3, r + 2.0))
         c.paint(box, level < 1, "inner_fat", "cartilage")
         tip = body.at_side([104, 6, -46 + 0.5 * p["neck_angle"]], sign)
-        knee = body.at_side([97, 2, -160], sign)
+        knee = centre + np.array([sign * (22 + out), 8 + back, -132]) * body.s  # legs lie on the table, however tilted
         c.tube([centre, (centre + tip) / 2, tip], [14.5, 14, 15], name, "cortical_bone")
         c.tube([tip + [0, 3, 6], tip + [0, 2, -14]], 14, name, "cortical_bone")
         c.tube([tip + [-sign * 6, 2, -18], body.at_side([88, 10, -74], sign)], 11, name, "cortical_bone")
@@ -78,6 +80,7 @@ def draw_femurs(body) -> None:
             name,
             "cortical_bone",
         )
+        c.tube([knee, knee + (knee - tip) / 2], 12.5, name, "cortical_bone")
         box, level = c.ellipsoid(centre, np.full(3, r))
         c.paint(box, level < 1, name, "cortical_bone")
 
@@ -94,15 +97,17 @@ def draw_spine(body) -> None:
     c, p, s = body.canvas, body.p, body.s
     step = 31 * s
 
-    def centre_of(z):
-        height = (z - p["lift"]) / s
-        return np.array([0.0, (22 + 0.0016 * np.clip(110 - height, 0, 60) ** 2) * s])
+    axis_z = np.arange(-60.0, 260.0, 5.0)
+    axis = body.place([[0, 22 + 0.0016 * np.clip(110 - z, 0, 60) ** 2 - 0.12 * max(z - 75, 0), z] for z in axis_z])
 
-    heights = np.arange(-20, 166, 6.0)
+    def centre_of(z):
+        return np.array([0.0, np.interp(z, axis[:, 2], axis[:, 1])])
+
+    heights = np.arange(-20, 215, 6.0)
     draw_autochthon(c, centre_of, heights[heights > 12 + p["lift"]], (25 * s, 42 * s), (23 * s, 15 * s))
-    first = 80 * s + p["lift"]
-    draw_discs(c, centre_of, np.arange(first - 20 * s, 166, 6.0), 24 * s, 16.5 * s)
-    for index, name in enumerate(["L5", "L4", "L3"]):
+    first = body.place([0, 22, 80])[2]
+    draw_discs(c, centre_of, np.arange(first - 20 * s, 215, 6.0), 24 * s, 16.5 * s)
+    for index, name in enumerate(["L5", "L4", "L3", "L2", "L1"]):
         z = first + index * step
         size = {
             "half_width": 24.5 * s,
@@ -110,14 +115,14 @@ def draw_spine(body) -> None:
             "height": step - 8 * s,
             "canal": 9,
             "transverse": 40 * s,
-            "spinous": 24,
+            "spinous": 18 * s,
             "drop": 5,
         }
         draw_vertebra(c, np.array([*centre_of(z), z]), size, f"vertebrae_{name}")
-    draw_cord(c, centre_of, np.arange(first - 14, 166, 6.0), 17 * s + 9, 7)
-    box = c.box(body.place([-62, 20, -46]), body.place([62, 92, 64]))
-    x, y, z = c.coordinates(box)
-    x, y, z = x / s, y / s, (z - p["lift"]) / s
+    draw_cord(c, centre_of, np.arange(first - 14, 215, 6.0), 17 * s + 9, 7)
+    corners = body.place(list(product((-62, 62), (20, 92), (-46, 64))))
+    box = c.box(corners.min(axis=0), corners.max(axis=0))
+    x, y, z = body.skeleton(*c.coordinates(box))
     middle, half_width, half_depth = sacrum_frame(body, z)
     depth = y - middle - 0.004 * x**2
     shape = (np.abs(x) / half_width) ** 3 + np.abs(depth / half_depth) ** 2.5

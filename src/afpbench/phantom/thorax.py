@@ -10,33 +10,40 @@ from .thorax_bones import draw_ribs, draw_shoulder, draw_spine
 from .tissues import TISSUE
 
 
-def draw_parameters(rng: np.random.Generator) -> dict:
+def draw_build(rng: np.random.Generator) -> dict:
     """A case's build, lengths in mm."""
     size = rng.uniform(0.94, 1.03)
     return {
         "size": size,
-        "chest_half_width": 97 * size * rng.uniform(0.97, 1.03),
-        "chest_half_depth": 67 * size * rng.uniform(0.94, 1.06),
-        "fat": rng.uniform(5, 11),
-        "muscle": rng.uniform(0.85, 1.15),
-        "vertebra_step": 20.5 * size * rng.uniform(0.98, 1.02),
-        "kyphosis": rng.uniform(4, 13),
-        "scoliosis": rng.uniform(-4, 4),
+        "chest_half_width": 97 * size * rng.uniform(0.94, 1.05),
+        "chest_half_depth": 67 * size * rng.uniform(0.90, 1.08),
+        "fat": rng.uniform(4, 16),
+        "muscle": rng.uniform(0.75, 1.15),
+        "vertebra_step": 20.5 * size * rng.uniform(0.96, 1.03),
+        "kyphosis": rng.uniform(2, 16),
+        "scoliosis": rng.uniform(-7, 7),
         "spine_phase": rng.uniform(-30, 30),
         "first_vertebra": 100 + rng.uniform(-4, 4),
-        "dome_right": -52 + rng.uniform(-8, 8),
-        "dome_left_lower": rng.uniform(6, 14),
-        "heart_size": rng.uniform(0.9, 1.08),
-        "heart_shift": rng.uniform(-4, 4),
-        "rib_slope": rng.uniform(46, 60),
-        "rib_radius": rng.uniform(3.7, 4.4),
-        "fissure_slope": rng.uniform(0.85, 1.15, 2),
-        "fissure_height": rng.uniform(-8, 6, 2),
-        "horizontal_fissure": rng.uniform(-2, 10),
-        "carina": np.array([rng.uniform(-4, 3), rng.uniform(12, 18), rng.uniform(18, 28)]),
-        "trachea_radius": rng.uniform(7.4, 8.6),
+        "dome_right": -52 + rng.uniform(-13, 12),
+        "dome_left_lower": rng.uniform(3, 16),
+        "heart_size": rng.uniform(0.84, 1.12),
+        "heart_shift": rng.uniform(-7, 7),
+        "rib_slope": rng.uniform(42, 64),
+        "rib_radius": rng.uniform(3.8, 4.8),
+        "fissure_slope": rng.uniform(0.75, 1.2, 2),
+        "fissure_height": rng.uniform(-12, 9, 2),
+        "horizontal_fissure": rng.uniform(-6, 13),
+        "carina": np.array([rng.uniform(-6, 5), rng.uniform(10, 19), rng.uniform(14, 32)]),
+        "trachea_radius": rng.uniform(7.0, 8.8),
+        "scapula_lift": rng.uniform(-14, 8),
+        "bronchi": rng.uniform(0.85, 1.25, 3),
         "stomach_gas": rng.uniform(0.1, 0.6),
     }
+
+
+def half_body(p: dict) -> np.ndarray:
+    """Half of the body's width and depth (x, y), mm."""
+    return np.array([p["chest_half_width"] + 25 * p["muscle"], 88 * p["size"]]) + p["fat"]
 
 
 class Thorax:
@@ -204,11 +211,11 @@ class Thorax:
         top = p["carina"][2] + 26
         root = centre + np.array([-8, 2, 26])
         arch = spline([root, [-14, -6, top - 14], [-4, 2, top], [13, 18, top - 2], [21, 29, top - 20]], 16)
-        down = [[21, 31, z] for z in np.linspace(top - 22, -60, 10)] + [[12, 29, -90], [7, 27, -150]]
+        down = [[21, 31, z] for z in np.linspace(top - 22, -60, 10)] + [[12, 29, -90], [7, 27, -190]]
         c.tube(arch, 11 * p["size"], "aorta", "blood")
         c.tube(down, 9.5 * p["size"], "aorta", "blood")
         c.tube([[-23, -2, 84], [-24, -2, 40], [-24, -2, -8]], 8 * p["size"], "superior_vena_cava", "blood")
-        c.tube([[-20, 12, -45], [-20, 16, -75], [-18, 22, -150]], 10 * p["size"], "inferior_vena_cava", "blood")
+        c.tube([[-20, 12, -45], [-20, 16, -75], [-18, 22, -190]], 10 * p["size"], "inferior_vena_cava", "blood")
         carina = p["carina"]
         trunk = spline([centre + np.array([8, -10, 26]), [14, -2, carina[2] - 4], [16, 8, carina[2] - 9]], 8)
         c.tube(trunk, 10, "pulmonary_vessel", "blood", over=["inner_fat", "heart"])
@@ -226,19 +233,18 @@ class Thorax:
             "blood",
             over=["inner_fat", *LOBES],
         )
-        heights = np.linspace(-150, 150, 26)
+        heights = np.linspace(-190, 190, 32)
         gullet = np.array([[5 + 5 * np.sin(z / 60), self.spine_centre(z)[1] - 22, z] for z in heights])
         c.tube(gullet, 6.5, "esophagus", "muscle", over=["inner_fat", "other_muscle"])
         c.tube(gullet, 1.6, "esophagus", "gut_gas", over=["esophagus"])
         for x, y, r in ((-13, 0, 5), (14, 4, 4.5), (-18, -6, 5.5), (20, -2, 5)):  # branches of the arch, veins
             c.tube(
-                [[x, y, top - 4], [x * 1.5, y + 2, 150]], r, "other_muscle", "blood", over=["inner_fat", "other_muscle"]
+                [[x, y, top - 4], [x * 1.5, y + 2, 190]], r, "other_muscle", "blood", over=["inner_fat", "other_muscle"]
             )
 
 
-def draw(canvas: Canvas, rng: np.random.Generator) -> dict:
+def draw(canvas: Canvas, p: dict, rng: np.random.Generator) -> dict:
     """Paint a thorax; returns its build and its airway tree in figures."""
-    p = draw_parameters(rng)
     thorax = Thorax(canvas, p, rng)
     thorax.body_wall()
     dome = thorax.diaphragm()

@@ -57,7 +57,7 @@ def draw_ribs(body) -> None:
 def draw_shoulder(body) -> None:
     """Scapulae with their spines, clavicles."""
     c = body.canvas
-    shift = body.rng.uniform(-5, 5)
+    shift = -body.p["scapula_lift"]
     for side, sign in (("left", 1), ("right", -1)):
         box = c.box((min(sign * 40, sign * 122), 20, -30), (max(sign * 40, sign * 122), 95, 100))
         x, y, z = c.coordinates(box)
@@ -83,12 +83,12 @@ def draw_shoulder(body) -> None:
 def draw_spine(body) -> None:
     """Back muscles, discs, vertebrae, cord."""
     c, p = body.canvas, body.p
-    heights = np.arange(-150, 151, 6.0)
+    heights = np.arange(-198, 199, 6.0)
     half_width, half_depth = 15.5 * p["size"], 12 * p["size"]
     draw_autochthon(c, body.spine_centre, heights, (20, 29), (19, 13))
     draw_discs(c, body.spine_centre, heights, half_width, half_depth)
-    names = ["C6", "C7"] + [f"T{level}" for level in range(1, 13)] + ["L1"]
-    for index, name in enumerate(names):
+    names = ["C4", "C5", "C6", "C7"] + [f"T{level}" for level in range(1, 13)] + ["L1", "L2", "L3"]
+    for index, name in enumerate(names, start=-2):
         z = p["first_vertebra"] - (index - 2) * p["vertebra_step"]
         size = {
             "half_width": half_width * (0.86 + 0.02 * index),

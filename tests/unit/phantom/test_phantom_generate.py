@@ -1,16 +1,18 @@
 """Whole cases: determinism, structures, tissue values, contrast, the known deformation, variation."""
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pytest
-from scipy.ndimage import binary_erosion, label, map_coordinates
+from scipy.ndimage import binary_erosion, center_of_mass, label, map_coordinates
 
 from afpbench.base.errors import ConfigError
 from afpbench.phantom.deformation import jacobian_determinant
 from afpbench.phantom.generate import generate
 from afpbench.phantom.labels import AIRWAY_CLASSES, LABELS, LESION_CLASSES, REGION_CLASSES
 from afpbench.phantom.render import grid_axes
+from afpbench.phantom.spine import bone_ids
 
 
 class LazyCases(dict):
@@ -104,7 +106,7 @@ def test_airway_tree():
 def test_lesions_occur_in_some_cases_and_match_the_record():
     cases = [CASES["thorax", 0], CASES["thorax", 1], *(generate("thorax", i, 7, 6.0) for i in range(2, 6))]
     diseased = [case for case in cases if case.record["airways"]["lesions"]]
-    assert 1 <= len(diseased) <= 5
+    assert len(diseased) >= 3
     for case in cases:
         found = {name for name in LESION_CLASSES if (case.ct_labels.array == LABELS[name]).any()}
         assert found <= {lesion["kind"] for lesion in case.record["airways"]["lesions"]}
@@ -136,7 +138,7 @@ def test_tissue_values_of_the_pelvis():
     assert 20 < np.median(inside(case, "prostate")) < 50
     assert -115 < np.median(inside(case, "subcutaneous_fat")) < -90
     femur = case.ct.array[case.ct_labels.array == LABELS["femur_left"]]
-    assert np.percentile(femur, 95) > 700 and 80 < np.percentile(femur, 5) < 300
+    assert np.percentile(femur, 95) > 700 and 50 < np.percentile(femur, 5) < 300
     colon = case.ct.array[case.ct_labels.array == LABELS["colon"]]
     assert colon.min() < -900, "the colon holds gas"
     assert case.ct.array[case.ct_labels.array == LABELS["rectum"]].min() < -600
@@ -241,6 +243,53 @@ def test_cases_differ(region):
     assert (first.ct_labels.array != second.ct_labels.array).mean() > 0.10
     assert first.mr.geometry != second.mr.geometry
     assert generate(region, 0, 8, 6.0).record["build"] != first.record["build"]
+
+
+class Coarse(dict):
+    """Eight cases of a region on voxels of 6 mm."""
+
+    def __missing__(self, region):
+        self[region] = [generate(region, index, 3, 6.0) for index in range(8)]
+        return self[region]
+
+
+COARSE = Coarse()
+
+
+@EITHER
+def test_no_case_leaves_the_field_of_view_on_its_sides(region):
+    for case in COARSE[region]:
+        labels = case.fine_labels.array
+        assert not labels[:, [0, -1]].any() and not labels[:, :, [0, -1]].any(), case.record["pose"]
+
+
+@EITHER
+def test_what_every_case_shows_is_there_wherever_the_scanned_range_lies(region):
+    ends = {"vertebrae", "rib", "clavicula", "scapula"}
+    expected = set(REGION_CLASSES[region]) - set(LESION_CLASSES)
+    expected = {name for name in expected if name.split("_")[0] not in ends}
+    for case in COARSE[region]:
+        assert expected - set(case.record["labels"]) <= {"spleen"}, case.record["pose"]
+
+
+@EITHER
+def test_cases_differ_so_much_that_bones_of_two_seldom_meet(region):
+    """As between patients: with the centres of their bodies brought together, a third of the bones overlaps at most."""
+    bones = []
+    for case in COARSE[region]:
+        labels = case.ct_labels.array
+        shift = np.rint(np.array(labels.shape) / 2 - center_of_mass(labels > 0)).astype(int)
+        bones.append(np.roll(np.isin(labels, bone_ids()), shift, axis=(0, 1, 2)))
+    overlaps = [2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in combinations(bones, 2)]
+    assert 0.05 < np.mean(overlaps) < 0.36
+
+
+def test_lesions_are_large_enough_to_be_seen():
+    """A case has hundreds of voxels of each lesion at 3 mm; a plug was a few voxels once."""
+    labels = [case.fine_labels.array for case in COARSE["thorax"] if case.record["airways"]["lesions"]]
+    assert len(labels) >= 5
+    for name in LESION_CLASSES:
+        assert np.mean([(array == LABELS[name]).sum() for array in labels]) > 80
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ from afpbench.phantom.deformation import (
     jacobian_determinant,
 )
 from afpbench.phantom.fields import SmoothField, random_field
+from afpbench.phantom.generate import WARP_MM, WARP_WAVES_MM
 from afpbench.phantom.labels import LABELS
+from afpbench.phantom.pose import AIR_MM, Pose, draw_pose
 from afpbench.phantom.sampling import block_mean, block_vote
 from afpbench.phantom.spine import fill_marrow
 from afpbench.phantom.tissues import TISSUE
@@ -72,14 +74,57 @@ def test_ellipsoid_and_its_box():
     assert [s.stop - s.start for s in box] == [11, 17, 25]  # 2 r + 1
 
 
+def bent_canvas(seed):
+    rng = np.random.default_rng(seed)
+    pose = draw_pose(rng, np.array([120.0, 90.0]), np.array([144.0, 108.0, 108.0]), 33.0)
+    warp = random_field(rng, WARP_MM["pelvis"], WARP_WAVES_MM)
+    return Canvas((40, 40, 52), (6.0, 6.0, 6.0), (-153, -117, -117), warp, pose), rng
+
+
+def test_pose_by_hand():
+    quarter = Pose(np.array([0.0, 0.0, 90.0]), np.array([2.0, 3.0, 4.0]), np.array([10.0, 20.0, 30.0]))
+    canvas = Canvas((4, 4, 4), (1.0, 1.0, 1.0), (0, 0, 0), FLAT, quarter)
+    # The model's x turns to y and doubles, its y to -x and triples.
+    assert canvas.to_real(np.array([[1.0, 1.0, 1.0]]))[0] == pytest.approx([10 - 3, 20 + 2, 30 + 4])
+    assert quarter.mean_scale == pytest.approx(24 ** (1 / 3))
+    z, y, x = 3, 2, 1  # real (1, 2, 3) is (-9, -18, -27) from the shift
+    assert (canvas.X[z, y, x], canvas.Y[z, y, x], canvas.Z[z, y, x]) == pytest.approx((-9, 3, -6.75))
+
+
+def test_a_body_that_leaves_the_field_of_view_is_drawn_smaller():
+    for seed in range(50):
+        pose = draw_pose(np.random.default_rng(seed), np.array([200.0, 50.0]), np.array([144.0, 108.0, 108.0]), 33.0)
+        assert pose.scale[0] * 200 < 144 - AIR_MM
+        assert 0.6 < pose.scale[1] < 1.3 and np.abs(pose.shift_mm).max() <= 33
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000))
-def test_to_real_inverts_the_warp(seed):
-    rng = np.random.default_rng(seed)
-    canvas = Canvas((4, 4, 4), (1.0, 1.0, 1.0), (0, 0, 0), random_field(rng, 4.0, (110, 260)))
+def test_to_real_inverts_pose_and_warp(seed):
+    canvas, rng = bent_canvas(seed)
     model = rng.uniform(-100, 100, (5, 3))
     real = canvas.to_real(model)
-    assert real + canvas.warp.at(real) == pytest.approx(model, abs=0.02)
+    there = (real - canvas.pose.shift_mm) @ canvas.pose.to_model.T + canvas.warp.at(real)
+    assert there == pytest.approx(model, abs=0.02)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_box_holds_everything_between_its_corners(seed):
+    canvas, rng = bent_canvas(seed)
+    middle, half = rng.uniform(-80, 80, 3), rng.uniform(3, 90, 3)
+    box = canvas.box(middle - half, middle + half)
+    axes = zip((canvas.X, canvas.Y, canvas.Z), middle, half, strict=True)
+    inside = np.all([np.abs(values - m) < h for values, m, h in axes], axis=0)
+    assert inside[box].sum() == inside.sum()
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 10_000))
+def test_anatomy_is_bent_but_never_folded(seed):
+    canvas, _ = bent_canvas(seed)
+    model = np.stack([canvas.X - canvas.x, canvas.Y - canvas.y[:, None], canvas.Z - canvas.z[:, None, None]], axis=-1)
+    assert jacobian_determinant(model, (6, 6, 6)).min() > 0.2
 
 
 def test_spline_meets_its_ends():
@@ -192,9 +237,11 @@ def test_lesions_change_their_branches_only():
     for ill, well in pairs:
         ratio, thicker = ill.radius_mm / well.radius_mm, ill.wall_mm - well.wall_mm
         if ill.lesion == "bronchiectasis":
-            assert 1.4 <= ratio <= 2.0 and thicker > 0
+            assert 1.5 <= ratio <= 2.2 and thicker > 0
         elif ill.lesion == "peribronchial_thickening":
-            assert ratio == 1 and 1.2 <= thicker <= 2.2
+            assert ratio == 1 and 1.5 <= thicker <= 2.6
+        elif ill.lesion == "mucus":
+            assert 1.5 <= ratio <= 2.2 and thicker == 0
         else:
             assert ratio == 1 and thicker == 0
 
