@@ -20,6 +20,7 @@ from afpbench.base.package import export_package
 from afpbench.data.failures import set_policy
 from afpbench.study.load import load_study
 from afpbench.study.plan import StudyPlan, failure_hint
+from afpbench.study.seeds import from_command_line
 
 code_digests.keep_in(Path(".snakemake") / "afpbench" / "digests.json")
 # Before it runs anything, Snakemake looks three times a job for the copy of its script, and parses the path each time.
@@ -30,6 +31,8 @@ export_package()  # scripts import the package from here, in whatever environmen
 # `configfile:` would merge the phantom study into the user's own: the default is read only where none is given.
 if "tasks" not in config:
     config = yaml.safe_load((PROJECT / "config" / "config.yaml").read_text()) | config
+if "seeds" in config:
+    config["seeds"] = from_command_line(config["seeds"])
 try:
     STUDY = load_study(config, ROOT)
     PLAN = StudyPlan(STUDY, ROOT)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from afpbench.report.page import write_report
 from afpbench.report.task import Task
+from afpbench.study.seeds import seed_marks
 
 params, page = snakemake.params, Path(snakemake.output[0])
 
@@ -15,8 +16,9 @@ def linked(png):
     return Path(png), os.path.relpath(Path(png).with_suffix(".pdf"), page.parent)
 
 
+seeds = seed_marks(params.study)
 tasks = [
-    Task(name, page.parent / name, spec, params.contexts[name], [linked(png) for png in params.figures[name]])
+    Task(name, page.parent / name, spec, params.contexts[name], [linked(png) for png in params.figures[name]], seeds)
     for name, spec in params.study["tasks"].items()
 ]
 write_report(page, params.study, tasks)

@@ -6,17 +6,19 @@ from pathlib import Path
 from afpbench.inference.chunks import calibrations, failures
 from afpbench.metrics.evaluate import evaluate_row
 
-params, out = snakemake.params, Path(snakemake.output[0])
+params, wildcards, out = snakemake.params, snakemake.wildcards, Path(snakemake.output[0])
 evaluate_row(
     Path(params.folder),
-    snakemake.wildcards.task,
-    snakemake.wildcards.row,
+    wildcards.task,
+    wildcards.row,
     params.cases,
     params.structures,
     failed=failures([*snakemake.input.synthetic, *snakemake.input.segmentations]),
     calibrations=calibrations(snakemake.input.synthetic),
     definition=params.definition,
     metrics=params.metrics,
+    seed=params.seed,
+    run=wildcards.row + wildcards.seed,
     threads=snakemake.threads,
     out=out,
 )

@@ -10,6 +10,6 @@ from afpbench.tables.render import write_files
 
 spec = snakemake.params.spec
 table = TABLES.make(spec, snakemake.wildcards.table)
-inputs = Inputs(dict(snakemake.input.items()), spec["rows"])
+inputs = Inputs(dict(snakemake.input.items()), spec["rows"], snakemake.params.runs)
 files = table.build(inputs, Context(**snakemake.params.task))
 write_files(files, Path(snakemake.output.csv).parent)

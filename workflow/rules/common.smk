@@ -3,12 +3,14 @@
 from afpbench.base.digest import digest
 from afpbench.study.paths import PLANES
 from afpbench.study.rows import CONTROLS
+from afpbench.study.seeds import MARK
 
 RUNTIME = STUDY["runtime"]
 SEED = STUDY["seed"]
 S = PLAN.paths
 T = S.task("{task}")
 F = T.fold("{fold}")  # what is trained: `folds/0/` and so on in a cross-validation, the task's own folder otherwise
+RUN = "{variant}{seed}"  # a variant as one seed trained it: the wildcard is "" for the study's own seed
 
 
 wildcard_constraints:
@@ -16,6 +18,7 @@ wildcard_constraints:
     fold=r"(?:|folds/\d+/)",
     case=r"[^/]+",
     variant="|".join(PLAN.names["variant"]),
+    seed=rf"(?:|{MARK})",
     control="|".join(CONTROLS),
     segmenter="|".join(PLAN.names["segmenter"]) or "none",
     network="|".join(PLAN.names["network"]) or "none",

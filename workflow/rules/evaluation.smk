@@ -2,17 +2,17 @@
 
 
 rule row_metrics:
-    """MAE, SSIM and the like, Dice, NSD and HD95 of one row, for all test cases."""
+    """MAE, SSIM and the like, Dice, NSD and HD95 of one row with one seed, for all test cases."""
     input:
         prepared=lambda w: task(w).cases.prepared_test,
-        synthetic=lambda w: task(w).results.synthetic_records(w.row),
-        segmentations=lambda w: task(w).results.compared_records(w.row),
+        synthetic=lambda w: task(w).results.synthetic_records(w.row + w.seed),
+        segmentations=lambda w: task(w).results.compared_records(w.row + w.seed),
     output:
-        T.row_metrics("{row}"),
+        T.row_metrics("{row}{seed}"),
     log:
-        T.log("metrics/{row}"),
+        T.log("metrics/{row}{seed}"),
     benchmark:
-        T.benchmark("metrics/{row}")
+        T.benchmark("metrics/{row}{seed}")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -21,21 +21,22 @@ rule row_metrics:
         runtime=240,
     params:
         folder=T.folder,
+        seed=lambda w: task(w).results.seed_of(w.row, w.seed),
         cases=lambda w: task(w).cases.test,
         structures=lambda w: task(w).results.structures,
         definition=lambda w: task(w).option("definition"),
         metrics=lambda w: task(w).results.extra_metrics,
         code=code("row_metrics", lambda w: task(w).results.metrics_code()),
     message:
-        "{wildcards.task}: metrics of {wildcards.row}"
+        "{wildcards.task}: metrics of {wildcards.row}{wildcards.seed}"
     script:
         "../../scripts/row_metrics.py"
 
 
 rule metrics:
-    """The long table: task, variant, case, segmenter, structure, metric, value, status."""
+    """The long table: task, variant, seed, case, segmenter, structure, metric, value, status."""
     input:
-        lambda w: expand(rules.row_metrics.output, task=w.task, row=task(w).results.rows),
+        lambda w: task(w).results.row_metrics,
     output:
         T.metrics,
     log:

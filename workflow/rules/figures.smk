@@ -128,7 +128,7 @@ rule figure_curves:
         mem_mb=2000,
         runtime=10,
     params:
-        labels=lambda w: [label for label, _ in task(w).models.trained("curves")],
+        labels=lambda w: [label for label, _ in task(w).models.trained("curves", with_seeds=False)],
         code=code("figure_curves"),
     message:
         "{wildcards.task}: learning curves"

@@ -9,11 +9,11 @@ rule calibrate_variant:
         plans=rules.train_variant.output.plans,
         dataset=rules.train_variant.output.dataset,
     output:
-        F.variant("{variant}").calibration,
+        F.variant(RUN).calibration,
     log:
-        T.log("{fold}calibrate/{variant}"),
+        T.log(f"{{fold}}calibrate/{RUN}"),
     benchmark:
-        T.benchmark("{fold}calibrate/{variant}")
+        T.benchmark(f"{{fold}}calibrate/{RUN}")
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]
@@ -27,7 +27,7 @@ rule calibrate_variant:
         precision=lambda w: task(w).precision("variants", w.variant),
         code=code("calibrate_variant", lambda w: task(w).models.generator_code(w.variant)),
     message:
-        "{wildcards.task}: HU calibration of {wildcards.fold}{wildcards.variant}"
+        "{wildcards.task}: HU calibration of {wildcards.fold}{wildcards.variant}{wildcards.seed}"
     script:
         "../../scripts/calibrate_variant.py"
 
@@ -39,13 +39,13 @@ rule synthesize:
         checkpoint=of_chunk(rules.train_variant.output.checkpoint),
         plans=of_chunk(rules.train_variant.output.plans),
         dataset=of_chunk(rules.train_variant.output.dataset),
-        calibration=lambda w: task(w).models.calibration(task(w).cases.chunk(w.chunk).fold, w.variant),
+        calibration=lambda w: task(w).models.calibration(task(w).cases.chunk(w.chunk).fold, w.seed, w.variant),
     output:
-        T.synthetic("{variant}").record("{chunk}"),
+        T.synthetic(RUN).record("{chunk}"),
     log:
-        T.log("synthesize/{variant}.{chunk}"),
+        T.log(f"synthesize/{RUN}.{{chunk}}"),
     benchmark:
-        T.benchmark("synthesize/{variant}.{chunk}")
+        T.benchmark(f"synthesize/{RUN}.{{chunk}}")
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]
@@ -60,7 +60,7 @@ rule synthesize:
         precision=lambda w: task(w).precision("variants", w.variant),
         code=code("synthesize", lambda w: task(w).models.generator_code(w.variant)),
     message:
-        "{wildcards.task}: synthetic CT by {wildcards.variant}, chunk {wildcards.chunk}"
+        "{wildcards.task}: synthetic CT by {wildcards.variant}{wildcards.seed}, chunk {wildcards.chunk}"
     script:
         "../../scripts/synthesize.py"
 
@@ -151,16 +151,16 @@ rule segment_real:
 rule segment:
     """The synthetic CT of one row by one segmenter; an image equal to the real CT takes its segmentation over."""
     input:
-        synthetic=T.synthetic("{row}").record("{chunk}"),
+        synthetic=T.synthetic("{row}{seed}").record("{chunk}"),
         prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
         real=rules.segment_real.output,
         weights=lambda w: task(w).models.segmenter_inputs(task(w).cases.chunk(w.chunk).fold, w.segmenter),
     output:
-        T.segmentations("{segmenter}", "{row}").record("{chunk}"),
+        T.segmentations("{segmenter}", "{row}{seed}").record("{chunk}"),
     log:
-        T.log("segment/{segmenter}.{row}.{chunk}"),
+        T.log("segment/{segmenter}.{row}{seed}.{chunk}"),
     benchmark:
-        T.benchmark("segment/{segmenter}.{row}.{chunk}")
+        T.benchmark("segment/{segmenter}.{row}{seed}.{chunk}")
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]
@@ -176,7 +176,7 @@ rule segment:
         device=RUNTIME["device"],
         code=code("segment", lambda w: task(w).task.segmenters[w.segmenter].code()),
     message:
-        "{wildcards.task}: {wildcards.segmenter} on {wildcards.row}, chunk {wildcards.chunk}"
+        "{wildcards.task}: {wildcards.segmenter} on {wildcards.row}{wildcards.seed}, chunk {wildcards.chunk}"
     script:
         "../../scripts/segment.py"
 

@@ -23,6 +23,7 @@ rule table:
     params:
         spec=option("tables", "{table}"),
         task=lambda w: task(w).results.table_context,
+        runs=lambda w: task(w).results.run_counts,
         shown=lambda w: task(w).results.shown_in(w.table),
         code=code("table", lambda w: task(w).task.tables[w.table].code()),
     message:

@@ -2,22 +2,22 @@
 
 
 rule train_variant:
-    """Train one variant; a killed training goes on from its last checkpoint."""
+    """Train one variant with one seed; a killed training goes on from its last checkpoint."""
     input:
         training_set=lambda w: task(w).models.training_set(w.fold, w.variant),
         normalization=rules.normalization.output,
         networks=lambda w: task(w).models.network_inputs(w.fold, w.variant),
-        start=lambda w: task(w).models.start(w.fold, w.variant),
+        start=lambda w: task(w).models.start(w.fold, w.seed, w.variant),
     output:
-        plans=F.variant("{variant}").plans,
-        dataset=F.variant("{variant}").dataset,
-        checkpoint=F.variant("{variant}").checkpoint,
-        curves=F.variant("{variant}").curves,
-        cost=F.variant("{variant}").cost,
+        plans=F.variant(RUN).plans,
+        dataset=F.variant(RUN).dataset,
+        checkpoint=F.variant(RUN).checkpoint,
+        curves=F.variant(RUN).curves,
+        cost=F.variant(RUN).cost,
     log:
-        T.log("{fold}train/{variant}"),
+        T.log(f"{{fold}}train/{RUN}"),
     benchmark:
-        T.benchmark("{fold}train/{variant}")
+        T.benchmark(f"{{fold}}train/{RUN}")
     priority: 10
     conda:
         "../../envs/nnunet.yaml"
@@ -30,16 +30,16 @@ rule train_variant:
         variant=lambda w: task(w).models.training(w.variant),
         networks=lambda w: task(w).models.features(w.fold, w.variant),
         label_values=lambda w: task(w).models.label_values(w.variant),
-        work=F.unfinished("variants", "{variant}"),
+        work=F.unfinished("variants", RUN),
         device=RUNTIME["device"],
         precision=lambda w: task(w).precision("variants", w.variant),
-        seed=SEED,
+        seed=lambda w: PLAN.seeds[w.seed],
         code=code(
             "train_variant",
             more=lambda w: task(w).models.variant_code(w.variant),
             without=lambda w: task(w).models.idle_code(w.variant),
         ),
     message:
-        "{wildcards.task}: {wildcards.fold}training {wildcards.variant}"
+        "{wildcards.task}: {wildcards.fold}training {wildcards.variant}{wildcards.seed}"
     script:
         "../../scripts/train_variant.py"

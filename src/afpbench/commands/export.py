@@ -10,6 +10,7 @@ from ..base.log import progress
 from ..inference.export import export_case
 from ..study import load as config
 from ..study.paths import StudyPaths
+from ..study.seeds import seed_mark
 
 DESCRIPTION = """\
 Writes the synthetic CTs of one row of a finished study onto the grids of the original MRs, with their spacing,
@@ -22,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, metavar="STUDY.yaml", help="the study file")
     parser.add_argument("--task", required=True, help="the task")
     parser.add_argument("--row", required=True, help="the variant or control")
+    parser.add_argument("--seed", type=int, help="of a variant of several seeds: which one (default: the study's own)")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write <case>.nii.gz")
     parser.add_argument(
         "--root", type=Path, default=Path(), help="folder that relative paths start from (default: the current one)"
@@ -37,14 +39,16 @@ def run(options: argparse.Namespace) -> int:
     if options.task not in study["tasks"]:
         raise ConfigError(config.messages.not_among("--task", options.task, study["tasks"]))
     paths = StudyPaths(str(options.root / study["results"])).task(options.task)
-    folder = Path(paths.synthetic(options.row).folder)
+    seed = study["seed"] if options.seed is None else options.seed
+    run = f"{options.row}{seed_mark(seed, study)}"
+    folder = Path(paths.synthetic(run).folder)
     files = sorted(path for path in folder.glob("*.nii.gz") if not is_hidden(path))
     if not files:
         raise ConfigError(
-            f"--row: no synthetic CT of '{options.row}'",
+            f"--row: no synthetic CT of '{run}'",
             found=f"nothing in {folder}",
             expected="<case>.nii.gz",
-            hint="run the study first, or correct --row",
+            hint="run the study first, or correct --row or --seed",
         )
     data = study["tasks"][options.task]["data"]
     cases = {path.name.removesuffix(".nii.gz"): path for path in files}

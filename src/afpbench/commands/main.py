@@ -101,11 +101,14 @@ def run_validate(options: argparse.Namespace) -> int:
 def summary(study: dict, root: Path) -> str:
     """A study in a few lines: tasks, cases, networks, rows and tables."""
     from ..study.kinds.sources import open_source
+    from ..study.seeds import training_seeds
     from ..study.splits import PARTS, make_folds
 
-    preset = f", preset '{study['preset']}'" if study["preset"] else ""
+    more = f", preset '{study['preset']}'" if study["preset"] else ""
+    seeds = training_seeds(study)
+    more += f", variants with the seeds {', '.join(map(str, seeds))}" if seeds != [study["seed"]] else ""
     count = len(study["tasks"])
-    lines = [f"valid: {count} {'task' if count == 1 else 'tasks'}, seed {study['seed']}{preset}"]
+    lines = [f"valid: {count} {'task' if count == 1 else 'tasks'}, seed {study['seed']}{more}"]
     for name, task in study["tasks"].items():
         cases = open_source(task["data"], root).cases()
         folds = make_folds(cases, task["splits"], study["seed"], name)

@@ -54,6 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "study", nargs="?", type=Path, metavar="STUDY.yaml", help="the study file (default: config/config.yaml)"
     )
     parser.add_argument("--preset", help="the entry of `presets` that the run used, with --config preset=...")
+    parser.add_argument("--seeds", type=_seeds, help="what the run said with --config seeds=...: 3, or [1,2]")
     parser.add_argument(
         "--root", type=Path, default=Path(), help="folder where Snakemake runs (default: the current one)"
     )
@@ -62,8 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def read_plan(options: argparse.Namespace) -> StudyPlan:
     """The plan of the study that the arguments name."""
     study: Mapping[str, Any] = config.read_study(options.study or DEFAULT)
-    chosen = {} if options.preset is None else {"preset": options.preset}
-    return StudyPlan(config.load_study({**study, **chosen}, options.root), options.root)
+    return StudyPlan(config.load_study({**study, **_chosen(options)}, options.root), options.root)
 
 
 def snakemake(options: argparse.Namespace, *targets: str) -> str:
@@ -104,4 +104,16 @@ def read_lost(plan: StudyPlan) -> dict[str, list[str]]:
 
 def _arguments(options: argparse.Namespace) -> list[str]:
     study = [] if options.study is None else ["--configfile", str(options.study)]
-    return study + ([] if options.preset is None else ["--config", f"preset={options.preset}"])
+    chosen = [f"{key}={value}".replace(" ", "") for key, value in _chosen(options).items()]
+    return study + (["--config", *chosen] if chosen else [])
+
+
+def _chosen(options: argparse.Namespace) -> dict[str, Any]:
+    """The keys of the study that the run had from its command line."""
+    return {key: getattr(options, key) for key in ("preset", "seeds") if getattr(options, key) is not None}
+
+
+def _seeds(text: str) -> int | list[int]:
+    """A number of seeds, or a list of them."""
+    numbers = [int(number) for number in text.strip("[]").split(",")]
+    return numbers if text.startswith("[") else numbers[0]

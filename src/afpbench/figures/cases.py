@@ -12,6 +12,7 @@ from ..base.errors import DataError
 from ..base.log import logger
 from ..data.failures import policy
 from ..metrics.longtable import is_failed
+from ..metrics.seeds import over_seeds
 from ..study.paths import TaskPaths
 from ..study.rows import PICKS
 from ..volumes import io
@@ -22,7 +23,8 @@ from . import style
 class Context:
     """What figures know of a task.
 
-    root: the task's folder. rows: variants and controls to show. labels: row -> name for people. reference: the row
+    root: the task's folder. rows: variants and controls to show. runs: row -> what its images are called, where that is
+    not its name (study.paths). labels: row -> name for people. reference: the row
     that the others are tested against. structures: structure -> {"label", "segmenter", "labels": [values],
     "tolerance_mm"}.
     """
@@ -32,6 +34,10 @@ class Context:
     labels: Mapping[str, str]
     reference: str
     structures: Mapping[str, Mapping] = field(default_factory=dict)
+    runs: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, row: str) -> str:
+        return self.runs.get(row) or row
 
     def label(self, row: str) -> str:
         return self.labels.get(row) or row
@@ -77,14 +83,15 @@ def or_words(draw: Callable[[], Figure]) -> Figure:
 
 
 def _ranked(long: pd.DataFrame, reference: str) -> list[str]:
-    """Cases by the reference row's MAE, lowest first."""
+    """Cases by the reference row's MAE, of several seeds their mean, lowest first."""
+    long = over_seeds(long[long["variant"] == reference])
     lines = long[(long["variant"] == reference) & (long["metric"] == "mae") & (long["structure"] == "body")]
     lines = lines[lines["value"].notna()]
     return lines.sort_values(["value", "case"])["case"].tolist()
 
 
 def value_of(long: pd.DataFrame, row: str, case: str, metric: str, structure: str = "body") -> float:
-    """One value of the long table; NaN where there is none."""
+    """One value of the long table, of several seeds the first one's, which figures show; NaN where there is none."""
     lines = long[
         (long["variant"] == row)
         & (long["case"] == case)
@@ -99,14 +106,15 @@ def read_prepared(root: Path, case: str, name: str) -> io.Volume:
     return io.read(TaskPaths(str(root)).prepared_image(case, name), f"case {case}: {name}")
 
 
-def read_synthetic(root: Path, row: str, case: str) -> io.Volume:
+def read_synthetic(context: Context, row: str, case: str) -> io.Volume:
     """A row's synthetic CT of a case, in HU."""
-    return io.read(TaskPaths(str(root)).synthetic(row).image(case), f"case {case}, row {row}: synthetic CT")
+    path = TaskPaths(str(context.root)).synthetic(context.run(row)).image(case)
+    return io.read(path, f"case {case}, row {context.run(row)}: synthetic CT")
 
 
 def structure_mask(context: Context, structure: str, image: str, case: str) -> np.ndarray:
     """Where (z, y, x) a structure lies in an image: `ct` for the real CT, or a row."""
     spec = context.structures[structure]
-    path = TaskPaths(str(context.root)).segmentations(spec["segmenter"], image).image(case)
+    path = TaskPaths(str(context.root)).segmentations(spec["segmenter"], context.run(image)).image(case)
     labels = io.read(path, f"case {case}: segmentation of {image} by {spec['segmenter']}").array
     return np.isin(labels, list(spec["labels"]))

@@ -23,19 +23,23 @@ NOT_SHOWN = {"epoch", "iteration", "learning_rate", "seconds"}
 def draw_curves(models: Sequence[Mapping]):
     """For each network a panel with its losses, and for each validation metric a panel with all networks that have it.
 
-    models: {"label", "path" (a curves.csv)}. Loss curves that are positive and span more than a factor of LOG_RATIO are
+    models: {"label", "path" (a curves.csv)}; those of one label are the seeds of a row, and share a panel and colours.
+    Loss curves that are positive and span more than a factor of LOG_RATIO are
     on a logarithmic scale. Losses of different networks are not comparable, validation metrics are.
     Returns a matplotlib figure.
     """
-    tables = [(model["label"], read_curves(model["path"])) for model in models]
-    shared = [name for name in SHARED if any(name in table and table[name].notna().any() for _, table in tables)]
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for model in models:
+        tables.setdefault(model["label"], []).append(read_curves(model["path"]))
+    every = [table for seeds in tables.values() for table in seeds]
+    shared = [name for name in SHARED if any(name in table and table[name].notna().any() for table in every)]
     lines = math.ceil((len(tables) + len(shared)) / PANELS_PER_LINE)
     figure = style.new_figure(1.75 * lines + 0.1)
     axes = list(figure.subplots(lines, PANELS_PER_LINE, squeeze=False).flat)
     for axis, name in zip(axes, shared, strict=False):
         _compare(axis, name, tables)
-    for axis, (label, table) in zip(axes[len(shared) :], tables, strict=False):
-        _losses(axis, label, table)
+    for axis, (label, seeds) in zip(axes[len(shared) :], tables.items(), strict=False):
+        _losses(axis, label, seeds)
     for axis in axes[len(shared) + len(tables) :]:
         axis.set_visible(False)
     height = figure.get_figheight()
@@ -66,16 +70,13 @@ def in_words(name: str) -> str:
     return f"{words} (validation)" if part == "validation" else words
 
 
-def _losses(axis, label: str, table: pd.DataFrame) -> None:
-    names = loss_columns(table)
+def _losses(axis, label: str, seeds: Sequence[pd.DataFrame]) -> None:
+    names = loss_columns(seeds[0])
     for index, name in enumerate(names):
-        colour, _ = style.colour_of(index)
         dash = "--" if name.startswith("validation") else "-"
-        marker = "o" if len(table) < 3 else None
-        axis.plot(
-            table["iteration"], table[name], dash, color=colour, label=in_words(name), marker=marker, markersize=2
-        )
-    low, high = (table[names].min().min(), table[names].max().max()) if names else (0, 0)
+        _draw(axis, name, seeds, style.colour_of(index)[0], dash, in_words(name))
+    values = pd.concat(seeds)[names]
+    low, high = (values.min().min(), values.max().max()) if names else (0, 0)
     if low > 0 and high > LOG_RATIO * low:
         axis.set_yscale("log")
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -84,13 +85,21 @@ def _losses(axis, label: str, table: pd.DataFrame) -> None:
     _finish(axis, label)
 
 
-def _compare(axis, name: str, tables: Sequence[tuple[str, pd.DataFrame]]) -> None:
-    for index, (label, table) in enumerate(tables):
-        if name in table:
-            colour, dash = style.colour_of(index)
-            marker = "o" if len(table) < 3 else None
-            axis.plot(table["iteration"], table[name], dash, color=colour, label=label, marker=marker, markersize=2)
+def _compare(axis, name: str, tables: Mapping[str, Sequence[pd.DataFrame]]) -> None:
+    for index, (label, seeds) in enumerate(tables.items()):
+        _draw(axis, name, [table for table in seeds if name in table], *style.colour_of(index), label)
     _finish(axis, SHARED[name])
+
+
+def _draw(axis, name: str, seeds: Sequence[pd.DataFrame], colour: str, dash: str, label: str) -> None:
+    """A curve for each seed; the legend names the first."""
+    width = None if len(seeds) == 1 else 0.7
+    for position, table in enumerate(seeds):
+        marker, words = "o" if len(table) < 3 else None, "_nolegend_" if position else label
+        axis.plot(
+            table["iteration"], table[name], dash, color=colour, label=words, marker=marker, markersize=2,
+            linewidth=width,
+        )  # fmt: skip
 
 
 def _finish(axis, title: str) -> None:
@@ -99,8 +108,9 @@ def _finish(axis, title: str) -> None:
     axis.tick_params(length=2.5)
     axis.grid(color="#E6E9ED", linewidth=0.5)
     axis.set_axisbelow(True)
-    columns = 1 if len(axis.lines) < 5 else 2
-    _leave_room(axis, LEGEND_LINE * math.ceil(len(axis.lines) / columns))
+    entries = len(axis.get_legend_handles_labels()[1])
+    columns = 1 if entries < 5 else 2
+    _leave_room(axis, LEGEND_LINE * math.ceil(entries / columns))
     axis.legend(
         loc="upper right", ncols=columns, fontsize=5.2, handlelength=1.5, labelspacing=0.25, borderaxespad=0.2,
         columnspacing=0.8,

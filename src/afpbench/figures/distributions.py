@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
+from ..metrics.seeds import over_seeds
 from ..study.kinds.registry import METRICS
 from . import style
 from .cases import Context
@@ -19,7 +20,8 @@ def draw_distributions(context: Context, columns: Sequence[Mapping], long: pd.Da
 
     columns: {"metric", "place"}, where place is a structure or a region. long, statistics: as the workflow writes them.
     The dashed line is the median of the reference row; an asterisk marks a row that is better with p < alpha, as in the
-    tables. Infinite values (the PSNR of equal images) are left out. Returns a matplotlib figure.
+    tables. Of several seeds boxes and points show the mean; below the box a triangle stands for each seed's mean over
+    the cases. Infinite values (the PSNR of equal images) are left out. Returns a matplotlib figure.
     """
     lines = math.ceil(len(columns) / PANELS_PER_LINE)
     panel_in = 0.55 + 0.24 * len(context.rows)
@@ -29,6 +31,7 @@ def draw_distributions(context: Context, columns: Sequence[Mapping], long: pd.Da
         values = paired_values(long, context.rows, column["metric"], column["place"])
         better = _better_rows(statistics, column["metric"], column["place"])
         _panel(axis, context, values, better)
+        _seeds(axis, context, seed_means(long, context.rows, column["metric"], column["place"]))
         axis.set_title(_title(context, column), loc="left")
     for axis in axes.flat[len(columns) :]:
         axis.set_visible(False)
@@ -44,10 +47,24 @@ def draw_distributions(context: Context, columns: Sequence[Mapping], long: pd.Da
 
 
 def paired_values(long: pd.DataFrame, rows: Sequence[str], metric: str, place: str) -> pd.DataFrame:
-    """Cases x rows; NaN where there is no value or an infinite one."""
-    lines = long[(long["metric"] == metric) & (long["structure"] == place) & long["variant"].isin(rows)]
+    """Cases x rows, averaged over seeds; NaN where there is no value or an infinite one."""
+    lines = over_seeds(_lines(long, rows, metric, place))
     table = lines.pivot(index="case", columns="variant", values="value").reindex(columns=list(rows))
     return table.replace([np.inf, -np.inf], np.nan)
+
+
+def seed_means(long: pd.DataFrame, rows: Sequence[str], metric: str, place: str) -> dict[str, list[float]]:
+    """Row -> each seed's mean over the cases of which every seed has a finite value; of rows of several seeds only."""
+    lines, found = _lines(long, rows, metric, place), {}
+    for row, its in lines.groupby("variant", sort=False):
+        table = its.pivot(index="case", columns="seed", values="value").replace([np.inf, -np.inf], np.nan).dropna()
+        if table.shape[1] > 1 and len(table):
+            found[str(row)] = table.mean().tolist()
+    return found
+
+
+def _lines(long: pd.DataFrame, rows: Sequence[str], metric: str, place: str) -> pd.DataFrame:
+    return long[(long["metric"] == metric) & (long["structure"] == place) & long["variant"].isin(rows)]
 
 
 def _better_rows(statistics: pd.DataFrame, metric: str, place: str) -> set[str]:
@@ -87,6 +104,14 @@ def _panel(axis, context: Context, values: pd.DataFrame, better: set[str]) -> No
     axis.tick_params(axis="x", length=2.5)
     axis.grid(axis="x", color="#E6E9ED", linewidth=0.5)
     axis.set_axisbelow(True)
+
+
+def _seeds(axis, context: Context, means: Mapping[str, Sequence[float]]) -> None:
+    """A triangle below a row's box for each seed, at its mean over the cases."""
+    for place, row in enumerate(context.rows):
+        if row in means:
+            heights = np.full(len(means[row]), place + 0.36)
+            axis.plot(means[row], heights, "^", color=style.MUTED, markersize=3, markeredgewidth=0, zorder=3)
 
 
 def _title(context: Context, column: Mapping) -> str:

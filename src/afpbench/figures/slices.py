@@ -74,7 +74,7 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     zoom = options["zoom"]
     structure = structure_mask(context, zoom["structure"], "ct", case) & inside
     view = choose_view(plane, inside, structure, ct.spacing_mm, zoom["size_mm"])
-    images = {row: _on_grid(read_synthetic(context.root, row, case), ct, case, row) for row in context.rows}
+    images = {row: _on_grid(read_synthetic(context, row, case), ct, case, row) for row in context.rows}
     panels: list[tuple[str, np.ndarray, np.ndarray | None, str]]
     panels = [("MR", mr.array, None, ""), ("Real CT", ct.array, None, "")]
     for row, array in images.items():

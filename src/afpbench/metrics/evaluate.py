@@ -94,6 +94,8 @@ def evaluate_row(
     inside_mask: bool = True,
     definition: str = "afpbench",
     metrics: Sequence[str] = (),
+    seed: str = "",
+    run: str | None = None,
     threads: int = 1,
     out: str | Path | None = None,
 ) -> pd.DataFrame:
@@ -103,16 +105,18 @@ def evaluate_row(
     failed: case -> reason, for cases that have no images because they failed: their lines carry
     `failed: <reason>`; the cases whose folder holds failed.json are found besides.
     calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. definition: of DEFINITIONS, by
-    name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). threads: cases at
-    once. out: where to write the table. A case that fails here has lines `failed: metrics: <reason>` while failed cases
-    are excluded and another succeeds; otherwise a DataError names each with its file, and nothing is written.
+    name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). seed: that trained
+    the row. run: what the row's images are called where that is not its name (study.paths). threads: cases at once.
+    out: where to write the table. A case that fails here has lines `failed: metrics: <reason>` while failed cases are
+    excluded and another succeeds; otherwise a DataError names each with its file, and nothing is written.
     """
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
     calibrated, chosen = dict(calibrations or {}), DEFINITIONS[definition]
-    evaluate = partial(_evaluate_case, root, task, row, wanted, reasons, calibrated, inside_mask, chosen, metrics)
-    batch = Batch(f"metrics of {task}/{row}", [case for case in cases if case not in reasons])
+    images = run or row
+    evaluate = partial(_evaluate_case, root, task, row, images, wanted, reasons, calibrated, inside_mask, chosen, metrics)
+    batch = Batch(f"metrics of {task}/{images}", [case for case in cases if case not in reasons])
 
     def work(case: str) -> list[dict]:
         with batch.case(case):
@@ -123,8 +127,9 @@ def evaluate_row(
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
     if policy() == "stop" or batch.all_failed:
         batch.finish(kept="nothing was written")
-    long = pd.DataFrame([entry for lines in per_case for entry in lines], columns=list(COLUMNS))
-    _warn_of_missing(long, f"{task}/{row}")
+    lines = [entry | {"seed": seed} for case_lines in per_case for entry in case_lines]
+    long = pd.DataFrame(lines, columns=list(COLUMNS))
+    _warn_of_missing(long, f"{task}/{images}")
     if out is not None:
         write_long(long, out)
     return long
@@ -195,14 +200,14 @@ def check_grids(pair: Pair) -> None:
 
 
 def _evaluate_case(
-    root, task, row, structures, reasons, calibrations, inside_mask, definition, metrics, case: str
+    root, task, row, run, structures, reasons, calibrations, inside_mask, definition, metrics, case: str
 ) -> list[dict]:
     if case in reasons:
         return _failed_lines(task, row, case, structures, metrics, failed_status(reasons[case]))
-    paths, what = TaskPaths(str(root)), f"case {case}, row {row}"
+    paths, what = TaskPaths(str(root)), f"case {case}, row {run}"
     segmentations = {}
     for name in dict.fromkeys(structure.segmenter for structure in structures):
-        real, synthetic = (paths.segmentations(name, image).image(case) for image in ("ct", row))
+        real, synthetic = (paths.segmentations(name, image).image(case) for image in ("ct", run))
         segmentations[name] = (
             read_labels(real, f"{what}: segmentation of the real CT by {name}"),
             read_labels(synthetic, f"{what}: segmentation of the synthetic CT by {name}"),
@@ -211,14 +216,14 @@ def _evaluate_case(
     pair = Pair(
         case,
         real_ct,
-        read_image(paths.synthetic(row).image(case), f"{what}: synthetic CT"),
+        read_image(paths.synthetic(run).image(case), f"{what}: synthetic CT"),
         read_mask(paths.prepared_image(case, "mask"), f"{what}: mask"),
         segmentations,
     )
     lines = evaluate_pair(pair, task, row, structures, inside_mask, definition, metrics)
     lines.append(line(task, row, case, "", "volume", DIAGONAL, diagonal_mm(real_ct), "ok"))
     if case in calibrations:
-        path = paths.synthetic(row).uncalibrated(case)
+        path = paths.synthetic(run).uncalibrated(case)
         before = replace(pair, synthetic=read_image(path, f"{what}: synthetic CT before calibration"), segmentations={})
         lines += calibration_lines(before, task, row, calibrations[case], definition)
     return lines

@@ -1,4 +1,4 @@
-"""The long table: one line per task, row, case, structure and metric. Nothing is inferred from a path."""
+"""The long table: one line per task, row, seed, case, structure and metric. Nothing is inferred from a path."""
 
 import math
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ from ..study.kinds.metric import REGIONS
 from ..study.metrics import score_metrics
 from . import surface
 
-COLUMNS = ("task", "variant", "case", "segmenter", "structure", "metric", "value", "status")
-KEY = ("task", "variant", "case", "segmenter", "structure", "metric")
+COLUMNS = ("task", "variant", "seed", "case", "segmenter", "structure", "metric", "value", "status")
+KEY = ("task", "variant", "seed", "case", "segmenter", "structure", "metric")
 FAILED = "failed: "
 NO_VALUE = "no_value"  # of a metric that says itself that there is none
 STATUSES = (*surface.STATUSES, NO_VALUE)
@@ -105,8 +105,16 @@ def _place(line: pd.Series) -> str:
 
 
 def line(
-    task: str, variant: str, case: str, segmenter: str, structure: str, metric: str, value: float, status: str
+    task: str,
+    variant: str,
+    case: str,
+    segmenter: str,
+    structure: str,
+    metric: str,
+    value: float,
+    status: str,
+    seed: str = "",
 ) -> dict:
-    """One line of the long table."""
-    entries = (task, variant, case, segmenter, structure, metric, float(value), status)
+    """One line of the long table. seed: that trained the row; "" where nothing was trained, or nobody knows."""
+    entries = (task, variant, seed, case, segmenter, structure, metric, float(value), status)
     return dict(zip(COLUMNS, entries, strict=True))

@@ -21,10 +21,12 @@ from ..study.kinds.registry import METRICS
 from ..study.metrics import score_metrics
 from .longtable import check_long, is_failed
 from .missing import with_penalties
+from .seeds import seed_test
 
 COLUMNS = (
     "task", "segmenter", "structure", "metric", "variant", "reference", "n", "n_failed", "median_difference",
-    "ci_low", "ci_high", "statistic", "p", "p_holm", "effect_size", "direction", "significant", "method",
+    "ci_low", "ci_high", "statistic", "p", "p_holm", "effect_size", "direction", "significant", "method", "n_seeds",
+    "mean_difference", "sd_seeds", "seeds_ci_low", "seeds_ci_high", "p_seeds", "p_seeds_permutation",
 )  # fmt: skip
 GROUP = ["task", "segmenter", "structure", "metric"]
 EXACT_UP_TO = 50
@@ -122,9 +124,10 @@ def compare(
 
     long: the long table (longtable.COLUMNS). controls: rows that are compared too but stay outside Holm's family, which
     is the variants of one task, structure and metric; their p_holm is NaN. missing: as with_penalties takes it.
-    Pairs are the cases where both rows have a value (the values that the empty-mask policy gives are values);
-    n_failed counts the cases where either failed. Differences are row - reference; of a signed error (`me`) the
-    absolute values are compared. `significant` is p < alpha, not adjusted, as in the paper.
+    Pairs are the cases where both rows have a value (the values that the empty-mask policy gives are values) with every
+    seed; n_failed counts the cases where either failed. Differences are row - reference; of a signed error (`me`) the
+    absolute values are compared. Values of several seeds are averaged first, case by case; what another seed would
+    change is the second test (seeds.seed_test). `significant` is p < alpha, not adjusted, as in the paper.
     Raises ConfigError where the reference has no lines.
     """
     check_long(long)
@@ -169,7 +172,7 @@ def _exact_p(ranks: np.ndarray, plus: float) -> float:
 
 def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, controls, resamples) -> list[dict]:
     metric = METRICS[key["metric"]]
-    values = {row: lines.set_index("case")["value"] for row, lines in group.groupby("variant", sort=False)}
+    values = {row: _by_seed(metric, lines) for row, lines in group.groupby("variant", sort=False)}
     failed = {row: set(lines.loc[is_failed(lines["status"]), "case"]) for row, lines in group.groupby("variant")}
     if reference not in values:
         return []
@@ -178,7 +181,9 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
         if row == reference:
             continue
         pairs = pd.concat([values[row], values[reference]], axis=1, join="inner").dropna().to_numpy(dtype=np.float64)
-        ours, theirs = metric.compared(pairs[:, 0]), metric.compared(pairs[:, 1])
+        of_seeds = pairs[:, : values[row].shape[1]], pairs[:, values[row].shape[1] :]
+        ours, theirs = (each.mean(axis=1) for each in of_seeds)
+        another = seed_test(*of_seeds, seed=seed)
         differences = _differences(ours, theirs)
         test = signed_rank(differences)
         low, high = bootstrap_median(differences, seed, resamples)
@@ -187,7 +192,9 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
             "median_difference": float(np.median(differences)) if len(pairs) else np.nan,
             "ci_low": low, "ci_high": high, "statistic": test.statistic, "p": test.p,
             "effect_size": test.effect_size, "direction": _direction(metric, test.effect_size),
-            "significant": bool(test.p < alpha), "method": test.method,
+            "significant": bool(test.p < alpha), "method": test.method, "n_seeds": another.seeds,
+            "mean_difference": another.difference, "sd_seeds": another.sd, "seeds_ci_low": another.low,
+            "seeds_ci_high": another.high, "p_seeds": another.p, "p_seeds_permutation": another.p_permutation,
         })  # fmt: skip
     adjusted = holm(np.array([np.nan if entry["variant"] in controls else entry["p"] for entry in lines]))
     return [entry | {"p_holm": p} for entry, p in zip(lines, adjusted, strict=True)]
@@ -196,6 +203,12 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
 def _differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """ours - theirs; two infinite PSNRs are equal, where their difference would be NaN."""
     return np.subtract(ours, theirs, out=np.zeros(len(ours)), where=ours != theirs)
+
+
+def _by_seed(metric: type[Metric], lines: pd.DataFrame) -> pd.DataFrame:
+    """A row's values as they are compared, a line for each case and a column for each seed."""
+    table = lines.pivot(index="case", columns="seed", values="value").reindex(lines["case"].unique())
+    return pd.DataFrame(metric.compared(table.to_numpy(dtype=np.float64)), index=table.index)
 
 
 def _direction(metric: type[Metric], effect_size: float) -> str:

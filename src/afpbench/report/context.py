@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from ..metrics.statistics import read_statistics
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS, TABLES
 from ..study.paths import FoldPaths, TaskPaths
+from ..study.seeds import with_seed
 from ..study.splits import fold_folders, with_fold
 
 PARTS = ("train", "validation", "test", "unused")
@@ -24,11 +26,21 @@ class Task:
     """What the sections read of a task.
 
     root: the task's folder. spec: the task of the completed study. context: rows, labels and reference, as tables
-    take them. figures: PNG files with the page's relative path of each one's PDF.
+    take them. figures: PNG files with the page's relative path of each one's PDF. seeds: those of the trainings, by the
+    wildcard `seed` (study.seeds).
     """
 
-    def __init__(self, name: str, root: Path, spec: Mapping, context: Mapping, figures: Sequence[tuple[Path, str]]):
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        spec: Mapping,
+        context: Mapping,
+        figures: Sequence[tuple[Path, str]],
+        seeds: Mapping[str, int] = MappingProxyType({"": 0}),
+    ):
         self.name, self.root, self.spec, self.context, self.figures = name, Path(root), spec, context, figures
+        self.seeds = seeds
         self.folds = fold_folders(spec["splits"])
         self.paths = TaskPaths(str(root), tuple(self.folds))
         self.long, self.statistics = read_long(self.paths.metrics), read_statistics(self.paths.statistics)
@@ -51,14 +63,18 @@ class Task:
 
     def costs(self) -> list[tuple[str, dict]]:
         """(name for people, cost record) of every network that was trained."""
-        found = []
-        for kind, model in (("variants", FoldPaths.variant), ("segmenters", FoldPaths.segmenter)):
-            for name, spec in self.spec[kind].items():
-                for fold in self.folds:
-                    path = Path(model(self.paths.fold(fold), name).cost)
-                    if path.is_file():
-                        found.append((with_fold(spec["label"], fold), read_json(path)))
-        return found
+        networks = [
+            (with_seed(spec["label"], seed, self.seeds), FoldPaths.variant, f"{name}{seed}")
+            for name, spec in self.spec["variants"].items()
+            for seed in self.seeds
+        ]
+        networks += [(spec["label"], FoldPaths.segmenter, name) for name, spec in self.spec["segmenters"].items()]
+        costs = [
+            (with_fold(label, fold), Path(model(self.paths.fold(fold), name).cost))
+            for label, model, name in networks
+            for fold in self.folds
+        ]
+        return [(label, read_json(path)) for label, path in costs if path.is_file()]
 
     @cached_property
     def compared(self) -> pd.DataFrame:

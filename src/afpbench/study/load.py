@@ -185,7 +185,7 @@ def _plain(value: Any) -> Any:
 
 
 def _apply_preset(study: dict) -> list[str]:
-    """Check every preset and lay each task, and `runtime`, on the chosen one, in place. Returns the problems."""
+    """Check every preset and lay each task, `runtime` and `seeds` on the chosen one, in place. Returns the problems."""
     presets, chosen, tasks = study.get("presets", {}), study.get("preset"), study.get("tasks")
     if not isinstance(presets, dict):
         return []
@@ -201,9 +201,8 @@ def _apply_preset(study: dict) -> list[str]:
         return [*lines, messages.not_among("preset", chosen, presets, "no such entry in `presets`")]
     if chosen in broken or not isinstance(presets[chosen], dict):
         return lines
-    preset, own = dict(presets[chosen]), study.get("runtime", {})
-    runtime = preset.pop("runtime", {})
-    study["runtime"] = merge(runtime, own) if isinstance(own, dict) else own
+    preset = _plain(presets[chosen])
+    study |= merge({key: preset.pop(key) for key in config_schema.PRESET_KEYS if key in preset}, study)
     tasks = tasks if isinstance(tasks, dict) else {}
     for name, task in tasks.items():
         if isinstance(task, dict):

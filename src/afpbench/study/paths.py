@@ -2,9 +2,12 @@
 
 Paths are text with `/`, as Snakemake has them, so that rules can put wildcards in the place of names:
 `StudyPaths("results").task("{task}").prepared("{case}")`.
+
+A *run* is a row as one seed trained it: the row's name with the wildcard `seed` behind it, `afp.seed_7`, or the name
+alone (study.seeds). Where a path takes a variant or a row, it takes a run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,10 +138,16 @@ class TaskPaths:
     """One task of a study.
 
     folder: `results/<task>`. folds: the wildcard `fold` of each fold, `folds/0/` and so on, or "" without folds.
+    seeds: the wildcard `seed` of each seed, `.seed_7` and so on, or "" for the study's own.
     """
 
     folder: str
     folds: tuple[str, ...] = ("",)
+    seeds: tuple[str, ...] = ("",)
+
+    def runs(self, variant: str) -> list[str]:
+        """A variant's runs, one for each seed."""
+        return [f"{variant}{seed}" for seed in self.seeds]
 
     def fold(self, fold: str) -> FoldPaths:
         """fold: as the wildcard has it, `folds/0/`, or "" without folds."""
@@ -172,12 +181,12 @@ class TaskPaths:
         return Images(f"{self.folder}/segmentations/{segmenter}/{image}")
 
     def synthesis_records(self, row: str, chunks: int) -> list[str]:
-        """The records of a row's synthetic CTs."""
+        """The records of a run's synthetic CTs."""
         return self.synthetic(row).records(chunks)
 
     def costs(self, variant: str) -> list[str]:
-        """What a variant's trainings took, in every fold."""
-        return [self.fold(fold).variant(variant).cost for fold in self.folds]
+        """What a variant's trainings took, with every seed in every fold."""
+        return [self.fold(fold).variant(run).cost for run in self.runs(variant) for fold in self.folds]
 
     # --- numbers
 
@@ -252,8 +261,8 @@ class StudyPaths:
 
     results: str
 
-    def task(self, name: str, folds: Sequence[str] = ("",)) -> TaskPaths:
-        return TaskPaths(f"{self.results}/{name}", tuple(folds))
+    def task(self, name: str, folds: Sequence[str] = ("",), seeds: Iterable[str] = ("",)) -> TaskPaths:
+        return TaskPaths(f"{self.results}/{name}", tuple(folds), tuple(seeds))
 
     @property
     def report(self) -> str:

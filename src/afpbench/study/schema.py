@@ -11,6 +11,7 @@ from typing import Any
 
 from ..base.errors import ConfigError
 
+PRESET_KEYS = ("runtime", "seeds")  # of a study, that a preset may have beside those of a task
 SCHEMA_PATH = Path(__file__).with_name("schema.yaml")
 
 
@@ -75,14 +76,14 @@ def task_schema() -> dict:
 
 
 def preset_schema() -> dict:
-    """The schema of a preset: that of a task and `runtime`, with nothing required and the keys of all kinds allowed."""
+    """The schema of a preset: that of a task, `runtime` and `seeds`; nothing is required, and all kinds' keys count."""
     return _preset_schema(_kinds())
 
 
 @functools.lru_cache(maxsize=4)
 def _preset_schema(kinds: tuple[type, ...]) -> dict:
-    task, runtime = task_schema(), study_schema()["properties"]["runtime"]
-    return _partial({**task, "properties": {**task["properties"], "runtime": runtime}})
+    task, study = task_schema(), study_schema()["properties"]
+    return _partial({**task, "properties": task["properties"] | {key: study[key] for key in PRESET_KEYS}})
 
 
 def branches(schema: dict) -> dict[object, dict]:

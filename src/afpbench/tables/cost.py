@@ -52,10 +52,16 @@ def build_cost_tables(
     return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
 
 
-def pooled_cost(records: Sequence[Mapping]) -> dict:
-    """One cost record for a variant's folds: mean times, the largest peak, and of the rest what the first one says."""
+def pooled_cost(records: Sequence[Mapping], seeds: int = 1) -> dict:
+    """One cost record for a variant's folds and seeds, equally many folds of each seed.
+
+    `seconds` are the mean over the folds, summed over the seeds; `seconds_per_iteration` the mean; the peak is the
+    largest, `seeds` how many; the rest is what the first one says.
+    """
     times = {key: float(np.mean([record[key] for record in records])) for key in ("seconds", "seconds_per_iteration")}
-    return {**records[0], **times, "peak_memory_mb": max(record["peak_memory_mb"] for record in records)}
+    times["seconds"] *= seeds
+    peak = max(record["peak_memory_mb"] for record in records)
+    return {**records[0], **times, "peak_memory_mb": peak, "seeds": seeds}
 
 
 def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, context: Context) -> Row:
@@ -76,7 +82,7 @@ def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, conte
 def _training_time(cost: Mapping, target: int, cell: Callable[..., Cell]) -> Cell:
     if cost["iterations"] == target:
         return cell(cost["seconds"] / 3600)
-    return cell(cost["seconds_per_iteration"] * target / 3600, mark=PROJECTED)
+    return cell(cost["seconds_per_iteration"] * target * cost.get("seeds", 1) / 3600, mark=PROJECTED)
 
 
 def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,16 @@ from .footnotes import failures
 class Inputs:
     """The files of a table: those that its kind `uses`.
 
-    files: name -> file, or the files of all rows, one row after the other and equally many of each. rows: the table's.
+    files: name -> file, or the files of all rows, one row after the other and equally many of each run. rows: the
+    table's. runs: how many seeds trained a row, 1 where it is not said.
     """
 
-    def __init__(self, files: Mapping[str, str | Sequence[str]], rows: Sequence[str]):
+    def __init__(
+        self, files: Mapping[str, str | Sequence[str]], rows: Sequence[str], runs: Mapping[str, int] | None = None
+    ):
         self.files = files
         self.rows = list(rows)
+        self.runs = {row: 1 for row in rows} | dict(runs or {})
 
     @cached_property
     def long(self) -> pd.DataFrame:
@@ -36,10 +41,13 @@ class Inputs:
 
     @cached_property
     def costs(self) -> dict[str, dict[str, Any]]:
-        """Row -> the cost record of its training; of a cross-validation pooled over the folds."""
+        """Row -> the cost record of its training; of a cross-validation pooled over the folds, summed over seeds."""
         from .cost import pooled_cost
 
-        return {row: pooled_cost([read_json(path) for path in paths]) for row, paths in self._per_row("costs").items()}
+        return {
+            row: pooled_cost([read_json(path) for path in paths], self.runs[row])
+            for row, paths in self._per_row("costs").items()
+        }
 
     @cached_property
     def syntheses(self) -> dict[str, list[dict[str, Any]]]:
@@ -57,15 +65,16 @@ class Inputs:
         return [(e["case"], e["status"].removeprefix("failed: ")) for e in entries if e["status"] != "ok"]
 
     def _per_row(self, name: str) -> dict[str, list[Path]]:
-        paths = [Path(path) for path in self._of(name)]
-        each, rest = divmod(len(paths), len(self.rows))
+        paths, runs = [Path(path) for path in self._of(name)], sum(self.runs[row] for row in self.rows)
+        each, rest = divmod(len(paths), runs)
         if rest or not each:
             raise DataError(
                 f"tables: the {name} of {len(self.rows)} rows",
                 found=f"{len(paths)} files",
-                expected="as many of each row",
+                expected="as many of each run",
             )
-        return {row: paths[index * each : (index + 1) * each] for index, row in enumerate(self.rows)}
+        counts, left = {row: each * self.runs[row] for row in self.rows}, iter(paths)
+        return {row: list(islice(left, count)) for row, count in counts.items()}
 
     def _of(self, name: str) -> str | Sequence[str]:
         if name not in self.files:

@@ -46,9 +46,9 @@ def test_the_status_in_words():
 
 
 def test_the_command_to_go_on_with():
-    options = argparse.Namespace(study=Path("my study.yaml"), preset="gpu")
-    assert snakemake(options) == "snakemake --cores all --configfile 'my study.yaml' --config preset=gpu"
-    assert snakemake(argparse.Namespace(study=None, preset=None), "a/b") == "snakemake --cores all -- a/b"
+    options = argparse.Namespace(study=Path("my study.yaml"), preset="gpu", seeds=[1, 2])
+    assert snakemake(options) == "snakemake --cores all --configfile 'my study.yaml' --config preset=gpu 'seeds=[1,2]'"
+    assert snakemake(argparse.Namespace(study=None, preset=None, seeds=None), "a/b") == "snakemake --cores all -- a/b"
 
 
 def test_lost_images(tmp_path):

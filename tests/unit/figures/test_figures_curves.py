@@ -33,6 +33,18 @@ def test_names_in_words():
     ]  # fmt: skip
 
 
+def test_the_seeds_of_a_row_share_a_panel_and_colours(models, tmp_path):
+    other = tmp_path / "other.csv"
+    other.write_text(GENERATOR.replace("120.0", "150.0"))
+    with style.styled():
+        seeds = [models[0], {"label": models[0]["label"], "path": other}, models[1]]
+        axes = [axis for axis in draw_curves(seeds).axes if axis.get_visible()]
+    assert [axis.get_title(loc="left") for axis in axes] == ["Validation MAE (HU)", "Validation Dice", "L1 <b>", "Navi"]
+    assert [line.get_ydata()[0] for line in axes[0].lines] == [120, 150]
+    assert len({line.get_color() for line in axes[0].lines}) == 1 and len(axes[2].lines) == 6
+    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["L1 <b>"]
+
+
 def test_panels(models):
     with style.styled():
         axes = [axis for axis in draw_curves(models).axes if axis.get_visible()]

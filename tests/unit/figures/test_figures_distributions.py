@@ -6,7 +6,7 @@ import pytest
 
 from afpbench.figures import style
 from afpbench.figures.cases import Context
-from afpbench.figures.distributions import draw_distributions, paired_values
+from afpbench.figures.distributions import draw_distributions, paired_values, seed_means
 from afpbench.metrics.longtable import COLUMNS
 from afpbench.metrics.statistics import compare
 
@@ -21,11 +21,11 @@ def long():
     for row, offset in (("l1", 0.0), ("afp", 0.1)):
         for i in range(8):
             psnr = np.inf if (row, i) == ("afp", 0) else 20.0 + i
-            lines.append(("t", row, f"p{i}", "", "body", "psnr", psnr, "ok"))
+            lines.append(("t", row, "", f"p{i}", "", "body", "psnr", psnr, "ok"))
             dice = 0.5 + offset + (0.01 * i if offset else 0)
-            lines.append(("t", row, f"p{i}", "seg", "bones", "dice", dice, "ok"))
-        lines.append(("t", row, "p8", "", "body", "psnr", np.nan, "failed: x"))
-        lines.append(("t", row, "p8", "seg", "bones", "dice", np.nan, "failed: x"))
+            lines.append(("t", row, "", f"p{i}", "seg", "bones", "dice", dice, "ok"))
+        lines.append(("t", row, "", "p8", "", "body", "psnr", np.nan, "failed: x"))
+        lines.append(("t", row, "", "p8", "seg", "bones", "dice", np.nan, "failed: x"))
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
@@ -58,6 +58,19 @@ def test_every_case_is_a_point(figure):
 def test_better_is_marked_as_in_the_tables(figure):
     assert [text.get_text() for text in figure.axes[0].texts] == []
     assert [(text.get_text(), text.xy[1]) for text in figure.axes[1].texts] == [("*", 1)]
+
+
+def test_seeds_are_averaged_in_boxes_and_marked_one_by_one(long):
+    other = long.assign(seed="8", value=long["value"] + 0.2)
+    both = pd.concat([long.assign(seed="7"), other], ignore_index=True)
+    table = paired_values(both, ["l1", "afp"], "dice", "bones")
+    assert table.loc["p3", "l1"] == pytest.approx(0.6) and table.loc["p8"].isna().all()
+    assert seed_means(both, ["l1"], "dice", "bones") == {"l1": pytest.approx([0.5, 0.7])}
+    assert seed_means(long, ["l1"], "dice", "bones") == {}
+    with style.styled():
+        figure = draw_distributions(CONTEXT, COLUMN_LIST, both, compare(both, "l1"))
+    marks = [line for line in figure.axes[1].lines if line.get_marker() == "^"]
+    assert [len(line.get_xdata()) for line in marks] == [2, 2] and np.allclose(marks[0].get_xdata(), [0.5, 0.7])
 
 
 def test_a_row_without_values_says_so(long):

@@ -21,7 +21,7 @@ def long_table(values, row="l1", metric="mae"):
     lines = []
     for case, value in values.items():
         failed = isinstance(value, str)
-        lines.append(("t", row, case, "", "body", metric, np.nan if failed else value, value if failed else "ok"))
+        lines.append(("t", row, "", case, "", "body", metric, np.nan if failed else value, value if failed else "ok"))
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 

@@ -105,10 +105,10 @@ def context(prepared_cases, tmp_path_factory):
 
 LONG = pd.DataFrame(
     [
-        ("t", "l1", "p1", "", "body", "mae", 10.0, "ok"),
-        ("t", "l1", "p1", "seg", "dense", "dice", 0.0, "synthetic_empty"),
-        ("t", "real_ct", "p1", "seg", "dense", "dice", 1.0, "ok"),
-        ("t", "real_ct", "p1", "seg", "dense", "nsd", 1.0, "ok"),
+        ("t", "l1", "", "p1", "", "body", "mae", 10.0, "ok"),
+        ("t", "l1", "", "p1", "seg", "dense", "dice", 0.0, "synthetic_empty"),
+        ("t", "real_ct", "", "p1", "seg", "dense", "dice", 1.0, "ok"),
+        ("t", "real_ct", "", "p1", "seg", "dense", "nsd", 1.0, "ok"),
     ],
     columns=list(COLUMNS),
 )

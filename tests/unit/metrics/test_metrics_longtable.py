@@ -17,9 +17,9 @@ def table(row, cases=("a", "b")):
 def test_written_and_read_back(tmp_path):
     write_long(table("l1"), tmp_path / "l1.csv")
     text = (tmp_path / "l1.csv").read_text()
-    assert text.splitlines()[:2] == ["task,variant,case,segmenter,structure,metric,value,status",
-                                     "pelvis,l1,a,,body,mae,0.1,ok"]  # fmt: skip
-    assert text.splitlines()[-1] == "pelvis,l1,a,ts,bones,hd95,,real_empty"
+    assert text.splitlines()[:2] == ["task,variant,seed,case,segmenter,structure,metric,value,status",
+                                     "pelvis,l1,,a,,body,mae,0.1,ok"]  # fmt: skip
+    assert text.splitlines()[-1] == "pelvis,l1,,a,ts,bones,hd95,,real_empty"
     back = read_long(tmp_path / "l1.csv")
     assert back["segmenter"].tolist() == ["", "", "ts"]
     assert back["value"].tolist()[:2] == [0.1, 1.1] and math.isnan(back["value"][2])
@@ -71,7 +71,7 @@ def test_refused_files(tmp_path):
     with pytest.raises(DataError, match="no files to merge"):
         merge([])
     (tmp_path / "columns.csv").write_text("task,value\npelvis,1\n")
-    with pytest.raises(DataError, match=r"columns.csv: wrong columns\n.*task, value\n.*task, variant, case"):
+    with pytest.raises(DataError, match=r"columns.csv: wrong columns\n.*task, value\n.*task, variant, seed, case"):
         read_long(tmp_path / "columns.csv")
     (tmp_path / "text.csv").write_text(",".join(COLUMNS) + "\npelvis,l1,a,,body,mae,much,ok\n")
     with pytest.raises(DataError, match="text.csv: a value is not a number"):

@@ -23,7 +23,7 @@ from afpbench.metrics.statistics import (
 
 def long_table(values, metric="dice", structure="bones", segmenter="ts", statuses=None):
     lines = [
-        ("pelvis", row, f"c{i}", segmenter, structure, metric, value, (statuses or {}).get((row, i), "ok"))
+        ("pelvis", row, "", f"c{i}", segmenter, structure, metric, value, (statuses or {}).get((row, i), "ok"))
         for row, numbers in values.items()
         for i, value in enumerate(numbers)
     ]

@@ -57,11 +57,11 @@ def long_table():
             failed = case == "p8"
             status = f"failed: import: {EVIL}" if failed else "ok"
             mae = np.nan if failed else 50.0 + offset + (i if offset > 0 else 0)
-            lines.append(("thorax", row, case, "", "body", "mae", mae, status))
+            lines.append(("thorax", row, "", case, "", "body", "mae", mae, status))
             empty = row == "afp" and case == "p1"
             dice = np.nan if failed else 0.0 if empty else 0.5
             status = status if failed else "synthetic_empty" if empty else "ok"
-            lines.append(("thorax", row, case, "seg", "bones", "dice", dice, status))
+            lines.append(("thorax", row, "", case, "seg", "bones", "dice", dice, status))
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 

@@ -82,7 +82,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "line"),
     [
-        ("sed", 1, "sed: unknown key; allowed: seed, results, failed_cases, report, preset, presets, runtime, "
+        ("sed", 1, "sed: unknown key; allowed: seed, seeds, results, failed_cases, report, preset, presets, runtime, "
          "extensions, tasks; did you mean 'seed'?"),
         ("LUNG.registration", {"parameter_files": ["no.txt"]},
          "tasks.lung.registration.parameter_files[0]: no such file; found: 'no.txt'; allowed: an elastix parameter "

@@ -26,6 +26,7 @@ PATHS = SimpleNamespace(
     metrics="m.csv",
     statistics="s.csv",
     costs=lambda row: [f"{row}/0/cost.json", f"{row}/1/cost.json"],
+    runs=lambda variant: [variant],
     synthesis_records=lambda row, chunks: [f"{row}/{chunk}.json" for chunk in range(chunks)],
 )
 CONTEXT = Context(["l1", "mse"], "l1", ["real_ct"], {"l1": "nnU-Net / L1", "mse": "50 % MSE_1", "real_ct": "Real CT"})
@@ -111,6 +112,10 @@ def test_the_files_of_a_row_are_told_by_their_place(tmp_path):
         )
     costs = Inputs({"costs": files}, ["l1", "mse"]).costs
     assert [(costs[row]["seconds"], costs[row]["peak_memory_mb"]) for row in costs] == [(2, 1), (15, 3)]
+    costs = Inputs({"costs": files}, ["l1", "mse"], {"l1": 3}).costs  # three seeds of l1: 1 + 3 + 10 s; one of mse
+    assert [(costs[row]["seconds"], costs[row]["seeds"], costs[row]["peak_memory_mb"]) for row in costs] == [
+        (14, 3, 2), (20, 1, 3),
+    ]  # fmt: skip
     with pytest.raises(DataError, match="(?s)the costs of 3 rows.*4 files"):
         _ = Inputs({"costs": files}, ["l1", "mse", "x"]).costs
 

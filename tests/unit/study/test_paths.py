@@ -45,6 +45,16 @@ def test_what_is_trained_lies_in_its_fold():
     assert plain.costs("l1") == ["out/thorax/models/variants/l1/cost.json"]
 
 
+def test_what_a_seed_trained_lies_beside_what_the_studys_own_trained():
+    task = StudyPaths("out").task("thorax", ["folds/0/", "folds/1/"], ["", ".seed_8"])
+    assert task.runs("l1") == ["l1", "l1.seed_8"]
+    assert task.costs("l1") == [
+        f"out/thorax/folds/{k}/models/variants/{run}/cost.json" for run in ("l1", "l1.seed_8") for k in (0, 1)
+    ]
+    assert task.fold("").unfinished("variants", "l1.seed_8") == "out/thorax/unfinished/variants/l1.seed_8"
+    assert task.synthesis_records("l1.seed_8", 1) == ["out/thorax/synthetic/l1.seed_8/records/0.json"]
+
+
 def test_wildcards_stand_in_the_place_of_names():
     pattern = StudyPaths("results").task("{task}").fold("{fold}").variant("{variant}").cost
     assert pattern == "results/{task}/{fold}models/variants/{variant}/cost.json"
@@ -61,6 +71,7 @@ OWN = {
     "records",
     "tables",
     "costs",
+    "runs",
     "synthesis_records",
     "log",
     "benchmark",

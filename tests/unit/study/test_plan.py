@@ -13,9 +13,9 @@ TRAIN, VALIDATION, TEST = ["thorax_000", "thorax_001", "thorax_002"], ["thorax_0
 RESULTS = "results/thorax"
 
 
-def planned(change=lambda task: None):
-    """The plan of the tiny study with a split by hand; `change` edits its task."""
-    study = yaml.safe_load(TINY_STUDY.read_text())
+def planned(change=lambda task: None, **keys):
+    """The plan of the tiny study with a split by hand; `change` edits its task, keys are the study's own."""
+    study = yaml.safe_load(TINY_STUDY.read_text()) | keys
     task = study["tasks"]["thorax"]
     task["splits"] = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
     change(task)
@@ -85,7 +85,7 @@ def test_segmenters(tiny):
 def test_variants(tiny):
     models = tiny.models
     assert models.training_set("", "nnunet_l1") == f"{RESULTS}/training_sets/nnunet"
-    assert models.start("", "nnunet_l1") == [] and models.calibration("", "nnunet_l1") == []
+    assert models.start("", "", "nnunet_l1") == [] and models.calibration("", "", "nnunet_l1") == []
     assert models.control("", "real_ct") == []
     assert models.control("", "mean_ct") == [f"{RESULTS}/models/controls/mean_ct.npz"]
     assert models.features("", "nnunet_l1") == {} and models.network_inputs("", "nnunet_l1") == []
@@ -209,10 +209,9 @@ def test_models_of_folds(folded):
     models, fold = folded.models, "folds/1/"
     assert models.segmenter_model(fold, "navi") == f"{RESULTS}/folds/1/models/segmenters/navi"
     assert models.control(fold, "mr_linear") == [f"{RESULTS}/folds/1/models/controls/mr_linear.npz"]
-    assert models.calibration(fold, "nnunet_l1") == [f"{RESULTS}/folds/1/models/variants/nnunet_l1/calibration.json"]
-    assert models.start(fold, "nnunet_afp") == [
-        f"{RESULTS}/folds/1/models/variants/nnunet_l1/fold_0/checkpoint_final.pth"
-    ]
+    model = f"{RESULTS}/folds/1/models/variants/nnunet_l1"
+    assert models.calibration(fold, "", "nnunet_l1") == [f"{model}/calibration.json"]
+    assert models.start(fold, "", "nnunet_afp") == [f"{model}/fold_0/checkpoint_final.pth"]
     assert models.trained("curves")[:3] == [
         (f"L1, folds/{k}", f"{RESULTS}/folds/{k}/models/variants/nnunet_l1/curves.csv") for k in range(3)
     ]
@@ -222,6 +221,65 @@ def test_models_of_folds(folded):
         for k in range(3)
     ]
     assert f"{RESULTS}/folds/2/splits/splits.json" in folded.results.report_records
+
+
+# --- seeds
+
+
+@pytest.fixture(scope="module")
+def seeded():
+    """Two folds, and three seeds from the study's own on: 7, 8 and 9."""
+
+    def change(task):
+        task["splits"] = {"folds": 2, "validation": 1}
+        task["variants"]["nnunet_l1"]["hu_calibration"] = "affine"
+        task["variants"]["nnunet_afp"]["init_from"] = "nnunet_l1"
+
+    return planned(change, seeds=3)
+
+
+def test_the_runs_of_the_studys_own_seed_bear_the_rows_name(seeded):
+    results = seeded.tasks["thorax"].results
+    assert seeded.seeds == {"": 7, ".seed_8": 8, ".seed_9": 9}
+    assert results.runs == [
+        "nnunet_l1", "nnunet_l1.seed_8", "nnunet_l1.seed_9", "nnunet_afp", "nnunet_afp.seed_8", "nnunet_afp.seed_9",
+        "real_ct", "mr_linear", "mean_ct",
+    ]  # fmt: skip
+    assert results.seed_of("nnunet_l1", ".seed_8") == "8" and results.seed_of("nnunet_l1", "") == "7"
+    assert results.seed_of("real_ct", "") == ""
+    assert results.run_counts == {"nnunet_l1": 3, "nnunet_afp": 3, "real_ct": 1, "mr_linear": 1, "mean_ct": 1}
+
+
+def test_each_seed_has_models_images_and_metrics_of_its_own(seeded):
+    task = seeded.tasks["thorax"]
+    models, results, fold = task.models, task.results, "folds/1/"
+    model = f"{RESULTS}/folds/1/models/variants/nnunet_l1.seed_8"
+    assert models.calibration(fold, ".seed_8", "nnunet_l1") == [f"{model}/calibration.json"]
+    assert models.start(fold, ".seed_8", "nnunet_afp") == [f"{model}/fold_0/checkpoint_final.pth"]
+    assert models.trained("curves")[:3] == [
+        ("L1, seed 7, folds/0", f"{RESULTS}/folds/0/models/variants/nnunet_l1/curves.csv"),
+        ("L1, seed 7, folds/1", f"{RESULTS}/folds/1/models/variants/nnunet_l1/curves.csv"),
+        ("L1, seed 8, folds/0", f"{RESULTS}/folds/0/models/variants/nnunet_l1.seed_8/curves.csv"),
+    ]
+    assert len(models.trained("cost")) == 2 * 3 * 2 + 2 * 2  # rows, seeds and folds; segmenters and folds
+    assert results.row_metrics[2] == f"{RESULTS}/metrics/rows/nnunet_l1.seed_9.csv" and len(results.row_metrics) == 9
+    chunks = len(task.cases.chunks)
+    assert len(results.image_records) == (9 + 2 * (1 + 9)) * chunks
+    inputs = results.table_inputs("cost")
+    assert inputs["costs"][2:4] == [f"{RESULTS}/folds/{k}/models/variants/nnunet_l1.seed_8/cost.json" for k in (0, 1)]
+    assert len(inputs["costs"]) == 2 * 3 * 2 and len(inputs["syntheses"]) == 2 * 3 * chunks
+
+
+def test_figures_show_the_images_of_the_first_seed():
+    results = planned(seeds=[5, 7]).tasks["thorax"].results
+    assert results.figure_context["runs"]["nnunet_l1"] == "nnunet_l1.seed_5"
+    assert results.figure_synthetic[0] == f"{RESULTS}/synthetic/nnunet_l1.seed_5/records/0.json"
+    assert f"{RESULTS}/segmentations/navi/nnunet_afp.seed_5/records/0.json" in results.figure_segmentations
+
+
+def test_a_study_without_seeds_has_the_files_of_one_with_its_own_alone():
+    assert planned().all_files == planned(seeds=1).all_files == planned(seeds=[7]).all_files
+    assert not [path for path in planned().all_files if "seed" in path]
 
 
 # --- a distilled segmenter

@@ -112,4 +112,13 @@ def test_the_cost_of_folds_is_their_mean_time_and_their_largest_peak():
     pooled = pooled_cost([cost(0.2, peak_memory_mb=1000.0), cost(0.4, peak_memory_mb=900.0)])
     assert pooled["seconds_per_iteration"] == pytest.approx(0.3) and pooled["seconds"] == pytest.approx(90)
     assert (pooled["peak_memory_mb"], pooled["iterations"]) == (1000.0, 300)
-    assert pooled_cost([cost(0.36)]) == cost(0.36)
+    assert pooled_cost([cost(0.36)]) == cost(0.36) | {"seeds": 1}
+
+
+def test_the_cost_of_seeds_is_their_sum():
+    """Two seeds of 300 iterations, 60 and 120 s: 180 s; 5,000 iterations of 0.3 s with each seed are 3,000 s."""
+    pooled = pooled_cost([cost(0.2), cost(0.4)], seeds=2)
+    assert pooled["seconds"] == pytest.approx(180) and pooled["seconds_per_iteration"] == pytest.approx(0.3)
+    spec = {**SPEC, "rows": ["nnunet_l1"], "epochs": 20}
+    (table,) = build_cost_tables("t", spec, {"nnunet_l1": pooled}, SYNTHESES, CONTEXT)
+    assert table.rows[0].cells[2].mean == pytest.approx(3000 / 3600)

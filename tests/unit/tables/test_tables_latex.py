@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from afpbench.metrics.longtable import COLUMNS, line
+from afpbench.metrics.longtable import COLUMNS, KEY, line
 from afpbench.metrics.statistics import compare
 from afpbench.study.load import load_study, read_study
 from afpbench.tables.build import Context, build_all
@@ -39,7 +39,7 @@ def long_of(name, task):
                     value = np.nan if failed else 100 * generator.random() + 40 * index
                     lines.append(line(name, row, f"case_{case}", segmenter, structure or column["region"],
                                       column["metric"], value, FAILED if failed else "ok"))  # fmt: skip
-    return pd.DataFrame(lines, columns=list(COLUMNS)).drop_duplicates(list(COLUMNS[:6]), ignore_index=True)
+    return pd.DataFrame(lines, columns=list(COLUMNS)).drop_duplicates(list(KEY), ignore_index=True)
 
 
 def tables_of(name, task):

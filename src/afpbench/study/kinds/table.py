@@ -64,16 +64,17 @@ class Table(Kind):
         return []
 
     def inputs(self, paths: "TaskPaths", chunks: int) -> dict[str, str | list[str]]:
-        """What `uses` names -> the file, or the files of all its rows, one row after the other.
+        """What `uses` names -> the file, or the files of all its rows, row after row and, in a row, seed after seed.
 
         chunks: how many the test cases are divided into.
         """
         rows = self.options["rows"]
+        runs = [run for row in rows for run in self._runs(row, paths)]
         files: dict[str, Callable[[], str | list[str]]] = {
             "metrics": lambda: paths.metrics,
             "statistics": lambda: paths.statistics,
             "costs": lambda: [path for row in rows for path in paths.costs(row)],
-            "syntheses": lambda: [path for row in rows for path in paths.synthesis_records(row, chunks)],
+            "syntheses": lambda: [path for run in runs for path in paths.synthesis_records(run, chunks)],
         }
         return {name: files[name]() for name in self.uses}
 
@@ -109,6 +110,9 @@ class Table(Kind):
                 yield from METRICS.make(column, f"{self.entry}.columns[{index}]", self.task).problems()
             else:
                 yield not_among(f"{self.place}.columns[{index}].metric", column["metric"], METRICS)
+
+    def _runs(self, row: str, paths: "TaskPaths") -> list[str]:
+        return paths.runs(row) if row in self.task.options["variants"] else [row]
 
     def _known_rows(self) -> list[str]:
         task = self.task.options

@@ -7,6 +7,7 @@ from ..kinds.registry import NETWORKS
 from ..label_names import label_values, used_names
 from ..paths import TaskPaths
 from ..rows import FITTED_CONTROLS
+from ..seeds import with_seed
 from ..splits import with_fold
 from ..task import Task
 from .cases import CasePlan
@@ -16,12 +17,13 @@ WHOLE_CASES = "afpbench.training.whole_cases"
 
 
 class ModelPlan:
-    """The networks of one task. In every method `fold` is the wildcard: `folds/0/`, or "" without folds."""
+    """The networks of one task. In every method `fold` and `seed` are wildcards: `folds/0/` and `.seed_7`, or ""."""
 
-    def __init__(self, task: Task, paths: TaskPaths, cases: CasePlan):
+    def __init__(self, task: Task, paths: TaskPaths, cases: CasePlan, seeds: Mapping[str, int]):
         self.task = task
         self.paths = paths
         self.cases = cases
+        self.seeds = seeds
 
     # --- segmenters
 
@@ -73,28 +75,31 @@ class ModelPlan:
         """The training set of a variant's generator."""
         return self.paths.fold(fold).training_set(self.variant(name)["generator"])
 
-    def start(self, fold: str, name: str) -> list[str]:
-        """The checkpoint of the variant that this one starts from, if any."""
+    def start(self, fold: str, seed: str, name: str) -> list[str]:
+        """The checkpoint of the variant that this one starts from, of the same seed, if any."""
         start = self.variant(name)["init_from"]
-        return [self.paths.fold(fold).variant(start).checkpoint] if start else []
+        return [self.paths.fold(fold).variant(f"{start}{seed}").checkpoint] if start else []
 
-    def calibration(self, fold: str, name: str) -> list[str]:
+    def calibration(self, fold: str, seed: str, name: str) -> list[str]:
         """The HU calibration of a variant that has one."""
         method = self.variant(name)["hu_calibration"]
-        return [self.paths.fold(fold).variant(name).calibration] if method != "none" else []
+        return [self.paths.fold(fold).variant(f"{name}{seed}").calibration] if method != "none" else []
 
     def control(self, fold: str, name: str) -> list[str]:
         """What a control was fitted to, of those that are."""
         return [self.paths.fold(fold).control(name)] if name in FITTED_CONTROLS else []
 
-    def trained(self, file: str) -> list[tuple[str, str]]:
+    def trained(self, file: str, with_seeds: bool = True) -> list[tuple[str, str]]:
         """(name for people, path) of a file of every network that the workflow trains and shows, in every fold.
 
-        file: `cost` or `curves`. Variants come first, then segmenters.
+        file: `cost` or `curves`. with_seeds: whether names tell of the seed, where there are several. Variants come
+        first, each with every seed, then segmenters.
         """
         found = []
         for key, variant in self.task.options["variants"].items():
-            found += [(variant["label"], fold, self.paths.fold(fold).variant(key)) for fold in self.paths.folds]
+            for seed in self.paths.seeds:
+                label = with_seed(variant["label"], seed, self.seeds) if with_seeds else variant["label"]
+                found += [(label, fold, self.paths.fold(fold).variant(f"{key}{seed}")) for fold in self.paths.folds]
         for key, segmenter in self.task.segmenters.items():
             if segmenter.trained_here:
                 label = segmenter.options["label"]

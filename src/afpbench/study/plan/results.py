@@ -31,6 +31,29 @@ class ResultPlan:
         """The rows of the tables: variants, then controls."""
         return [*self.task.options["variants"], *self.task.options["controls"]]
 
+    def runs_of(self, *rows: str) -> list[str]:
+        """The runs of rows: a variant's with every seed, and a control, which nothing trains."""
+        variants = self.task.options["variants"]
+        return [run for row in rows for run in (self.paths.runs(row) if row in variants else [row])]
+
+    @cached_property
+    def runs(self) -> list[str]:
+        """The runs of all rows."""
+        return self.runs_of(*self.rows)
+
+    @cached_property
+    def run_counts(self) -> dict[str, int]:
+        """Row -> how many runs it has."""
+        return {row: len(self.runs_of(row)) for row in self.rows}
+
+    def shown_run(self, row: str) -> str:
+        """The run whose images figures show: of a variant the first seed's."""
+        return self.runs_of(row)[0]
+
+    def seed_of(self, row: str, seed: str) -> str:
+        """The seed that trained a row, by the wildcard `seed`; "" for a control."""
+        return str(self.models.seeds[seed]) if row in self.task.options["variants"] else ""
+
     @cached_property
     def labels(self) -> dict[str, str]:
         """Row -> its name for people."""
@@ -66,19 +89,24 @@ class ResultPlan:
 
     # --- records of images
 
-    def synthetic_records(self, *rows: str) -> list[str]:
-        """The records of rows' synthetic CTs."""
-        return [record for row in rows for record in self.paths.synthesis_records(row, len(self.cases.chunks))]
+    def synthetic_records(self, *runs: str) -> list[str]:
+        """The records of runs' synthetic CTs."""
+        return [record for run in runs for record in self.paths.synthesis_records(run, len(self.cases.chunks))]
 
     def segmentation_records(self, segmenters: Iterable[str], images: Sequence[str]) -> list[str]:
-        """The records of segmentations: of each image (a row, or `ct`) by each segmenter."""
+        """The records of segmentations: of each image (a run, or `ct`) by each segmenter."""
         pairs = [(segmenter, image) for segmenter in segmenters for image in images]
         chunks = len(self.cases.chunks)
         return [record for pair in pairs for record in self.paths.segmentations(*pair).records(chunks)]
 
-    def compared_records(self, row: str) -> list[str]:
-        """The records of the segmentations that a row's metrics compare: the real CT's and the row's own."""
-        return self.segmentation_records(self.segmenters_of(self.task.options["structures"]), [REAL, row])
+    def compared_records(self, run: str) -> list[str]:
+        """The records of the segmentations that a run's metrics compare: the real CT's and the run's own."""
+        return self.segmentation_records(self.segmenters_of(self.task.options["structures"]), [REAL, run])
+
+    @property
+    def row_metrics(self) -> list[str]:
+        """The metrics of every run."""
+        return [self.paths.row_metrics(run) for run in self.runs]
 
     def segmenters_of(self, structures: Iterable[str]) -> list[str]:
         """The segmenters that find structures, each once."""
@@ -88,7 +116,7 @@ class ResultPlan:
     def image_records(self) -> list[str]:
         """The records of all images that a finished study shows: delete one, or its image, and it is made again."""
         names = self.segmenters_of(self.task.options["structures"])
-        return self.synthetic_records(*self.rows) + self.segmentation_records(names, [REAL, *self.rows])
+        return self.synthetic_records(*self.runs) + self.segmentation_records(names, [REAL, *self.runs])
 
     # --- tables
 
@@ -156,6 +184,7 @@ class ResultPlan:
         return {
             "root": self.paths.folder,
             "rows": options["figures"]["rows"],
+            "runs": {row: self.shown_run(row) for row in options["figures"]["rows"]},
             "labels": self.labels,
             "reference": options["reference"],
             "structures": {
@@ -170,7 +199,7 @@ class ResultPlan:
     @property
     def figure_synthetic(self) -> list[str]:
         """The records of the synthetic CTs that figures show."""
-        return self.synthetic_records(*self.task.options["figures"]["rows"])
+        return self.synthetic_records(*map(self.shown_run, self.task.options["figures"]["rows"]))
 
     @property
     def zoom_segmentations(self) -> list[str]:
@@ -182,7 +211,8 @@ class ResultPlan:
     def figure_segmentations(self) -> list[str]:
         """The records of the segmentations that figures show."""
         figures = self.task.options["figures"]
-        return self.segmentation_records(self.segmenters_of(figures["structures"]), [REAL, *figures["rows"]])
+        runs = map(self.shown_run, figures["rows"])
+        return self.segmentation_records(self.segmenters_of(figures["structures"]), [REAL, *runs])
 
     def figures(self, ending: str) -> list[str]:
         """The figures as files of one format."""

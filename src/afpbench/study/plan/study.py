@@ -8,6 +8,7 @@ from typing import Any
 from ..kinds import Source
 from ..kinds.sources import open_source
 from ..paths import StudyPaths
+from ..seeds import seed_marks
 from ..task import Task
 from .task import TaskPlan
 
@@ -22,8 +23,11 @@ class StudyPlan:
         self.study = study
         self.root = root
         self.paths = StudyPaths(study["results"])
+        self.seeds = seed_marks(study)
         self.tasks = {
-            name: TaskPlan(Task(name, options, root, study["seed"]), self.paths, study["runtime"]["precision"])
+            name: TaskPlan(
+                Task(name, options, root, study["seed"]), self.paths, study["runtime"]["precision"], self.seeds
+            )
             for name, options in study["tasks"].items()
         }
 

@@ -1,5 +1,6 @@
 """One task of a study as the rules see it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..paths import StudyPaths
@@ -17,13 +18,13 @@ class TaskPlan:
     code. results: rows, records, tables and figures.
     """
 
-    def __init__(self, task: Task, paths: StudyPaths, precision: str = "auto"):
-        """precision: of the study's `runtime`, for trainings that say `auto`."""
+    def __init__(self, task: Task, paths: StudyPaths, precision: str, seeds: Mapping[str, int]):
+        """precision: of the study's `runtime`, for trainings that say `auto`. seeds: by the wildcard `seed`."""
         self.task = task
         self._precision = precision
-        self.paths = paths.task(task.name, fold_folders(task.options["splits"]))
+        self.paths = paths.task(task.name, fold_folders(task.options["splits"]), seeds)
         self.cases = CasePlan(task, self.paths)
-        self.models = ModelPlan(task, self.paths, self.cases)
+        self.models = ModelPlan(task, self.paths, self.cases, seeds)
         self.results = ResultPlan(task, self.paths, self.cases, self.models)
 
     def option(self, *keys: str) -> Any:
