@@ -8,8 +8,9 @@ import pandas as pd
 
 from ..base.errors import ConfigError
 from ..metrics.missing import with_penalties
+from ..metrics.seeds import over_seeds, seeds_of
 from ..study.kinds.registry import METRICS
-from .captions import comparison_note
+from .captions import comparison_note, seeds_note
 from .cells import Cell, Column, cell, compared_cases
 from .footnotes import failures, footnotes
 from .marks import mark_best, shade
@@ -55,13 +56,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready to be rendered."""
+    """A table ready to be rendered. seeds: how many trained each variant."""
 
     name: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...]
+    seeds: int = 1
 
 
 def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> Table:
@@ -71,18 +73,21 @@ def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.Dat
     "region"?}]}. Controls stand below the variants. The cells of a column are over the cases that all variants have; a
     column with fewer than three of them is over each row's own, without best, asterisk and shade. Best: the best mean
     among the variants, and every row that shows the same digits. Significant: better than the reference row with
-    p < alpha. Shades: see marks.shade.
+    p < alpha. Shades: see marks.shade. Of several seeds cells show the mean over cases and seeds, the SD over cases
+    of values averaged over the seeds, and the SD between the seeds' means.
     Raises ConfigError for a row, metric, structure or region that is not in the metrics.
     """
-    long = with_penalties(_task_lines(long, context), context.missing)
+    every = with_penalties(_task_lines(long, context), context.missing)
+    long, seeds = over_seeds(every), len(seeds_of(every)) or 1
     entries = [_column(name, entry, long, context) for entry in spec["columns"]]
     keys = _row_keys(name, spec, long, context)
     variants = [key for key in keys if key not in context.controls]
     compared = [compared_cases(long, column, variants, context.alpha) for column in entries]
     columns = tuple(column for column, _ in compared)
-    rows = [_row(key, long, statistics, compared, context) for key in keys]
+    rows = [_row(key, long, statistics, compared, context, every[every["variant"] == key]) for key in keys]
     rows = shade(mark_best(rows, columns), columns)
-    return Table(name, _caption(spec, context, columns, rows), columns, tuple(rows), tuple(footnotes(rows, columns)))
+    caption = _caption(spec, context, columns, rows, seeds)
+    return Table(name, caption, columns, tuple(rows), tuple(footnotes(rows, columns)), seeds)
 
 
 def build_companion(table: Table, key: str) -> Table:
@@ -110,7 +115,7 @@ def build_companion(table: Table, key: str) -> Table:
         f"{table.caption} Beside each column: what the paper printed in its Table {number}, with its "
         "bold and asterisks (other data, networks and training length: not a target). A dash: no counterpart."
     )
-    return Table(f"{table.name}_published", caption, columns, tuple(rows), table.footnotes)
+    return Table(f"{table.name}_published", caption, columns, tuple(rows), table.footnotes, table.seeds)
 
 
 def build_all(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> list[Table]:
@@ -179,13 +184,15 @@ def _row_keys(name: str, spec: Mapping, long: pd.DataFrame, context: Context) ->
     return sorted(wanted, key=lambda key: key in context.controls)
 
 
-def _row(key: str, long: pd.DataFrame, statistics: pd.DataFrame, compared, context: Context) -> Row:
+def _row(
+    key: str, long: pd.DataFrame, statistics: pd.DataFrame, compared, context: Context, every: pd.DataFrame
+) -> Row:
     lines = long[long["variant"] == key]
     failed = failures(lines)
     tested = statistics[(statistics["variant"] == key) & (statistics["reference"] == context.reference)]
     if "task" in tested and len(lines):
         tested = tested[tested["task"] == lines["task"].iloc[0]]
-    cells = tuple(cell(lines, tested, column, cases) for column, cases in compared)
+    cells = tuple(cell(lines, tested, column, cases, every, context.alpha) for column, cases in compared)
     kind = "control" if key in context.controls else "variant"
     n = lines["case"].nunique() - len(failed)
     return Row(key, context.labels.get(key) or key, kind, n, len(failed), cells, failed)
@@ -204,7 +211,7 @@ def _beside(cells: Sequence[Cell], variant: str, columns: Sequence[Column], pape
     return tuple(both)
 
 
-def _caption(spec: Mapping, context: Context, columns: Sequence[Column], rows: Sequence[Row]) -> str:
+def _caption(spec: Mapping, context: Context, columns: Sequence[Column], rows: Sequence[Row], seeds: int) -> str:
     counts = [row.n for row in rows]
     cases = f"{max(counts)}" if counts and min(counts) == max(counts) else "up to " + str(max(counts, default=0))
     reference = context.labels.get(context.reference) or context.reference
@@ -215,7 +222,8 @@ def _caption(spec: Mapping, context: Context, columns: Sequence[Column], rows: S
     )
     parts = [
         str(spec.get("caption", "")).strip(),
-        f"Mean ± SD over {cases} test cases (n in the last column). Bold: the best mean of the variants. "
+        f"Mean ± SD over {cases} test cases (n in the last column). {seeds_note(seeds)}"
+        "Bold: the best mean of the variants. "
         f"{colours if shaded else ''}"
         f"Asterisk: better than {reference}, two-sided Wilcoxon signed-rank test, p < {context.alpha:g}, "
         "not adjusted for multiple tests.",

@@ -37,6 +37,16 @@ def comparison_note(missing: str, structures: bool) -> str:
     )
 
 
+def seeds_note(seeds: int) -> str:
+    """What the numbers of a table are of, where several seeds trained each variant; "" for one."""
+    return (
+        f"Each variant was trained with {seeds} seeds, and a case's value is their mean; in brackets: SD between the "
+        "seeds' means over the cases. "
+        if seeds > 1
+        else ""
+    )
+
+
 def calibration_notes(long: pd.DataFrame, labels: Mapping[str, str], task: str) -> str:
     """What calibration did to each row that has one, from the long table; "" where no row has.
 

@@ -11,6 +11,8 @@ from ..metrics.missing import FEWEST_CASES, PENALISED, common_values
 from ..metrics.statistics import p_of_rows
 from ..study.kinds.metric import Metric
 
+MAY_CHANGE = "‡"  # behind an asterisk that holds for these networks, and not surely for those of other seeds
+
 
 @dataclass(frozen=True)
 class Column:
@@ -46,7 +48,7 @@ class Cell:
     """mean, sd (ddof 1; NaN for one value) of n values; None decimals: the metric's own. NaN mean: nothing to show.
 
     penalised: how many of the values are penalties. shade: one of marks.SHADES, or "". mark: a sign after the number
-    that a footnote explains.
+    that a footnote explains. sd_seeds: between the means of the seeds (ddof 1); NaN for one seed.
     """
 
     mean: float = math.nan
@@ -60,6 +62,7 @@ class Cell:
     shade: str = ""
     mark: str = ""
     penalised: int = 0
+    sd_seeds: float = math.nan
 
 
 def compared_cases(
@@ -76,10 +79,18 @@ def compared_cases(
     return column, list(values.index) if column.is_compared else None
 
 
-def cell(lines: pd.DataFrame, tested: pd.DataFrame, column: Column, cases: Collection[str] | None) -> Cell:
+def cell(
+    lines: pd.DataFrame,
+    tested: pd.DataFrame,
+    column: Column,
+    cases: Collection[str] | None,
+    every: pd.DataFrame,
+    alpha: float,
+) -> Cell:
     """A row's cell: over the cases that are compared, or, where these are None, over its own and without an asterisk.
 
-    lines: the row's. tested: its lines of the statistics.
+    lines: the row's, averaged over its seeds. tested: its lines of the statistics. every: the row's with every seed.
+    An asterisk that another seed may undo (p of the second test not below alpha) gets a mark.
     """
     ours, test = _of_column(lines, column), _of_column(tested, column)
     failed = is_failed(ours["status"])
@@ -88,15 +99,24 @@ def cell(lines: pd.DataFrame, tested: pd.DataFrame, column: Column, cases: Colle
     values = shown["value"]
     better = len(test) == 1 and bool(test["significant"].iloc[0]) and test["direction"].iloc[0] == "better"
     infinite = values.abs().eq(math.inf).any()
+    significant = better and cases is not None
     return Cell(
         mean=float(values.mean()) if len(values) else math.nan,
         sd=float(values.std(ddof=1)) if len(values) > 1 and not infinite else math.nan,
         n=len(values),
         n_failed=int(failed.sum()),
-        significant=better and cases is not None,
+        significant=significant,
         undefined=undefined,
+        mark=MAY_CHANGE if significant and float(test["p_seeds"].iloc[0]) >= alpha else "",
         penalised=int(shown["status"].eq(PENALISED).sum()),
+        sd_seeds=_between_seeds(_of_column(every, column), shown["case"]),
     )
+
+
+def _between_seeds(every: pd.DataFrame, cases: Collection[str]) -> float:
+    """The SD (ddof 1) of the seeds' means over these cases."""
+    means = every[every["case"].isin(cases)].groupby("seed")["value"].mean()
+    return float(means.std(ddof=1)) if len(means) > 1 and not means.abs().eq(math.inf).any() else math.nan
 
 
 def _of_column(frame: pd.DataFrame, column: Column) -> pd.DataFrame:

@@ -95,6 +95,7 @@ def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> s
         f"Training of {spec['epochs']} epochs of {ITERATIONS_PER_EPOCH} iterations. Memory: the peak {where}. "
         "Inference: mean ± SD over the test cases (n in the last column), with reading and writing; any loss costs "
         "the same there.",
+        *(["Training times are summed over seeds."] if any(cost.get("seeds", 1) > 1 for cost in used) else []),
         *([f"Machine: {machines[0]}."] if len(machines) == 1 else []),
         *([f"{settings[0]}."] if len(settings) == 1 else []),
         context.notes.strip(),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..metrics.longtable import FAILED, is_failed
+from .cells import MAY_CHANGE
 
 if TYPE_CHECKING:
     from .build import Row
@@ -32,7 +33,14 @@ def footnotes(rows: Sequence["Row"], columns: Sequence["Column"]) -> list[str]:
         notes.append(f"Failed in {rows_text}: case {case}: {reason}")
     undefined = _counted(rows, columns, lambda cell: {f"undefined ({s})": n for s, n in cell.undefined.items()})
     penalties = _counted(rows, columns, lambda cell: {"with the penalty": cell.penalised} if cell.penalised else {})
-    return [*notes, *penalties, *undefined, *_not_compared(columns)]
+    return [*notes, *penalties, *undefined, *_not_compared(columns), *_may_change(rows)]
+
+
+def _may_change(rows: Sequence["Row"]) -> list[str]:
+    """What the mark behind an asterisk means, where there is one."""
+    marked = any(cell.significant and cell.mark == MAY_CHANGE for row in rows for cell in row.cells)
+    words = "By the cases only: another seed may change it (Welch's test on the seeds' means, not below the same limit)"
+    return [f"{MAY_CHANGE} {words}"] if marked else []
 
 
 def _not_compared(columns: Sequence["Column"]) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from ..base.atomic import read_json
 from ..base.errors import DataError
 from ..metrics.longtable import read_long
+from ..metrics.seeds import over_seeds
 from ..metrics.statistics import read_statistics
 from .footnotes import failures
 
@@ -31,8 +32,13 @@ class Inputs:
 
     @cached_property
     def long(self) -> pd.DataFrame:
-        """The long table of the task, of all rows (longtable.COLUMNS)."""
+        """The long table of the task, of all rows and seeds (longtable.COLUMNS)."""
         return read_long(str(self._of("metrics")))
+
+    @cached_property
+    def averaged(self) -> pd.DataFrame:
+        """The same with one line in the place of those of several seeds, their mean (metrics.seeds.over_seeds)."""
+        return over_seeds(self.long)
 
     @cached_property
     def statistics(self) -> pd.DataFrame:

@@ -21,6 +21,7 @@ CSV_COLUMNS = (
     "row", "label", "kind", "column", "metric", "segmenter", "structure", "source",
     "mean", "sd", "n", "n_failed", "best", "significant", "shade", "mark",
 )  # fmt: skip
+SEED_COLUMNS = ("sd_seeds",)  # beside these, where several seeds trained a variant
 DASH = "—"
 Render = TypeVar("Render")
 COLOURS = {  # shade -> (background, text), with a contrast of at least 7 : 1
@@ -53,7 +54,7 @@ def to_csv(table: Table) -> str:
     """One line per row and column; numbers in full precision, nothing for what is not there."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow([*CSV_COLUMNS, *(SEED_COLUMNS if table.seeds > 1 else ())])
     for row in table.rows:
         for column, cell in zip(table.columns, row.cells, strict=True):
             numbers = ["" if math.isnan(value) else repr(value) for value in (cell.mean, cell.sd)]
@@ -61,7 +62,8 @@ def to_csv(table: Table) -> str:
             source = "published" if column.published else "ours"
             place = [column.key, column.metric.name, column.segmenter, column.structure, source]
             flags = [str(cell.best).lower(), str(cell.significant).lower(), cell.shade, cell.mark]
-            writer.writerow([row.key, row.label, row.kind, *place, *numbers, *counts, *flags])
+            seeds = ["" if math.isnan(cell.sd_seeds) else repr(cell.sd_seeds)] if table.seeds > 1 else []
+            writer.writerow([row.key, row.label, row.kind, *place, *numbers, *counts, *flags, *seeds])
     return out.getvalue()
 
 
@@ -151,13 +153,15 @@ def _cells(table: Table, row: Row):
 
 
 def _text(cell: Cell, column: Column, row: Row, bold: Callable[[str], str], star: str) -> str:
-    """mean ± SD, bold, asterisk, and n where it is not the row's."""
+    """mean ± SD [SD between seeds], bold, asterisk, and n where it is not the row's."""
     if math.isnan(cell.mean):
         return DASH
     decimals = column.metric.decimals if cell.decimals is None else cell.decimals
     text = number(cell.mean, decimals)
     if not math.isnan(cell.sd):
         text += f" ± {number(cell.sd, decimals)}"
+    if not math.isnan(cell.sd_seeds):
+        text += f" [{number(cell.sd_seeds, decimals)}]"
     text = bold(text) if cell.best else text
     text += (star if cell.significant else "") + cell.mark
     return text if column.published or cell.n == row.n else f"{text} (n={cell.n})"
@@ -165,7 +169,7 @@ def _text(cell: Cell, column: Column, row: Row, bold: Callable[[str], str], star
 
 def _latex_text(cell: Cell, column: Column, row: Row) -> str:
     text = _text(cell, column, row, r"\textbf{{{}}}".format, "$^{*}$")
-    for character in "±∞−†":
+    for character in "±∞−†‡":
         text = text.replace(character, _LATEX[character])
     text = text.replace(DASH, "---")
     if not cell.shade:
@@ -235,7 +239,8 @@ _LATEX = {
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}", "<": r"$<$", ">": r"$>$",
     "±": r"$\pm$", "×": r"$\times$", "—": "---", "–": "--", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$",
     "∞": r"$\infty$", "→": r"$\rightarrow$", "·": r"$\cdot$", "µ": r"\ensuremath{\mu}",
-    "…": r"\ldots{}", "†": r"$^{\dagger}$", "“": "``", "”": "''", "‘": "`", "’": "'", "°": r"$^{\circ}$",
+    "…": r"\ldots{}", "†": r"$^{\dagger}$", "‡": r"$^{\ddagger}$",
+    "“": "``", "”": "''", "‘": "`", "’": "'", "°": r"$^{\circ}$",
     "²": "$^{2}$", "³": "$^{3}$", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "\n": " ",
     "ł": r"\l{}", "Ł": r"\L{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ı": r"\i{}", "≈": r"$\approx$", "≠": r"$\neq$",
     "∆": r"$\Delta$", "½": r"$\frac{1}{2}$",
