@@ -49,6 +49,20 @@ def over_seeds(long: pd.DataFrame) -> pd.DataFrame:
     return averaged.drop_duplicates(GROUP).reset_index(drop=True)
 
 
+def rank_agreement(lines: pd.DataFrame) -> float:
+    """Whether each seed ranks the rows alike: Kendall's tau (b) of two seeds' rankings, the mean over pairs of seeds.
+
+    lines: of one metric and place, of rows that the same seeds trained, over the cases that they share. A ranking is
+    that of the rows' means over the cases. NaN for one seed, and for one row.
+    """
+    means = lines.pivot_table(index="variant", columns="seed", values="value", aggfunc="mean", sort=False).dropna()
+    if min(means.shape) < 2:
+        return math.nan
+    pairs = itertools.combinations(means.columns, 2)
+    taus = [float(stats.kendalltau(means[first], means[second]).statistic) for first, second in pairs]
+    return float(np.mean(taus))
+
+
 @dataclass(frozen=True)
 class SeedTest:
     """Whether two rows differ by more than another seed would change them; NaN where no row has several seeds.

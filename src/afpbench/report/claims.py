@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from ..metrics.missing import FEWEST_CASES, common_values
+from ..metrics.seeds import rank_agreement
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS
 from ..study.rows import TRIVIAL_CONTROLS
 from .context import Task
 
 POOR_DICE = 0.3  # below it a segmenter mostly does not find the structure in the real CT: it cannot judge
-TOO_FEW, POOR_JUDGE, CONTROL_WINS, REFERENCE, BETTER, NOT_SHOWN = (
-    "too few cases", "poor judge", "control wins", "reference", "better", "not shown"
+TOO_FEW, POOR_JUDGE, CONTROL_WINS, REFERENCE, BETTER, OTHER_SEED, NOT_SHOWN = (
+    "too few cases", "poor judge", "control wins", "reference", "better", "another seed may differ", "not shown"
 )  # fmt: skip
-JUDGED = (REFERENCE, BETTER, NOT_SHOWN)  # what a row may be praised for
+JUDGED = (REFERENCE, BETTER, OTHER_SEED, NOT_SHOWN)  # what a row may be praised for
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Claim:
     is none. test: the line of the statistics (statistics.COLUMNS) of best against the reference, or None. control: the
     trivial control with the best mean, with control_mean and, over the same cases, rival_mean of the best variant.
     judge_dice: of its segmenter against the true labels; NaN where these are not known. verdict: a word from above.
+    tau: how alike the seeds rank the variants (seeds.rank_agreement); NaN for one seed.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Claim:
     control_mean: float = math.nan
     rival_mean: float = math.nan
     judge_dice: float = math.nan
+    tau: float = math.nan
 
 
 def claim(task: Task, column: tuple[str, str, str], variants: Sequence[str]) -> Claim:
@@ -49,7 +52,8 @@ def claim(task: Task, column: tuple[str, str, str], variants: Sequence[str]) -> 
     column: metric, structure or region, name for people. Rows are compared over the cases that all variants have, by
     means as they are shown: where the reference row shows the best digits, it is the best. Nothing is said of fewer
     than three cases, nor where the judge is poor. A trivial control that is better than the best variant wins. Else the
-    best variant is better than the reference if p after Holm's correction is below alpha.
+    best variant is better than the reference if p after Holm's correction is below alpha and, where there are several
+    seeds, the second test's p is too.
     """
     name, place, words = column
     metric, lines = METRICS[name], _lines(task.compared, name, place)
@@ -59,7 +63,10 @@ def claim(task: Task, column: tuple[str, str, str], variants: Sequence[str]) -> 
         return found
     if found.judge_dice < POOR_DICE:
         return replace(found, verdict=POOR_JUDGE)
-    found = _with_control(task, _with_best(task, found, values, variants), lines, values)
+    every = _lines(task.every, name, place)
+    every = every[every["variant"].isin(variants) & every["case"].isin(values.index)]
+    found = replace(_with_best(task, found, values, variants), tau=rank_agreement(every))
+    found = _with_control(task, found, lines, values)
     if found.control and _score(metric, found.control_mean) > _score(metric, found.rival_mean):
         return replace(found, verdict=CONTROL_WINS)
     reference = task.context["reference"]
@@ -68,8 +75,10 @@ def claim(task: Task, column: tuple[str, str, str], variants: Sequence[str]) -> 
     if test.empty:
         return replace(found, verdict=REFERENCE if found.best == reference else NOT_SHOWN)
     line = test.iloc[0]
-    better = line["p_holm"] < task.context["alpha"] and line["direction"] == "better"
-    return replace(found, test=line, verdict=BETTER if better else NOT_SHOWN)
+    alpha = task.context["alpha"]
+    if not (line["p_holm"] < alpha and line["direction"] == "better"):
+        return replace(found, test=line, verdict=NOT_SHOWN)
+    return replace(found, test=line, verdict=OTHER_SEED if line["p_seeds"] >= alpha else BETTER)
 
 
 def _with_best(task: Task, found: Claim, values: pd.DataFrame, variants: Sequence[str]) -> Claim:

@@ -12,6 +12,7 @@ from ..base import html
 from ..base.atomic import read_json
 from ..metrics.longtable import is_failed, read_long
 from ..metrics.missing import with_penalties
+from ..metrics.seeds import over_seeds
 from ..metrics.statistics import read_statistics
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS, TABLES
@@ -77,9 +78,14 @@ class Task:
         return [(label, read_json(path)) for label, path in costs if path.is_file()]
 
     @cached_property
-    def compared(self) -> pd.DataFrame:
-        """The long table with penalties, as rows are compared."""
+    def every(self) -> pd.DataFrame:
+        """The long table with penalties, with every seed."""
         return with_penalties(self.long, self.context["missing"])
+
+    @cached_property
+    def compared(self) -> pd.DataFrame:
+        """The same averaged over the seeds, as rows are compared."""
+        return over_seeds(self.every)
 
     @cached_property
     def judge_dice(self) -> dict[str, float]:

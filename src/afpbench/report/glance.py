@@ -4,20 +4,39 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
+import pandas as pd
+
 from ..base import html
-from .claims import BETTER, CONTROL_WINS, JUDGED, NOT_SHOWN, POOR_DICE, POOR_JUDGE, REFERENCE, TOO_FEW, Claim, claim
+from ..study.kinds.metric import Metric
+from .claims import (
+    BETTER,
+    CONTROL_WINS,
+    JUDGED,
+    NOT_SHOWN,
+    OTHER_SEED,
+    POOR_DICE,
+    POOR_JUDGE,
+    REFERENCE,
+    TOO_FEW,
+    Claim,
+    claim,
+)
 from .context import Task, section, title
 
 HOW = (
     "Rows are compared over the cases that all variants of a table have, a row is better where p is below alpha after "
     "Holm's correction over the rows, and differences are medians over the cases with their 95 % bootstrap interval. "
-    "Another training of the same row may differ by as much: with one seed the interval does not hold that."
+)
+ONE_SEED = "Another training of the same row may differ by as much: with one seed the interval does not hold that."
+SEVERAL_SEEDS = (
+    "Values are means over the seeds. What another seed would change is the second interval, of the difference of the "
+    "means (Welch's, of the networks' means over the cases): a row is better only where that p is below alpha too."
 )
 
 
 def first_lines(tasks: Sequence[Task]) -> str:
     """What each table says, with the controls that win on top; as HTML."""
-    parts = []
+    parts, how_seeds = [], SEVERAL_SEEDS if any(len(task.seeds) > 1 for task in tasks) else ONE_SEED
     for task in tasks:
         tables = [(title(name), spec["rows"], task.columns([name])) for name, spec in task.spec["tables"].items()]
         claims = [(name, _claims(task, columns, rows)) for name, rows, columns in tables if columns]
@@ -25,7 +44,7 @@ def first_lines(tasks: Sequence[Task]) -> str:
         wins = [f"A control wins. {name}: {_words(task, one)}" for name, one in won]
         lines = [f"{name}: {table_words(task, found)}" for name, found in claims]
         parts += [html.heading(task.spec["title"], 3), html.items([*wins, *lines])] if lines else []
-    return html.section("What can be said", "claims", *parts, html.paragraph(HOW)) if parts else ""
+    return html.section("What can be said", "claims", *parts, html.paragraph(HOW + how_seeds)) if parts else ""
 
 
 def table_words(task: Task, claims: Sequence[Claim]) -> str:
@@ -38,6 +57,7 @@ def table_words(task: Task, claims: Sequence[Claim]) -> str:
         sentences.append(f"no row can be said to be better than {reference}.")
     if wins := _only(claims, CONTROL_WINS):
         sentences.append(f"A control beats every variant in {_names(wins)}.")
+    sentences += [_words(task, one) for one in _only(claims, OTHER_SEED)]
     if best := _only(claims, REFERENCE):
         sentences.append(f"No row has a better mean than {reference} in {_names(best)}.")
     sentences += [_words(task, one) for verdict in (NOT_SHOWN, POOR_JUDGE, TOO_FEW) for one in _only(claims, verdict)]
@@ -57,7 +77,7 @@ def at_a_glance(task: Task) -> str:
         f"Of {len(claims)} {'metric' if len(claims) == 1 else 'metrics'} of the tables, {len(judged)} can be judged"
         f"{f'; there the best mean has: {bests}' if judged else ''}. In {len(_only(claims, BETTER))} of them that row "
         f"is better than the reference row {reference} with p < {task.context['alpha']:g} after Holm's correction. "
-        f"{_left_out(claims)}"
+        f"{_left_out(claims)}{_ranking(claims)}"
     )
     heads = ["Metric", f"Reference: {reference}", "Best variant", "its mean", "Difference [95 %]"]
     heads += ["Best trivial control", "Verdict"]
@@ -81,6 +101,7 @@ VERDICTS: Mapping[str, Callable[[Task, Claim], str]] = {
     CONTROL_WINS: lambda task, one: f"a control wins: {task.label(one.control)}",
     REFERENCE: lambda task, one: "no variant is better than the reference row",
     BETTER: lambda task, one: f"better: {_p(one)}",
+    OTHER_SEED: lambda task, one: f"better by the cases, another seed may differ: {_p(one)}",
     NOT_SHOWN: lambda task, one: f"no difference is shown{f': {_p(one)}' if one.test is not None else ''}",
 }
 
@@ -96,6 +117,8 @@ def _words(task: Task, one: Claim) -> str:
     known = f"{_number(one, one.best_mean)} against {_number(one, one.reference_mean)}, difference {_difference(one)}"
     if one.verdict == BETTER:
         return f"{best} is better than {reference} in {one.name}: {known}, {_p(one)}."
+    if one.verdict == OTHER_SEED:
+        return f"{one.name}: {best} is better than {reference} here, and another seed may differ: {known}, {_p(one)}."
     return f"{one.name}: no difference from {reference} is shown; the best is {best}, {known}, {_p(one)}."
 
 
@@ -108,6 +131,17 @@ def _left_out(claims: Sequence[Claim]) -> str:
     counts = [(len(_only(claims, verdict)), reason) for verdict, reason in words.items()]
     reasons = [f"in {count} {reason}" for count, reason in counts if count]
     return f"Not counted: {', '.join(reasons)}." if reasons else ""
+
+
+def _ranking(claims: Sequence[Claim]) -> str:
+    """In how many columns every seed ranks the variants alike, and where they do so least; "" for one seed."""
+    ranked = [one for one in claims if not math.isnan(one.tau)]
+    if not ranked:
+        return ""
+    least = min(ranked, key=lambda one: one.tau)
+    alike = sum(one.tau == 1 for one in ranked)
+    exception = "" if least.tau == 1 else f", least in {least.name} (Kendall's tau {html.minus(f'{least.tau:.2f}')})"
+    return f" Every seed ranks the variants alike in {alike} of {len(ranked)}{exception}."
 
 
 def _claims(task: Task, columns: Sequence[tuple[str, str, str]], rows: Sequence[str]) -> list[Claim]:
@@ -136,4 +170,15 @@ def _difference(one: Claim) -> str:
 
 def _p(one: Claim) -> str:
     assert one.test is not None
-    return f"p {one.test['p']:.3g}, Holm {one.test['p_holm']:.3g}, n {one.test['n']:d}"
+    seeds = seeds_words(one.test, one.metric)
+    return f"p {one.test['p']:.3g}, Holm {one.test['p_holm']:.3g}, n {one.test['n']:d}{f'; {seeds}' if seeds else ''}"
+
+
+def seeds_words(line: pd.Series, metric: type[Metric]) -> str:
+    """The second test of a line of the statistics; "" for one seed."""
+    if math.isnan(line["p_seeds"]):
+        return ""
+    difference, low, high = (line[name] for name in ("mean_difference", "seeds_ci_low", "seeds_ci_high"))
+    digits = metric.decimals
+    numbers = f"{difference:+.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"over seeds {html.minus(numbers)}, p {line['p_seeds']:.3g}"

@@ -46,9 +46,11 @@ def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> N
 
 def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
     costs = [cost for task in tasks for _, cost in task.costs()]
+    seeds = list(dict.fromkeys(seed for task in tasks for seed in task.seeds.values()))
     facts = [
         ("Code", provenance.git_revision()),
         ("Seed", study["seed"]),
+        *([("Seeds of the variants", ", ".join(map(str, seeds)))] if len(seeds) > 1 else []),
         ("Preset", study.get("preset") or "none"),
         ("Failed cases", f"{study['failed_cases']} (policy)"),
         *(("Trained on", words) for words in provenance.machines(costs)),

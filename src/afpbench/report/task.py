@@ -8,10 +8,11 @@ import pandas as pd
 from ..base import html
 from ..figures.cases import choose_case
 from ..metrics.longtable import FAILED, is_failed
+from ..metrics.seeds import over_seeds
 from ..study.kinds.registry import METRICS
 from ..study.kinds.sources import open_source
 from .context import PARTS, Task, named, section, structure_label, title
-from .glance import at_a_glance
+from .glance import at_a_glance, seeds_words
 
 CAPTIONS = {
     "slices": "MR, real CT and synthetic CT: slices, the box enlarged, and the error inside the body.",
@@ -89,6 +90,11 @@ def _comparison(task: Task) -> str:
         f"interval], two-sided Wilcoxon p and, over the variants, p after Holm. ▲ better and ▼ worse with p < "
         f"{task.context['alpha']:g} before Holm's adjustment; of signed errors the absolute values are compared."
     )
+    if len(task.seeds) > 1:
+        note += (
+            " Of values averaged over the seeds; over seeds: the difference of the means with Welch's interval and p, "
+            "of the networks' means over the cases."
+        )
     table = html.table(["Row", *(name for *_, name in columns)], body)
     return section(task, "Statistics", "statistics", html.paragraph(note), table)
 
@@ -105,6 +111,7 @@ def _verdict(task: Task, row: str, metric: str, place: str) -> html.Cell:
     adjusted = "" if math.isnan(line["p_holm"]) else f", Holm {line['p_holm']:.3g}"
     difference = f"{sign}{line['median_difference']:+.{digits}f}{interval}"
     words = [difference, f"p {line['p']:.3g}{adjusted}, n {line['n']:d}"]
+    words += [seeds_words(line, METRICS[metric])] if len(task.seeds) > 1 else []
     return html.Cell([html.minus(entry) for entry in words], kind)
 
 
@@ -162,13 +169,15 @@ def _checkerboards(task: Task) -> list[str]:
 
 
 def _cost(task: Task) -> str:
-    lines = []
+    lines: list[tuple] = []
     for name, cost in task.costs():
         lines.append((
             name, cost["iterations"], f"{cost['seconds']:.0f}", f"{cost['seconds_per_iteration']:.3f}",
             f"{cost['peak_memory_mb']:.0f}", f"{cost['parameters']:,}", " × ".join(map(str, cost["patch_size"])),
             cost["batch_size"], cost["gpus"], cost["precision"],
         ))  # fmt: skip
+    seconds = sum(cost["seconds"] for _, cost in task.costs())
+    lines += [("All of them", "", f"{seconds:.0f}", *[""] * 7)] if len(task.seeds) > 1 else []
     heads = ["Network", "iterations", "training (s)", "s per iteration", "peak memory (MB)", "parameters", "patch"]
     return section(task, "Cost", "cost", html.table([*heads, "batch", "GPUs", "precision"], lines)) if lines else ""
 
@@ -183,7 +192,8 @@ def _failures(task: Task) -> str:
         f"Case {case} failed in {'every row' if len(labels) == rows else ', '.join(labels)}: {reason}"
         for (case, reason), labels in reasons.items()
     ]
-    empty = task.long[task.long["status"].isin(["both_empty", "real_empty", "synthetic_empty"])]
+    long = over_seeds(task.long)  # a structure is empty in a case where some seed's is
+    empty = long[long["status"].isin(["both_empty", "real_empty", "synthetic_empty"])]
     empty = empty.drop_duplicates(["variant", "case", "structure"])
     for (row, structure, status), count in empty.groupby(["variant", "structure", "status"], sort=False).size().items():
         label = structure_label(task, structure)

@@ -66,9 +66,13 @@ def pooled_cost(records: Sequence[Mapping], seeds: int = 1) -> dict:
 
 def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, context: Context) -> Row:
     done = [entry for entry in entries if entry["status"] == "ok"]
-    seconds = np.array([entry["seconds"] for entry in done], dtype=np.float64)
-    failures = tuple((e["case"], e["status"].removeprefix("failed: ")) for e in entries if e["status"] != "ok")
-    n, cell = len(done), partial(Cell, n=len(done), n_failed=len(failures))
+    per_case: dict[str, list[float]] = {}  # one of each seed
+    for entry in done:
+        per_case.setdefault(entry["case"], []).append(entry["seconds"])
+    seconds = np.array([np.mean(each) for each in per_case.values()], dtype=np.float64)
+    failed = {e["case"]: e["status"].removeprefix("failed: ") for e in entries if e["status"] != "ok"}
+    failures = tuple(failed.items())
+    n, cell = len(per_case), partial(Cell, n=len(per_case), n_failed=len(failures))
     cells = (
         cell(cost["peak_memory_mb"]),
         cell(cost["seconds_per_iteration"]),

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from afpbench.metrics.longtable import COLUMNS, line
+from afpbench.metrics.seeds import over_seeds
 from afpbench.metrics.statistics import compare
-from afpbench.report.claims import BETTER, CONTROL_WINS, NOT_SHOWN, POOR_JUDGE, REFERENCE, TOO_FEW, claim
+from afpbench.report.claims import BETTER, CONTROL_WINS, NOT_SHOWN, OTHER_SEED, POOR_JUDGE, REFERENCE, TOO_FEW, claim
 from afpbench.report.glance import at_a_glance, table_words
 
 CONTROLS = ["real_ct", "mr_linear", "mean_ct"]
@@ -26,17 +27,29 @@ ROWS = {
 }
 
 
-def task_of(rows=None, metric="dice", place="bones", judge_dice=0.9):
-    """What the rules read of a task. A value of None: no line of a case with a value."""
+def seeded(long, offsets):
+    """The long table with a seed for each offset of a variant: what that seed adds to its values."""
+    seeds = range(len(next(iter(offsets.values()))))
+    parts = [long[~long["variant"].isin(offsets)]]
+    for row, added in offsets.items():
+        its = long[long["variant"] == row]
+        parts += [its.assign(seed=str(seed), value=its["value"] + added[seed]) for seed in seeds]
+    return pd.concat(parts, ignore_index=True)
+
+
+def task_of(rows=None, metric="dice", place="bones", judge_dice=0.9, offsets=None):
+    """What the rules read of a task. A value of None: no line of a case with a value. offsets: as `seeded` has them."""
     lines = [
         line("t", row, f"c{case}", "seg" if place == "bones" else "", place, metric,
              math.nan if value is None else value, "both_empty" if value is None else "ok")
         for row, values in (ROWS | (rows or {})).items() for case, value in enumerate(values)
     ]  # fmt: skip
     long = pd.DataFrame(lines, columns=list(COLUMNS))
+    long = seeded(long, offsets) if offsets else long
     context = {"reference": "l1", "variants": ["l1", "afp", "worst"], "controls": CONTROLS, "alpha": 0.05}
     return SimpleNamespace(
-        name="t", compared=long, statistics=compare(long, "l1", controls=CONTROLS, resamples=200), context=context,
+        name="t", every=long, compared=over_seeds(long), context=context,
+        statistics=compare(long, "l1", controls=CONTROLS, resamples=200),
         judge_dice={"bones": judge_dice}, label=LABELS.get, columns=lambda tables=None: [DICE],
     )  # fmt: skip
 
@@ -126,3 +139,28 @@ def test_what_holm_takes_back_is_no_claim():
 def test_only_rows_of_the_table_count():
     one = claimed(task_of(), variants=("l1", "worst"))
     assert (one.verdict, one.best, one.control) == (CONTROL_WINS, "l1", "mean_ct")
+
+
+def test_a_lead_that_other_seeds_repeat():
+    """Networks' means 0.19, 0.20, 0.21 against 0.335, 0.345, 0.355, and every seed ranks the three rows alike."""
+    small = {row: [-0.01, 0.0, 0.01] for row in ("l1", "afp", "worst")}
+    task = task_of(offsets=small)
+    one = claimed(task)
+    assert (one.verdict, one.best, one.n, one.tau) == (BETTER, "afp", 10, 1)
+    assert one.test["p"] == 2 / 2**10 and one.test["mean_difference"] == pytest.approx(0.145)
+    assert "; over seeds +0.145 [" in table_words(task, [one])
+    assert "Every seed ranks the variants alike in 1 of 1." in at_a_glance(task)
+
+
+def test_a_lead_that_another_seed_may_undo():
+    """AFP's seeds lie 0.3 apart, the third below L1 in most: better in the cases' means, not beyond another seed.
+
+    Rankings: afp, l1, worst; afp, l1, worst; l1, worst, afp. Tau: 1 of the first pair, -1/3 of the other two.
+    """
+    task = task_of(offsets={"l1": [0.0, 0.0, 0.0], "afp": [0.3, 0.0, -0.3], "worst": [0.0, 0.0, 0.0]})
+    one = claimed(task)
+    assert one.verdict == OTHER_SEED and one.test["p_holm"] < 0.05 < one.test["p_seeds"]
+    assert one.tau == pytest.approx((1 - 1 / 3 - 1 / 3) / 3)
+    words = table_words(task, [one])
+    assert words.startswith("no row can be said to be better than L1. Dice ↑, Bones: AFP is better than L1 here, and")
+    assert "alike in 0 of 1, least in Dice ↑, Bones (Kendall's tau 0.11)." in at_a_glance(task).replace("&#x27;", "'")

@@ -122,3 +122,7 @@ def test_the_cost_of_seeds_is_their_sum():
     spec = {**SPEC, "rows": ["nnunet_l1"], "epochs": 20}
     (table,) = build_cost_tables("t", spec, {"nnunet_l1": pooled}, SYNTHESES, CONTEXT)
     assert table.rows[0].cells[2].mean == pytest.approx(3000 / 3600)
+    entries = [{**entry, "seconds": entry["seconds"] + more} for more in (0, 2) for entry in SYNTHESES["nnunet_l1"]]
+    (twice,) = build_cost_tables("t", spec, {"nnunet_l1": pooled}, {"nnunet_l1": entries}, CONTEXT)
+    assert twice.rows[0].n == table.rows[0].n
+    assert twice.rows[0].cells[4].mean == pytest.approx(table.rows[0].cells[4].mean + 1)
