@@ -160,6 +160,16 @@ def test_synthrad2023_that_was_unpacked_by_hand_needs_no_archive(tree_with_input
         assert plan(tree, "--configfile", f"{name}.yaml") == expected_jobs(study, tree)
 
 
+def test_seeds_multiply_what_follows_a_training(tree):
+    shutil.copyfile(TINY_STUDY, tree / "seeds.yaml")
+    one, three = (plan(tree, "--configfile", "seeds.yaml", "--config", f"seeds={n}") for n in ("1", "[7,8,20]"))
+    assert one == plan(tree, "--configfile", "seeds.yaml")
+    more = {rule: three[rule] - count for rule, count in one.items() if three[rule] != count}
+    assert more == {"train_variant": 4, "synthesize": 4, "segment": 8, "row_metrics": 4}  # two rows, two segmenters
+    presets = plan(tree, "--config", "preset=three_seeds")
+    assert presets["train_variant"] == 3 * plan(tree)["train_variant"]
+
+
 def test_chunks_of_cases(tree, tmp_path):
     study = yaml.safe_load(TINY_STUDY.read_text())
     study["tasks"]["thorax"]["inference"] = {"cases_per_job": 1}
