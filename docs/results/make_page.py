@@ -13,6 +13,7 @@ import pandas as pd
 from afpbench.study.load import load_study, read_study
 from afpbench.base.hardware import describe
 from afpbench.base.log import versions
+from afpbench.study.seeds import seed_marks, training_seeds
 from afpbench.study.splits import fold_folders
 
 PACKAGES = ("torch", "nnunetv2", "TotalSegmentator", "itk-elastix", "SimpleITK", "surface-distance", "snakemake")
@@ -29,21 +30,23 @@ def main() -> None:
     study = load_study(raw | ({"preset": args.preset} if args.preset else {}), Path.cwd())
     parts = [f"# {args.page.stem.replace('_', ' ').capitalize()}", args.note, _provenance(args.config, study)]
     for task, spec in study["tasks"].items():
-        parts += _task(Path(study["results"]) / task, task, spec)
+        parts += _task(Path(study["results"]) / task, task, spec, list(seed_marks(study)))
     args.page.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
 
 
 def _provenance(config: Path, study: dict) -> str:
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     machine = describe()
+    seeds = training_seeds(study)
+    more = f" (rows trained with {', '.join(map(str, seeds))})" if seeds != [study["seed"]] else ""
     return (
-        f"Config `{config}`, preset `{study['preset'] or 'none'}`, seed {study['seed']}, revision `{revision}`.\n"
+        f"Config `{config}`, preset `{study['preset'] or 'none'}`, seed {study['seed']}{more}, revision `{revision}`.\n"
         f"Machine: {machine['cores']} cores of {machine['processor']}, GPU {machine['gpu'] or 'none'}, "
         f"Python {machine['python']}.\nVersions: {versions(*PACKAGES)}."
     )
 
 
-def _task(folder: Path, task: str, spec: dict) -> list[str]:
+def _task(folder: Path, task: str, spec: dict, seeds: list[str]) -> list[str]:
     parts = [f"## {spec['title']}"]
     folds = fold_folders(spec["splits"])
     splits = json.loads((folder / folds[0] / "splits" / "splits.json").read_text())
@@ -55,7 +58,7 @@ def _task(folder: Path, task: str, spec: dict) -> list[str]:
                   if (folder / "tables" / f"{name}.md").exists()]  # fmt: skip
     if (folder / "segmenters" / "accuracy.csv").exists():
         parts += ["### The segmenters against the true labels (held-out real CT)", _accuracy(folder)]
-    parts += ["### Registration", _registration(folder), "### Cost", _cost(folder, spec)]
+    parts += ["### Registration", _registration(folder), "### Cost", _cost(folder, spec, seeds)]
     return parts
 
 
@@ -71,9 +74,9 @@ def _registration(folder: Path) -> str:
     return _markdown(table[names].agg(["mean", "min", "max"]).round(3).T.reset_index(names="value"))
 
 
-def _cost(folder: Path, spec: dict) -> str:
-    rows = []
-    for kind, names in (("segmenters", spec["segmenters"]), ("variants", spec["variants"])):
+def _cost(folder: Path, spec: dict, seeds: list[str]) -> str:
+    rows, variants = [], [f"{name}{seed}" for name in spec["variants"] for seed in seeds]
+    for kind, names in (("segmenters", spec["segmenters"]), ("variants", variants)):
         for name in names:
             path = folder / fold_folders(spec["splits"])[0] / "models" / kind / name / "cost.json"
             if path.exists():

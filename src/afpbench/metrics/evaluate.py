@@ -113,9 +113,9 @@ def evaluate_row(
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
-    calibrated, chosen = dict(calibrations or {}), DEFINITIONS[definition]
-    images = run or row
-    evaluate = partial(_evaluate_case, root, task, row, images, wanted, reasons, calibrated, inside_mask, chosen, metrics)
+    images, calibrated, chosen = run or row, dict(calibrations or {}), DEFINITIONS[definition]
+    options = (wanted, reasons, calibrated, inside_mask, chosen, metrics)
+    evaluate = partial(_evaluate_case, root, task, row, images, *options)
     batch = Batch(f"metrics of {task}/{images}", [case for case in cases if case not in reasons])
 
     def work(case: str) -> list[dict]:

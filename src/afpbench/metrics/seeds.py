@@ -12,6 +12,7 @@ cases, change rows.
 import functools
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,17 +50,18 @@ def over_seeds(long: pd.DataFrame) -> pd.DataFrame:
     return averaged.drop_duplicates(GROUP).reset_index(drop=True)
 
 
-def rank_agreement(lines: pd.DataFrame) -> float:
+def rank_agreement(lines: pd.DataFrame, score: Callable[[float], float]) -> float:
     """Whether each seed ranks the rows alike: Kendall's tau (b) of two seeds' rankings, the mean over pairs of seeds.
 
     lines: of one metric and place, of rows that the same seeds trained, over the cases that they share. A ranking is
-    that of the rows' means over the cases. NaN for one seed, and for one row.
+    that of the scores of the rows' means over the cases (Metric.score). NaN for one seed, and for one row.
     """
     means = lines.pivot_table(index="variant", columns="seed", values="value", aggfunc="mean", sort=False).dropna()
     if min(means.shape) < 2:
         return math.nan
-    pairs = itertools.combinations(means.columns, 2)
-    taus = [float(stats.kendalltau(means[first], means[second]).statistic) for first, second in pairs]
+    scores = means.map(score)
+    pairs = itertools.combinations(scores.columns, 2)
+    taus = [float(stats.kendalltau(scores[first], scores[second]).statistic) for first, second in pairs]
     return float(np.mean(taus))
 
 

@@ -65,7 +65,7 @@ def claim(task: Task, column: tuple[str, str, str], variants: Sequence[str]) -> 
         return replace(found, verdict=POOR_JUDGE)
     every = _lines(task.every, name, place)
     every = every[every["variant"].isin(variants) & every["case"].isin(values.index)]
-    found = replace(_with_best(task, found, values, variants), tau=rank_agreement(every))
+    found = replace(_with_best(task, found, values, variants), tau=rank_agreement(every, metric.score))
     found = _with_control(task, found, lines, values)
     if found.control and _score(metric, found.control_mean) > _score(metric, found.rival_mean):
         return replace(found, verdict=CONTROL_WINS)

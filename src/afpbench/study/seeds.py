@@ -37,11 +37,6 @@ def seed_mark(seed: int, study: Mapping[str, Any]) -> str:
     return "" if seed == study["seed"] else f".seed_{seed}"
 
 
-def row_of(run: str) -> str:
-    """The row of a run: of a row's name with the wildcard `seed` behind it."""
-    return re.sub(f"{MARK}$", "", run)
-
-
 def with_seed(label: str, mark: str, seeds: Mapping[str, int]) -> str:
     """The name of a network for people, with its seed where there are several. seeds: as `seed_marks` returns them."""
     return f"{label}, seed {seeds[mark]}" if len(seeds) > 1 else label

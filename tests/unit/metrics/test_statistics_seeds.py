@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from afpbench.metrics.longtable import COLUMNS, check_long
-from afpbench.metrics.seeds import over_seeds, seed_test, seeds_of
+from afpbench.metrics.seeds import over_seeds, rank_agreement, seed_test, seeds_of
+from afpbench.study.kinds.registry import METRICS
 
 
 def table(entries, metric="dice", structure="bones", segmenter="ts"):
@@ -46,6 +47,18 @@ def test_one_seed_is_left_as_it_is():
     long = table([("l1", "7", "a", 0.2, "ok"), ("real_ct", "", "a", 1.0, "ok")])
     assert over_seeds(long) is long and seeds_of(long) == []
     assert seeds_of(table([("l1", "7", "a", 0.2, "ok"), ("l1", "3", "a", 1.0, "ok")])) == ["7", "3"]
+
+
+def test_rankings_of_seeds_by_hand():
+    """Seed 1 ranks a, b, c and seed 2 a, c, b: of three pairs of rows two agree and one does not, tau = (2 - 1) / 3."""
+    entries = [(row, seed, case, value, "ok") for seed, means in (("1", (3, 2, 1)), ("2", (3, 1, 2)))
+               for row, value in zip("abc", means, strict=True) for case in "xy"]  # fmt: skip
+    assert rank_agreement(table(entries), METRICS["dice"].score) == pytest.approx(1 / 3)
+    assert rank_agreement(table(entries), METRICS["hd95"].score) == pytest.approx(1 / 3)
+    signed = [(row, seed, "x", value, "ok") for seed, sign in (("1", 1), ("2", -1))
+              for row, value in (("a", sign * 2.0), ("b", sign * 4.0))]  # fmt: skip
+    assert rank_agreement(table(signed, "me"), METRICS["me"].score) == 1  # nearer to 0 both times
+    assert math.isnan(rank_agreement(table(entries[:6]), METRICS["dice"].score))
 
 
 def test_two_rows_of_three_seeds_by_hand():

@@ -5,7 +5,7 @@ import yaml
 from conftest import PROJECT, TINY_STUDY
 
 from afpbench.study.load import StudyError, load_study
-from afpbench.study.seeds import from_command_line, row_of, seed_marks, training_seeds, with_seed
+from afpbench.study.seeds import from_command_line, seed_marks, training_seeds, with_seed
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,6 @@ def test_the_command_lines_list_of_texts():
 
 
 def test_names():
-    assert [row_of(run) for run in ("afp", "afp.seed_7", "seed_7")] == ["afp", "afp", "seed_7"]
     assert with_seed("L1", ".seed_8", {"": 7, ".seed_8": 8}) == "L1, seed 8" and with_seed("L1", "", {"": 7}) == "L1"
 
 
