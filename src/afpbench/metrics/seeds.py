@@ -6,7 +6,8 @@ are drawn at random, with a variance of the row's own, and the cases are the sam
 the networks' means over the cases count, and the test of two rows is Welch's (B. Welch, Biometrika 34 (1947), with the
 degrees of freedom of F. Satterthwaite, Biometrics Bulletin 2 (1946)); SciPy has the t distribution. Beside it stands a
 permutation test that assumes no distribution (E. Pitman, JRSS Supplement 4 (1937)): whole networks, with all their
-cases, change rows.
+cases, change rows. Both take the networks of one seed in two rows as independent. They begin alike, so that in short
+trainings they are better and worse together, and p is then too large.
 """
 
 import functools
