@@ -39,6 +39,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group("finished_study" if shared else str(item.path)))
 
 
+@pytest.fixture(autouse=True)
+def logger_as_it_was():
+    """What a test changes of the package's logger, as commands and scripts do in their own process, ends with it."""
+    logger = logging.getLogger("afpbench")
+    before = logger.propagate, logger.level, list(logger.handlers)
+    yield
+    logger.propagate, logger.level, logger.handlers[:] = before
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     """The root of the project."""
