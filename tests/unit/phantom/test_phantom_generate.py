@@ -208,9 +208,10 @@ def test_displacement_carries_ct_labels_to_mr_labels(region, index):
     assert dice(warped) > 0.65 and dice(warped) > dice(case.ct_labels.array[tuple(unmoved)]) + 0.1
 
 
-@pytest.mark.parametrize("index", [0, 1])
-@pytest.mark.parametrize(("region", "name"), [("thorax", "liver"), ("pelvis", "urinary_bladder")])
-def test_the_texture_of_the_mr_is_not_that_of_the_ct(region, name, index):
+@pytest.mark.parametrize(
+    ("region", "index", "name"), [("thorax", 1, "liver"), ("thorax", 1, "heart"), ("pelvis", 0, "urinary_bladder")]
+)  # cases whose scanned range shows the organ
+def test_the_texture_of_the_mr_is_not_that_of_the_ct(region, index, name):
     """What is left of MR and CT of one tissue, away from its borders and without the bias field's trend."""
     case = CASES[region, index]
     hu = map_coordinates(case.ct.array.astype(float), sampling_points(case), order=1, mode="constant", cval=-1024)
