@@ -16,17 +16,16 @@ import time
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import afp_loss
 import fusion
 import metrics
+import planning
 import study_times
 import throughput
 import torch
-from bench_table import Row, as_json, tables
+from bench_table import Row, as_json, sides, tables
 from threadpoolctl import threadpool_limits
 
 from afpbench.base import hardware
@@ -121,11 +120,11 @@ def afp_memory(options: Namespace) -> Iterator[Row]:
 
     With half its features, so that activations, which grow with the patch, outweigh weights on the small patches too.
     """
-    features, sides = [count // 2 for count in afp_loss.TOTALSEGMENTATOR], (32, 48)
+    features, lengths = [count // 2 for count in afp_loss.TOTALSEGMENTATOR], (32, 48)
     names = ("L1", "AFP stages (default)", "AFP encoder")
-    peaks = [afp_loss.peaks(features, [side] * 3, 2, names) for side in sides]
+    peaks = [afp_loss.peaks(features, [side] * 3, 2, names) for side in lengths]
     l1, exact, encoder = (
-        drawn_out([side**3 for side in sides], [peak[name] for peak in peaks], PAPER_VOXELS) for name in peaks[0]
+        drawn_out([side**3 for side in lengths], [peak[name] for peak in peaks], PAPER_VOXELS) for name in peaks[0]
     )
     what = "Peak memory of an AFP step, patch 128 x 112 x 160, batch 2, bytes counted"
     yield Row(what, "L1 (the paper: 1.45)", 1.25, False, "the generator's activations and the signs", (exact / l1,))
@@ -142,8 +141,7 @@ def structure_metrics(options: Namespace) -> Iterator[Row]:
     """Dice, NSD and surface distances of many classes."""
     bound = "surfels farther than three voxels from the other surface are searched for one by one"
     for row in measured_metrics(metrics.structures(options.quick), options):
-        size = " x ".join(map(str, row["shape"]))
-        what = f"Dice, NSD, HD95 of {row['classes']} classes, {size}"
+        what = f"Dice, NSD, HD95 of {row['classes']} classes, {sides(row['shape'])}"
         yield Row(what, "surface-distance, times faster", 5.0, True, bound, tuple(row["ratios"]))
 
 
@@ -151,7 +149,7 @@ def image_metrics(options: Namespace) -> Iterator[Row]:
     """MAE, PSNR, SSIM and MS-SSIM."""
     bound = "twelve additions of each voxel's four moments"
     for row in measured_metrics(metrics.images(options.quick), options):
-        what = f"{row['what']}, {' x '.join(map(str, row['shape']))}"
+        what = f"{row['what']}, {sides(row['shape'])}"
         yield Row(what, "SynthRAD's definitions, times faster", 4.0, True, bound, tuple(row["ratios"]))
 
 
@@ -164,7 +162,7 @@ def measured_metrics(rows, options: Namespace) -> Iterator[dict]:
 def whole_training(options: Namespace) -> Iterator[Row]:
     """The loader's share, in the row whose step is the shortest."""
     found = throughput.measure(20, options.rounds, "float32" if options.avx2 else "auto")
-    what = f"Training throughput of L1, patch {' x '.join(map(str, found['patch']))}, {found['number_format']}"
+    what = f"Training throughput of L1, patch {sides(found['patch'])}, {found['number_format']}"
     bound = (
         "the batch is made on the same core: in a profile half of its time was nnU-Net's spatial augmentation, a third "
         "opening and unpacking what is stored, the rest cropping and padding"
@@ -192,7 +190,7 @@ def median_fusion(options: Namespace) -> Iterator[Row]:
     for _ in range(options.rounds):
         median, mean = (seconds(fusion.fused, shape, patch, method) for method in ("median", "mean"))
         rounds.append(median / mean)
-    what = f"Median fusion, {' x '.join(map(str, shape))}"
+    what = f"Median fusion, {sides(shape)}"
     yield Row(what, "mean fusion", 1.1, False, "24 comparisons of whole pieces of eight patches", tuple(rounds))
 
 
@@ -201,14 +199,11 @@ def seconds(fused: Callable, *arguments) -> float:
     return total - stand_in
 
 
-def planning(options: Namespace) -> Iterator[Row]:
-    """`snakemake -n`. The script stands beside this one."""
-    if find_spec("planning") is None:
-        return
-    script = import_module("planning")
+def dry_runs(options: Namespace) -> Iterator[Row]:
+    """`snakemake -n`."""
     for cases in (210,) if options.quick else (210, 2000):
         rounds = options.rounds if cases == 210 else 1
-        found = script.measure(cases, rounds)
+        found = planning.measure(cases, rounds)
         what = f"`snakemake -n`, pelvis of {cases} cases, {found['jobs']} jobs"
         bound = (
             "reading and parsing the study, and Snakemake's evaluation of each job's inputs, resources and parameters"
@@ -224,7 +219,7 @@ PARTS: dict[str, Callable[[Namespace], Iterator[Row]]] = {
     "training": whole_training,
     "study": whole_study,
     "fusion": median_fusion,
-    "planning": planning,
+    "planning": dry_runs,
 }
 
 if __name__ == "__main__":

@@ -16,6 +16,11 @@ REFERENCE, PAGE = ROOT / "benchmarks" / "reference", ROOT / "docs" / "performanc
 HEAD = "| what | against | measured | to reach | |\n|---|---|---|---|---|"
 
 
+def sides(shape: Sequence[int]) -> str:
+    """A shape for people: 533 x 373 x 533."""
+    return " x ".join(map(str, shape))
+
+
 @dataclass(frozen=True)
 class Row:
     """A ratio, measured in rounds.

@@ -14,6 +14,7 @@ import time
 import tracemalloc
 
 import numpy as np
+from bench_table import sides
 
 from afpbench.base.hardware import describe, peak_memory_mb
 from afpbench.inference import fusion
@@ -36,7 +37,7 @@ def main() -> None:
     print(f"CPU seconds of {method} fusion:\n")
     print("| volume | patch | patches | fusion, s | stand-in, s | allocated, copies | resident, copies |")
     print("|---|---|---|---|---|---|---|")
-    words = (" x ".join(map(str, size)) for size in (shape, patch))
+    words = map(sides, (shape, patch))
     numbers = f"{total - seconds:.0f} | {seconds:.0f} | {allocated:.2f} | {resident:.2f}"
     print(f"| {' | '.join(words)} | {patches} | {numbers} |")
     print(

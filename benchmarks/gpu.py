@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from afp_loss import IDENTITY, TOTALSEGMENTATOR, CountedBytes, Features, make_unet
+from bench_table import sides
 from generators import Training
 from torch import nn
 
@@ -291,10 +292,6 @@ def table(found: dict) -> str:
         f"({one['reserved_mb']:.0f} MB reserved); the paper: 30 s, 2860 MB.",
         f"The optimiser alone: {optimizers}.",
     ])  # fmt: skip
-
-
-def sides(shape) -> str:
-    return " x ".join(map(str, shape))
 
 
 if __name__ == "__main__":

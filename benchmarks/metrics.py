@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import surface_distance
+from bench_table import sides
 from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates, uniform_filter, zoom
 from scipy.signal import fftconvolve
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
@@ -73,7 +74,7 @@ def show(row: dict) -> dict:
     """Print a row of the table, and return it."""
     fast, slow = (statistics.median(row[side]) for side in ("ours_s", "alternative_s"))
     print(
-        f"| {row['what']} | {row['classes'] or ''} | {' x '.join(map(str, row['shape']))} | {fast:.2f} | {slow:.2f} | "
+        f"| {row['what']} | {row['classes'] or ''} | {sides(row['shape'])} | {fast:.2f} | {slow:.2f} | "
         f"{row['times_faster']:.1f} | {min(row['ratios']):.1f} to {max(row['ratios']):.1f} | "
         f"{row['largest_difference']:.0e} |",
         flush=True,
