@@ -32,9 +32,13 @@ class Batch:
         """Whether there is a case and every one failed, which speaks of one cause for all."""
         return bool(self.cases) and len(self.failed) == len(self.cases)
 
+    def cause(self, case: str) -> str:
+        """Why a case failed."""
+        return _words(self.failed[case])
+
     def causes(self) -> dict[str, str]:
         """Case -> why it failed, in the order of the cases."""
-        return {case: _words(self.failed[case]) for case in self.cases if case in self.failed}
+        return {case: self.cause(case) for case in self.cases if case in self.failed}
 
     def finish(self, kept: str) -> None:
         """Raise a DataError that names every failed case with its cause; of a single case, its own error.

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     for case, paths in progress(files.items(), len(files), "metrics, case"):
         with batch.case(case):
             lines += _lines(args, structures, _read(case, paths))
-    if len(batch.failed) == len(files):
+    if batch.all_failed:
         batch.finish(kept="nothing was written")
     values, lines = len(lines), lines + _failed_lines(args, lines, batch)
     long = pd.DataFrame(lines, columns=list(COLUMNS))

@@ -21,10 +21,15 @@ def mr_body(mr: Volume, case: str) -> np.ndarray:
     return body
 
 
-def air_outside(hu: np.ndarray, mr: Volume, case: str) -> np.ndarray:
-    """HU (z, y, x) with air, -1024, further than 3 mm from the body in the MR.
+def near_body(mr: Volume, case: str) -> np.ndarray:
+    """Within 3 mm of the body in the MR, boolean, z, y, x: beyond it a synthetic CT is air (`air_beyond`).
 
     A network is taught nothing there: losses and patches look at the body. The MR's body, since a synthetic CT may not
-    know the outline of the real one; the margin, since skin is dark in MR.
+    know the outline of the real one; the margin, since skin is dark in MR. Raises as `mr_body`.
     """
-    return np.where(dilated(mr_body(mr, case), mr.spacing_mm, MR_MARGIN_MM), hu, AIR_HU)
+    return dilated(mr_body(mr, case), mr.spacing_mm, MR_MARGIN_MM)
+
+
+def air_beyond(near: np.ndarray, hu: np.ndarray) -> np.ndarray:
+    """HU with air, -1024, where `near` is false."""
+    return np.where(near, hu, AIR_HU)

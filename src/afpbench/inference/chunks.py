@@ -30,7 +30,7 @@ def run_chunk(prepared: dict[str, Path], record: Path, make: Make) -> None:
         with batch.case(case):
             entries.append(make(case, folder, out))
         if case in batch.failed:
-            entries.append({"case": case, "status": f"failed: {batch.causes()[case]}"})
+            entries.append({"case": case, "status": f"failed: {batch.cause(case)}"})
     if policy() == "stop":
         batch.finish(kept="the images of the other cases are written")
     write_json(record, {"cases": entries})

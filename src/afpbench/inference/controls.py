@@ -17,7 +17,7 @@ from ..base.line_fit import LineFit
 from ..base.log import progress
 from ..volumes import io, normalization
 from ..volumes.preprocessing import AIR_HU
-from .body import air_outside, mr_body
+from .body import air_beyond, mr_body, near_body
 
 
 def fit_control(name: str, train: Mapping[str, Path], statistics: dict, out: Path) -> None:
@@ -45,7 +45,7 @@ def open_control(name: str, fitted: Path | None, statistics: dict) -> Callable[[
         mr = io.read(prepared / "mr.nii.gz", f"case {case}: MR")
         ct = io.read(prepared / "ct.nii.gz", f"case {case}: CT")
         hu = make(case, mr, ct)
-        io.write(ct.with_array(io.save_hu(hu if name == "real_ct" else air_outside(hu, mr, case))), out)
+        io.write(ct.with_array(io.save_hu(hu if name == "real_ct" else air_beyond(near_body(mr, case), hu))), out)
         return {"case": case, "status": "ok"}
 
     return write

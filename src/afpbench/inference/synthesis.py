@@ -12,7 +12,7 @@ from ..base.atomic import read_json
 from ..base.errors import DataError
 from ..study.paths import Images
 from ..volumes import io, normalization
-from .body import air_outside
+from .body import air_beyond, near_body
 from .volume import predict_volume
 
 
@@ -68,13 +68,13 @@ def synthesize_case(
             expected="finite HU everywhere",
             hint="the training diverged: look at curves.csv of the variant",
         )
-    line = {}
+    near, line = near_body(mr, case), {}
     if calibration is not None:
         plain = Path(Images(str(out.parent)).uncalibrated(case))
-        io.write(mr.with_array(io.save_hu(air_outside(values, mr, case))), plain, like=source)
+        io.write(mr.with_array(io.save_hu(air_beyond(near, values))), plain, like=source)
         line = {"calibration": {key: calibration[key] for key in ("slope", "offset_hu")}}
         values = calibration["slope"] * values + calibration["offset_hu"]
-    io.write(mr.with_array(io.save_hu(air_outside(values, mr, case))), out, like=source)
+    io.write(mr.with_array(io.save_hu(air_beyond(near, values))), out, like=source)
     return {
         "case": case,
         "status": "ok",

@@ -121,7 +121,7 @@ def evaluate_row(
     def work(case: str) -> list[dict]:
         with batch.case(case):
             return evaluate(case)
-        return _failed_lines(task, row, case, wanted, metrics, failed_status(f"metrics: {batch.causes()[case]}"))
+        return _failed_lines(task, row, case, wanted, metrics, failed_status(f"metrics: {batch.cause(case)}"))
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))

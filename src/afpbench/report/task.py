@@ -170,13 +170,14 @@ def _checkerboards(task: Task) -> list[str]:
 
 def _cost(task: Task) -> str:
     lines: list[tuple] = []
-    for name, cost in task.costs():
+    costs = task.costs()
+    for name, cost in costs:
         lines.append((
             name, cost["iterations"], f"{cost['seconds']:.0f}", f"{cost['seconds_per_iteration']:.3f}",
             f"{cost['peak_memory_mb']:.0f}", f"{cost['parameters']:,}", " × ".join(map(str, cost["patch_size"])),
             cost["batch_size"], cost["gpus"], cost["precision"],
         ))  # fmt: skip
-    seconds = sum(cost["seconds"] for _, cost in task.costs())
+    seconds = sum(cost["seconds"] for _, cost in costs)
     lines += [("All of them", "", f"{seconds:.0f}", *[""] * 7)] if len(task.seeds) > 1 else []
     heads = ["Network", "iterations", "training (s)", "s per iteration", "peak memory (MB)", "parameters", "patch"]
     return section(task, "Cost", "cost", html.table([*heads, "batch", "GPUs", "precision"], lines)) if lines else ""
