@@ -40,12 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def logger_as_it_was():
-    """What a test changes of the package's logger, as commands and scripts do in their own process, ends with it."""
+def untouched_logger():
+    """The package's logger as it is when imported: commands and scripts set it up for their own process."""
     logger = logging.getLogger("afpbench")
-    before = logger.propagate, logger.level, list(logger.handlers)
-    yield
-    logger.propagate, logger.level, logger.handlers[:] = before
+    logger.propagate, logger.handlers[:] = True, [logging.NullHandler()]
+    logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

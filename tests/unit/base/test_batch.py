@@ -4,11 +4,9 @@ import pytest
 
 from afpbench.base.batch import Batch
 from afpbench.base.errors import ConfigError, DataError
-from afpbench.base.log import logger
 
 
-def test_every_failed_case_is_named_with_its_cause_and_the_others_are_done(caplog, monkeypatch):
-    monkeypatch.setattr(logger, "propagate", True)
+def test_every_failed_case_is_named_with_its_cause_and_the_others_are_done(caplog):
     done, batch = [], Batch("export", ["p1", "p2", "p3", "p4"])
     with caplog.at_level(logging.ERROR):
         for case in batch.cases:

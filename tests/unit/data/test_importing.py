@@ -6,7 +6,6 @@ import pytest
 import SimpleITK as sitk
 from dicom_series import SECRETS, with_values, write_rtstruct, write_series
 
-from afpbench.base import log
 from afpbench.base.errors import DataError
 from afpbench.data import checks, importing
 from afpbench.study.kinds.sources import open_source
@@ -313,8 +312,7 @@ def test_nothing_of_a_dicom_header_is_copied(tmp_path, caplog):
     assert not [secret for secret in SECRETS for content in written if secret.encode() in content]
 
 
-def test_what_was_found_in_dicom_files_is_recorded(tmp_path, caplog, monkeypatch):
-    monkeypatch.setattr(log.logger, "propagate", True)
+def test_what_was_found_in_dicom_files_is_recorded(tmp_path, caplog):
     stored = (pair()["CT_image"].array + 1024).astype(np.uint16)
     stored[:, 0, 0] = 65535
     padded = with_values(PixelPaddingValue=65535)

@@ -1,10 +1,9 @@
 """afpbench.nnunet.compat: packages that import torchvision must import, in a fresh process too."""
 
 import importlib.util
-import subprocess
-import sys
 
 import pytest
+from fresh_process import printed
 
 from afpbench.nnunet import compat
 
@@ -21,8 +20,7 @@ def test_torchvision_imports_in_a_fresh_process():
         "import torch, torchvision\n"
         "print(hasattr(torch.ops.torchvision, 'nms'))"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == ["[]", "True"]  # the second call declares nothing
+    assert printed(code).split() == ["[]", "True"]  # the second call declares nothing
 
 
 @needs_torchvision
@@ -40,5 +38,4 @@ def test_nothing_is_declared_where_torchvision_is_absent(monkeypatch):
 
 def test_importing_compat_does_not_import_torch():
     code = "import sys, afpbench.nnunet.compat; print('torch' in sys.modules)"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "False"
+    assert printed(code).strip() == "False"

@@ -1,9 +1,7 @@
 """afpbench.nnunet.trainers: the class that nnU-Net's own search finds, without its imports."""
 
-import subprocess
-import sys
-
 import pytest
+from fresh_process import printed
 
 from afpbench.nnunet import environment, trainers
 
@@ -35,8 +33,7 @@ def test_the_predictor_finds_it_without_the_others():
         "    print(module.recursive_find_trainer_class_by_name('nnUNetTrainer_4000epochs_NoMirroring').__name__)\n"
         "print('timm' in sys.modules, module.recursive_find_trainer_class_by_name is search)\n"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.split() == ["nnUNetTrainer_4000epochs_NoMirroring", "False", "True"]
+    assert printed(code).split() == ["nnUNetTrainer_4000epochs_NoMirroring", "False", "True"]
 
 
 def test_a_trainer_of_ours_is_found_by_nnunets_own_search():

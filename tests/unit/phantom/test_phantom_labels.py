@@ -1,7 +1,6 @@
 """Label ids agree with TotalSegmentator's, and the regions' lists hold known names."""
 
-import subprocess
-import sys
+from fresh_process import printed
 
 from afpbench.phantom.labels import AIRWAY_CLASSES, LABELS, LESION_CLASSES, OWN_LABELS, REGION_CLASSES
 from afpbench.phantom.labels import TOTALSEGMENTATOR_LABELS as SHARED
@@ -45,5 +44,4 @@ def test_labels_need_the_standard_library_only():
         "import sys; import afpbench.phantom.labels; "
         "print(sorted(m for m in ('numpy', 'scipy', 'SimpleITK', 'torch') if m in sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert printed(code).strip() == "[]"

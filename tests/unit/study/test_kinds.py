@@ -1,10 +1,8 @@
 """study.kinds: every kind has what a study file, the reference and a planning host need of it."""
 
-import subprocess
-import sys
-
 import jsonschema
 import pytest
+from fresh_process import printed
 
 from afpbench.base.errors import ConfigError
 from afpbench.study.kinds.registry import LOSSES, REGISTRIES
@@ -34,8 +32,7 @@ def test_planning_knows_every_kind_without_a_heavy_import():
         "heavy = ('torch', 'numpy', 'nnunetv2', 'SimpleITK', 'pandas', 'scipy')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert result.stdout.strip() == "[]"
+    assert printed(code).strip() == "[]"
 
 
 def test_an_unknown_kind_is_refused_with_the_nearest():

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from afpbench.base import log
 from afpbench.training import checkpoints
 
 
@@ -21,10 +20,8 @@ def value_at(path):
 @pytest.fixture
 def warnings(caplog):
     """The warnings of afpbench's logger."""
-    propagate, log.logger.propagate = log.logger.propagate, True
     with caplog.at_level(logging.WARNING, logger="afpbench"):
         yield caplog
-    log.logger.propagate = propagate
 
 
 def test_a_checkpoint_has_its_checksum_and_keeps_the_one_before(tmp_path):
