@@ -16,7 +16,7 @@ from .checks import task as config_checks
 from .checks.data import may_lack_files, missing_files
 from .checks.segmenters import unused_options
 from .checks.variants import unused_training
-from .kinds.kind import expand_home
+from .kinds.kind import expand_path
 from .kinds.registry import SOURCES, ExtensionError, use_extensions
 from .task import Task
 
@@ -232,7 +232,7 @@ def _complete(study: dict, task: Task) -> None:
     options.setdefault("title", task.name)
     options.setdefault("tolerance_mm", 2 * min(options["spacing_mm"]))
     options["training"].setdefault("precision", study["runtime"]["precision"])
-    _expand_home(options["registration"])
+    _expand_paths(options["registration"])
     for part in ("segmenters", "structures", "variants"):
         for name, entry in options[part].items():
             entry.setdefault("label", name)
@@ -256,10 +256,10 @@ def _complete_figures(options: dict) -> None:
     figures["zoom"].setdefault("structure", figures["structures"][0])
 
 
-def _expand_home(registration: dict) -> None:
+def _expand_paths(registration: dict) -> None:
     """`~` in the paths of a user's own registration."""
     external = registration["external"]
     for part, key in ((registration, "parameter_files"), (external, "transforms")):
-        part[key] = [expand_home(path) for path in part[key]]
+        part[key] = [expand_path(path) for path in part[key]]
     for key in ("ct", "labels"):
-        external[key] = expand_home(external[key]) if external[key] else None
+        external[key] = expand_path(external[key]) if external[key] else None

@@ -3,7 +3,13 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from .. import pretrained
+from ..messages import not_among
+
+if TYPE_CHECKING:
+    from .source import Source
 
 
 def relative_hint(root: Path) -> str:
@@ -13,6 +19,8 @@ def relative_hint(root: Path) -> str:
 
 def no_folder(where: str, found: str, root: Path) -> str:
     """The line for a folder that is not there."""
+    if (root / found).parent.resolve() == pretrained.folder().resolve():
+        return not_among(where, Path(found).name, pretrained.names(), "no such pre-trained network")
     return f"{where}: no such folder; found: '{found}'; hint: {relative_hint(root)}"
 
 
@@ -43,6 +51,19 @@ def dataset_labels(folder: Path) -> dict[str, Any] | None:
         return dict(labels)
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def learned_groups(folder: Path, source: "Source") -> dict[str, list[int]]:
+    """Class -> the source's label values that it stands for, as a model folder's dataset.json says (`label_groups`).
+
+    {} for a folder that does not say, and for a source that lacks one of the labels.
+    """
+    ids = source.label_ids()
+    try:
+        groups = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["label_groups"]
+        return {name: [ids[label] for label in labels] for name, labels in groups.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def one_fold(folds: Any) -> Any:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...base.errors import ConfigError
+from .. import pretrained
 
 if TYPE_CHECKING:
     from ..task import Task
@@ -121,9 +122,9 @@ class Kind:
         """Fill in, in place, what the entry inherits from its task; the schema's defaults are there already."""
 
 
-def expand_home(path: str) -> str:
-    """`~` in a path of the study file."""
-    return str(Path(path).expanduser())
+def expand_path(path: str) -> str:
+    """`~` and `pretrained:` in a path of the study file."""
+    return pretrained.path_of(path) or str(Path(path).expanduser())
 
 
 def load(target: str) -> Any:

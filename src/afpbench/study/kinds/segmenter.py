@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .kind import Kind, expand_home
+from .kind import Kind, expand_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,7 +24,7 @@ class Segmenter(Kind):
 
     GROUP: ClassVar[str] = "segmenters"
     SECTION: ClassVar[str] = "segmenters"
-    PATHS: ClassVar[tuple[str, ...]] = ("folder", "weights", "path")  # options that name files, where `~` is expanded
+    PATHS: ClassVar[tuple[str, ...]] = ("folder", "weights", "path")  # options that name files: see `expand_path`
     reader: ClassVar[str] = "SimpleITKIO"  # nnU-Net's, of the images that it learns from where it is trained here
 
     @classmethod
@@ -32,7 +32,7 @@ class Segmenter(Kind):
         return {"label": LABEL}
 
     def complete(self, options: dict[str, Any]) -> None:
-        """Fill in what the entry inherits from its task, in place; `~` in its paths."""
+        """Fill in what the entry inherits from its task, in place; its paths as `expand_path` has them."""
         expand_paths(options, self.PATHS)
 
     # --- what it finds
@@ -114,9 +114,9 @@ class Segmenter(Kind):
 
 
 def expand_paths(options: dict[str, Any], keys: Iterable[str]) -> None:
-    """`~` in the options that name files, in place."""
+    """`~` and `pretrained:` in the options that name files, in place."""
     for key in keys:
         if isinstance(options.get(key), str):
-            options[key] = expand_home(options[key])
+            options[key] = expand_path(options[key])
         elif isinstance(options.get(key), list):
-            options[key] = [expand_home(path) for path in options[key]]
+            options[key] = [expand_path(path) for path in options[key]]

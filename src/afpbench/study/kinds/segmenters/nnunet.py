@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..files import dataset_labels, model_folder_problems, one_fold
+from ..files import dataset_labels, learned_groups, model_folder_problems, one_fold
 from ..layers import unknown_unet_layers
 from ..segmenter import Segment, Segmenter
 
@@ -17,7 +17,7 @@ class NnUNet(Segmenter):
     properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "folder": {
             "description": "The model folder, with `plans.json`, `dataset.json` and `fold_N/checkpoint_final.pth`; "
-            "relative to the working directory.",
+            "relative to the working directory, or `pretrained:NAME` for one that comes with the package.",
             "type": "string",
             "minLength": 1,
         },
@@ -51,6 +51,9 @@ class NnUNet(Segmenter):
         """All that its dataset.json names; {} for a network of overlapping regions, whose values are another list."""
         labels = dataset_labels(self._folder) or {}
         return labels if all(isinstance(value, int) for value in labels.values()) else {}
+
+    def label_groups(self) -> dict[str, list[int]]:
+        return learned_groups(self._folder, self.task.source)
 
     def model_folder(self, fold_folder: str) -> str:
         return str(self.options["folder"])

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ...messages import not_among
 from ...paths import FoldPaths
-from ..files import no_folder
+from ..files import learned_groups, no_folder
 from ..layers import unknown_unet_layers
 from ..segmenter import Segment, Segmenter, expand_paths
 from ..training import PATCH_SIZE, STAND_IN, inherit_training, planner_option, training_option
@@ -54,10 +54,11 @@ class TotalSegmentator(Segmenter):
         "weights": {
             "description": "`stand_in` trains weights on the phantom's labels of every class that the task's "
             "structures name, and stores them in TotalSegmentator's own layout. A path names the folder of real "
-            "weights (the one with the `Dataset297_...` folders).",
+            "weights (the one with the `Dataset297_...` folders), or one that comes with the package: "
+            "`pretrained:NAME`.",
             "type": "string",
             "minLength": 1,
-            "x-allowed": "'stand_in' or the path of a folder",
+            "x-allowed": "'stand_in', the path of a folder or 'pretrained:NAME'",
         },
         "classes": {
             **classes_option(
@@ -93,10 +94,11 @@ class TotalSegmentator(Segmenter):
         return {name: value for value, name in totalsegmentator_classes().items()}
 
     def classes(self) -> list[str]:
-        """A stand-in finds what it can learn."""
+        """A stand-in, and a folder that says what it has learned, find that alone."""
         names = list(self.class_values())
         if not self.trained_here:
-            return names
+            learned = self._learned()
+            return [name for name in names if name in learned] or names
         available = set(self.options["classes"] or self.task.source.label_names())
         return [name for name in names if name in available]
 
@@ -105,10 +107,19 @@ class TotalSegmentator(Segmenter):
         ids, source = self.task.source.label_ids(), self.task.source
         if self.options["classes"]:
             return {name: [ids[label] for label in labels] for name, labels in self.options["classes"].items()}
-        if not (self.trained_here and source.has_true_labels):
+        if not self.trained_here:
+            return self._learned()
+        if not source.has_true_labels:
             return {}
         present = [name for name in source.label_names() if ids[name] in totalsegmentator_classes()]
         return {name: [ids[name]] for name in sorted(present, key=lambda name: ids[name])}
+
+    def _learned(self) -> dict[str, list[int]]:
+        """What given weights say that they have learned: TotalSegmentator's own do not."""
+        if not self.has_logits:
+            return {}
+        folder = model_folder(self.task.root / self.options["weights"], self.options["task"])
+        return learned_groups(folder, self.task.source)
 
     def model_folder(self, fold_folder: str) -> str:
         if self.trained_here:

@@ -1,0 +1,31 @@
+"""The networks that come with the package: `pretrained:NAME` where a study file takes the path of a network.
+
+Standard library only: read when a study is planned.
+"""
+
+from importlib import resources
+from pathlib import Path
+
+PREFIX = "pretrained:"
+
+
+def folder() -> Path:
+    """Where they lie."""
+    return Path(str(resources.files("afpbench") / "pretrained"))
+
+
+def names() -> list[str]:
+    """All there are."""
+    return sorted(path.name for path in folder().iterdir() if (path / "README.md").is_file())
+
+
+def path_of(path: str) -> str | None:
+    """The path that `pretrained:NAME`, or `pretrained:NAME/FILE`, stands for; None for another path.
+
+    Relative to the working directory where it lies in it, so that results name no folder of one machine. A name that
+    does not exist gives a path that does not, which is a problem of the entry that asks for it.
+    """
+    if not path.startswith(PREFIX):
+        return None
+    found, here = folder() / path.removeprefix(PREFIX), Path.cwd().resolve()
+    return str(found.resolve().relative_to(here) if found.resolve().is_relative_to(here) else found)
