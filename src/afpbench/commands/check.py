@@ -9,6 +9,7 @@ from ..data.inspection_report import to_text, write_report
 from ..study import load as config
 from ..study.kinds.sources import open_source
 from ..study.paths import StudyPaths
+from .arguments import add_study
 
 DESCRIPTION = """\
 Opens every case of a study's sources once and prints a table: size, spacing, axes, range of HU, overlap of MR and CT,
@@ -20,18 +21,15 @@ check.csv beside it. The exit code is 1 where something is wrong or looks so."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench check`."""
     parser.description = DESCRIPTION
-    parser.add_argument("--config", type=Path, required=True, metavar="STUDY.yaml", help="the study file")
+    add_study(parser)
     parser.add_argument("--task", help="check this task only (default: all)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="cases at a time (default: 2)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: the study's results)")
-    parser.add_argument(
-        "--root", type=Path, default=Path(), help="folder that relative paths start from (default: the current one)"
-    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Check, print and write. Returns 0 where every case is ok, else 1; raises AfpbenchError for a bad study file."""
-    study = config.load_study(config.read_study(options.config), options.root)
+    study = config.load_study(config.read_study(options.study), options.root)
     wanted = [options.task] if options.task else list(study["tasks"])
     if unknown := set(wanted) - set(study["tasks"]):
         raise config.StudyError([config.messages.not_among("--task", unknown.pop(), study["tasks"])])

@@ -11,6 +11,7 @@ from ..inference.export import export_case
 from ..study import load as config
 from ..study.paths import StudyPaths
 from ..study.seeds import seed_mark
+from .arguments import add_study
 
 DESCRIPTION = """\
 Writes the synthetic CTs of one row of a finished study onto the grids of the original MRs, with their spacing,
@@ -20,14 +21,11 @@ orientation and field of view (int16, HU), for planning systems or viewers that 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench export`."""
     parser.description = DESCRIPTION
-    parser.add_argument("--config", type=Path, required=True, metavar="STUDY.yaml", help="the study file")
+    add_study(parser)
     parser.add_argument("--task", required=True, help="the task")
     parser.add_argument("--row", required=True, help="the variant or control")
     parser.add_argument("--seed", type=int, help="of a variant of several seeds: which one (default: the study's own)")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where to write <case>.nii.gz")
-    parser.add_argument(
-        "--root", type=Path, default=Path(), help="folder that relative paths start from (default: the current one)"
-    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
     A case that cannot be exported ends nothing: the others are written, then the error names each with its cause.
     """
-    study = config.load_study(config.read_study(options.config), options.root)
+    study = config.load_study(config.read_study(options.study), options.root)
     if options.task not in study["tasks"]:
         raise ConfigError(config.messages.not_among("--task", options.task, study["tasks"]))
     paths = StudyPaths(str(options.root / study["results"])).task(options.task)

@@ -3,7 +3,6 @@
 import argparse
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigError
@@ -12,6 +11,7 @@ from ..study.kinds.kind import Kind
 from ..study.kinds.lookup import Registry
 from ..study.kinds.registry import REGISTRIES, use_extensions
 from ..study.load import read_study
+from .arguments import add_study
 
 WIDTH = 100
 
@@ -20,16 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `afpbench list`."""
     parser.add_argument("group", choices=list(REGISTRIES), help="what to list")
     parser.add_argument("name", nargs="?", help="only this one")
-    parser.add_argument("--config", type=Path, help="a study file, whose `extensions` are listed too")
-    parser.add_argument(
-        "--root", type=Path, default=Path(), help="folder that relative paths start from (default: the current one)"
-    )
+    add_study(parser, required=False, position=False, words="a study file, whose `extensions` are listed too")
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the kinds of a group."""
-    if options.config is not None:
-        study = read_study(options.config)
+    if options.study is not None:
+        study = read_study(options.study)
         use_extensions(study.get("extensions") or [] if isinstance(study, dict) else [], options.root)
     registry = REGISTRIES[options.group]
     names = registry.names()

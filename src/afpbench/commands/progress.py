@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..base.errors import ConfigError
@@ -15,6 +14,7 @@ from ..base.package import PROJECT
 from ..inference.chunks import lost_images
 from ..study import load as config
 from ..study.plan import StudyPlan
+from .arguments import add_study
 
 COLUMNS = ["output_file", "date", "rule", "log-file(s)", "status", "plan"]  # of `snakemake --summary`
 DEFAULT = PROJECT / "config" / "config.yaml"  # what the Snakefile reads where no study is named
@@ -48,16 +48,11 @@ class Output:
         return "what it is made of is made again" if self.pending and self.status == "ok" else self.status
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments that `afpbench status` and `afpbench repair` share."""
-    parser.add_argument(
-        "study", nargs="?", type=Path, metavar="STUDY.yaml", help="the study file (default: config/config.yaml)"
-    )
+    add_study(parser, required=False, words="the study file (default: config/config.yaml)")
     parser.add_argument("--preset", help="the entry of `presets` that the run used, with --config preset=...")
     parser.add_argument("--seeds", type=_seeds, help="what the run said with --config seeds=...: 3, or [1,2]")
-    parser.add_argument(
-        "--root", type=Path, default=Path(), help="folder where Snakemake runs (default: the current one)"
-    )
 
 
 def read_plan(options: argparse.Namespace) -> StudyPlan:

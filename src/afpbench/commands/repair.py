@@ -2,7 +2,7 @@
 
 import argparse
 
-from .progress import add_arguments, read_lost, read_outputs, read_plan, snakemake
+from .progress import add_run, read_lost, read_outputs, read_plan, snakemake
 
 DESCRIPTION = """\
 Prepares a study whose files were deleted by hand for being completed. Snakemake knows synthetic CTs and label maps by
@@ -10,11 +10,11 @@ the record of their chunk: the records of chunks with lost images are removed, s
 Other files that were deleted and that nothing needs are listed, with the command that makes them."""
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench repair`."""
     parser.description = DESCRIPTION
     parser.add_argument("-n", "--dry-run", action="store_true", help="say what would be done, and do nothing")
-    add_arguments(parser)
+    add_run(parser)
 
 
 def run(options: argparse.Namespace) -> int:

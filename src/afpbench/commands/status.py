@@ -4,7 +4,7 @@ import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from .progress import STATES, Output, add_arguments, read_lost, read_outputs, read_plan, snakemake
+from .progress import STATES, Output, add_run, read_lost, read_outputs, read_plan, snakemake
 
 DESCRIPTION = """\
 Says how far a study is, rule by rule: what is finished, what the next run would make, and why. Asks Snakemake's dry
@@ -13,10 +13,10 @@ Nothing is run or written. The exit code is 0 where everything is finished, else
 SHOWN = 20  # files of one kind
 
 
-def declare(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench status`."""
     parser.description = DESCRIPTION
-    add_arguments(parser)
+    add_run(parser)
 
 
 def run(options: argparse.Namespace) -> int:

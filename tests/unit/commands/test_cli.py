@@ -104,3 +104,47 @@ def test_metrics_is_loaded_when_it_is_used(capsys):
         cli.main(["metrics", "--help"])
     assert stop.value.code == 0
     assert "usage: afpbench metrics" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", list(cli.COMMANDS))
+def test_a_command_has_a_module_with_arguments_and_run(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: afpbench {command} ")
+
+
+WITH_STUDY = {
+    "validate": [],
+    "list": ["losses"],
+    "check": [],
+    "export": ["--task", "t", "--row", "r", "--out", "o"],
+    "status": ["--preset", "p"],
+    "repair": ["--dry-run"],
+}
+
+
+@pytest.mark.parametrize("command", WITH_STUDY)
+def test_every_command_takes_the_study_alike(command, capsys):
+    def study(*words):
+        return cli.build_parser(command).parse_args([command, *words]).study
+
+    rest = WITH_STUDY[command]
+    assert study("--config", "a.yaml", *rest) == study(*rest, "--config", "a.yaml") == Path("a.yaml")
+    if command == "list":
+        return
+    assert study("a.yaml", *rest) == study(*rest, "a.yaml") == Path("a.yaml")
+    with pytest.raises(SystemExit) as stop:
+        study("a.yaml", *rest, "--config", "b.yaml")
+    assert stop.value.code == 2 and "not allowed with argument" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["validate", "check", "export"])
+def test_without_a_study_a_command_says_how_to_name_one(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, *WITH_STUDY[command]])
+    assert stop.value.code == 2 and "one of the arguments --config STUDY.yaml is required" in capsys.readouterr().err
+
+
+def test_status_asks_for_the_default_study_where_none_is_named():
+    assert cli.build_parser("status").parse_args(["status"]).study is None

@@ -1,0 +1,68 @@
+"""`afpbench validate`: check a study file, and say in a few lines what it asks for."""
+
+import argparse
+from pathlib import Path
+
+from ..study import load as config
+from ..study.kinds.sources import open_source
+from ..study.seeds import training_seeds
+from ..study.splits import PARTS, make_folds
+from .arguments import add_study
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `afpbench validate`."""
+    add_study(parser)
+    parser.add_argument("--preset", help="use this entry of `presets` instead of the file's own choice")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check a study file; print what it asks for. Returns 0; raises StudyError with every problem."""
+    study = config.read_study(options.study)
+    if options.preset is not None and isinstance(study, dict):
+        study["preset"] = options.preset
+    print(summary(config.load_study(study, options.root), options.root))
+    return 0
+
+
+def summary(study: dict, root: Path) -> str:
+    """A study in a few lines: tasks, cases, networks, rows and tables."""
+    more = f", preset '{study['preset']}'" if study["preset"] else ""
+    seeds = training_seeds(study)
+    more += f", variants with the seeds {', '.join(map(str, seeds))}" if seeds != [study["seed"]] else ""
+    count = len(study["tasks"])
+    lines = [f"valid: {count} {'task' if count == 1 else 'tasks'}, seed {study['seed']}{more}"]
+    for name, task in study["tasks"].items():
+        cases = open_source(task["data"], root).cases()
+        folds = make_folds(cases, task["splits"], study["seed"], name)
+        words = ", ".join(f"{len(folds[0][part])} {part}" for part in PARTS)
+        lines += [
+            f"\n{name}: {task['title']}",
+            f"  data        {task['data']['source']}, {len(cases)} cases: "
+            + (f"{len(folds)} folds, the first {words}" if len(folds) > 1 else words),
+            f"  spacing     {' x '.join(f'{value:g}' for value in task['spacing_mm'])} mm (z, y, x)",
+            f"  segmenters  {_kinds(task['segmenters'], 'kind')}",
+            f"  structures  {', '.join(task['structures'])}; tolerance {task['tolerance_mm']:g} mm",
+            f"  generators  {_kinds(task['generators'], 'kind')}",
+            "  variants",
+            *(f"    {key}: {_variant(variant)}" for key, variant in task["variants"].items()),
+            f"  controls    {', '.join(task['controls']) or 'none'}",
+            f"  reference   {task['reference']}",
+            f"  tables      {', '.join(task['tables'])}",
+        ]
+    return "\n".join(lines)
+
+
+def _kinds(entries: dict, key: str) -> str:
+    return ", ".join(f"{name} ({entry[key]})" for name, entry in entries.items())
+
+
+def _variant(variant: dict) -> str:
+    terms = []
+    for term in variant["loss"]:
+        weight = term.get("weight", 1)
+        networks = [n["name"] if isinstance(n, dict) else n for n in term.get("networks") or []]
+        factor = "" if weight == 1 else f"{weight:g} x "
+        terms.append(f"{factor}{term['term']}" + (f"({', '.join(networks)})" if networks else ""))
+    start = f", from {variant['init_from']}" if variant["init_from"] else ""
+    return f"{variant['generator']}, {' + '.join(terms)}{start}, {variant['training']['iterations']} iterations"
