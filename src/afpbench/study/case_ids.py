@@ -1,6 +1,8 @@
 """Which case ids and paths are usable: they become folders, files and wildcards. Standard library only."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..base.errors import ConfigError
@@ -20,6 +22,18 @@ def check_id(case: str, where: str) -> str:
         expected="letters a to z, digits, '_' and '-': ids become names of folders and files",
         hint=f"give the case an id such as '{usable}' in a table (data.source: table)",
     )
+
+
+def check_unique(where: str, ids: Iterable[str]) -> None:
+    """Refuse case ids that are given twice. where: what lists them, for the message. Raises ConfigError."""
+    repeated = sorted(case for case, count in Counter(ids).items() if count > 1)
+    if repeated:
+        raise ConfigError(
+            f"{where}: a case id stands there more than once",
+            found=", ".join(repeated),
+            expected="each id once",
+            hint="give every case an id of its own, and list it once",
+        )
 
 
 def braces(path: str | Path) -> str:

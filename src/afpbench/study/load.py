@@ -16,8 +16,9 @@ from .checks import task as config_checks
 from .checks.data import may_lack_files, missing_files
 from .checks.segmenters import unused_options
 from .checks.variants import unused_training
+from .kinds.contract import ExtensionError
 from .kinds.kind import expand_path
-from .kinds.registry import SOURCES, ExtensionError, use_extensions
+from .kinds.registry import REGISTRIES, SOURCES, use_extensions
 from .task import Task
 
 # Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
@@ -26,12 +27,12 @@ MOST_VALUES = 200_000  # of a file, with its anchors written out
 
 
 class StudyError(ConfigError):
-    """A study file with one or more problems. problems: one line each."""
+    """A study file with one or more problems. problems: one line each. hint: where to read on."""
 
-    def __init__(self, lines: list[str]):
+    def __init__(self, lines: list[str], hint: str = ""):
         self.problems = list(lines)
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-        super().__init__("\n  ".join([f"the study file has {count}:", *lines]), hint="config/README.md has every key")
+        super().__init__("\n  ".join([f"the study file has {count}:", *lines]), hint=hint or _where_keys_are())
 
 
 def load_study(config: dict, root: str | Path) -> dict:
@@ -76,6 +77,13 @@ def load_study(config: dict, root: str | Path) -> dict:
     for line in [*config_checks.warnings(study), *_missing(study, Path(root))]:
         logger.warning(line)
     return study
+
+
+def _where_keys_are() -> str:
+    """Where every key is described: config/README.md has those of the project, and not of kinds from elsewhere."""
+    groups = [group for group, registry in REGISTRIES.items() if registry.own_names()]
+    own = "".join(f", `afpbench list {group} --config FILE` those of your own {group}" for group in groups)
+    return f"config/README.md has every key{own}"
 
 
 def _missing(study: dict, root: Path) -> list[str]:
@@ -165,14 +173,17 @@ def merge(under: dict, over: dict) -> dict:
 def _extend(study: dict, root: Path) -> None:
     """Take the kinds of the study's extension files; what is no list of paths is the schema's to complain about.
 
-    Raises StudyError with what is wrong in them, and with nothing else: an entry of a kind that could not be read would
-    look wrong too.
+    Raises StudyError with what is wrong in them, or with the key that was meant for them, and with nothing else: an
+    entry of a kind that could not be read would look wrong too.
     """
+    if misspelt := messages.misspelt("extensions", config_schema.study_schema(), study):
+        raise StudyError(misspelt)
     paths = study.get("extensions")
     try:
         use_extensions([path for path in paths if isinstance(path, str)] if isinstance(paths, list) else [], root)
     except ExtensionError as error:
-        raise StudyError([one_line(problem) for problem in error.problems]) from error
+        lines = [one_line(problem) for problem in error.problems]
+        raise StudyError(lines, hint="docs/how-to/extend.md has the rules for classes of your own") from error
 
 
 def _plain(value: Any) -> Any:

@@ -139,7 +139,19 @@ def _unknown_keys(error, where: str) -> list[str]:
     allowed = list(error.schema.get("properties", {}))
     prefix = "" if where == "the study file" else f"{where}."
     unknown = [key for key in error.instance if key not in allowed]
-    return [f"{prefix}{key}: unknown key; allowed: {', '.join(allowed)}{nearest(key, allowed)}" for key in unknown]
+    return [_unknown_key(key, prefix, allowed) for key in unknown]
+
+
+def _unknown_key(key: str, prefix: str, allowed: list[str]) -> str:
+    return f"{prefix}{key}: unknown key; allowed: {', '.join(allowed)}{nearest(key, allowed)}"
+
+
+def misspelt(key: str, schema: dict, value: dict) -> list[str]:
+    """The lines of unknown keys that are nearest to this one, where the schema's part has not got it."""
+    allowed = list(schema["properties"])
+    unknown = [name for name in value if name not in allowed and key not in value]
+    meant = [name for name in unknown if difflib.get_close_matches(str(name), allowed, n=1) == [key]]
+    return [_unknown_key(name, "", allowed) for name in meant]
 
 
 def _missing_keys(error, where: str) -> list[str]:

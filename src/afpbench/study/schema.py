@@ -153,6 +153,8 @@ def _inline(node: Any, definitions: dict) -> Any:
     reference = node.pop("$ref", None)
     if reference:
         name = reference.rsplit("/", 1)[1]
+        if name not in definitions:
+            raise ConfigError("no such $ref", found=reference, expected=f"#/$defs/ and {', '.join(definitions)}")
         definition = _inline(definitions[name], definitions)
         node = {**definition, "x-ref": name, "x-section": definition.get("description", ""), **node}
     return node

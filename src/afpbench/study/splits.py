@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 from ..base.errors import ConfigError
+from .case_ids import check_unique
 
 PARTS = ("train", "validation", "test")
 
@@ -49,7 +50,7 @@ def make_folds(cases: list[str], splits: dict, seed: int, task: str) -> list[dic
 
 
 def _check_folds(cases: list[str], splits: dict, task: str) -> None:
-    _check_unique(f"task {task}: the list of cases", cases)
+    check_unique(f"task {task}: the list of cases", cases)
     given = [part for part in ("train", "test") if splits[part] is not None]
     if given:
         raise ConfigError(
@@ -86,7 +87,7 @@ def make_splits(cases: list[str], counts: dict, seed: int, task: str) -> dict:
     Returns {"seed", "train", "validation", "test", "unused"}, ids sorted within each part.
     Raises ConfigError for repeated ids, more cases asked for than there are, overlapping lists or unknown ids.
     """
-    _check_unique(f"task {task}: the list of cases", cases)
+    check_unique(f"task {task}: the list of cases", cases)
     wanted = {part: counts.get(part, 0) for part in PARTS}
     explicit = [isinstance(value, list) for value in wanted.values() if value != 0]
     if explicit and all(explicit):
@@ -149,7 +150,7 @@ def _interleaved(order: list[str], strata: dict[str, str]) -> list[str]:
 def _explicit(cases: list[str], lists: dict[str, list[str]], task: str) -> dict[str, list[str]]:
     known, seen = set(cases), dict[str, str]()
     for part, ids in lists.items():
-        _check_unique(f"task {task}: splits.{part}", ids)
+        check_unique(f"task {task}: splits.{part}", ids)
         unknown = sorted(set(ids) - known)
         if unknown:
             raise ConfigError(
@@ -172,17 +173,6 @@ def _explicit(cases: list[str], lists: dict[str, list[str]], task: str) -> dict[
             f"task {task}: splits.train is empty", expected="at least one training case", hint="name training cases"
         )
     return {part: sorted(ids) for part, ids in lists.items()}
-
-
-def _check_unique(where: str, ids: list[str]) -> None:
-    repeated = sorted(case for case, count in Counter(ids).items() if count > 1)
-    if repeated:
-        raise ConfigError(
-            f"{where}: a case id stands there more than once",
-            found=", ".join(repeated),
-            expected="each id once",
-            hint="give every case its own id",
-        )
 
 
 def _words(counts: dict[str, int]) -> str:

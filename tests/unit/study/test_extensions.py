@@ -9,7 +9,7 @@ from test_config_problems import STUDY, lines_of
 from afpbench.features import load
 from afpbench.study import docs
 from afpbench.study.kinds.registry import EXTENSIONS_VARIABLE, LOSSES, SEGMENTERS, use_extensions
-from afpbench.study.load import load_study
+from afpbench.study.load import StudyError, load_study
 
 LOSS = '''
 from afpbench.study.kinds import Loss
@@ -217,3 +217,173 @@ def test_every_broken_file_has_its_line_and_nothing_is_kept(tmp_path):
 )
 def test_extensions_that_are_no_list_of_paths(value, line, tmp_path):
     assert lines_of({**copy.deepcopy(STUDY), "extensions": value}, tmp_path) == [line]
+
+
+# --- problems of an entry, and of a class
+
+
+def test_a_line_without_a_place_gets_the_entrys(tmp_path):
+    """Of an option, of the entry as a whole, and one that names its place itself."""
+    problems = (
+        "    def problems(self):\n"
+        "        yield 'hu: below the window; found: 200'\n"
+        "        yield 'no such weather today'\n"
+        "        yield f'{self.place}.hu: said in full'\n\n"
+    )
+    text = NETWORKS.replace("    def open(", problems + "    def open(")
+    study = with_files(tmp_path, own=text, loss=LOSS + "\n    def problems(self):\n        yield 'delta: too steep'\n")
+    lung = study["tasks"]["lung"]
+    lung["segmenters"]["bones"] = {"kind": "threshold", "hu": 200}
+    lung["variants"]["l1"]["loss"] = [{"term": "l1"}, {"term": "huber"}]
+    assert lines_of(study, tmp_path) == [
+        "tasks.lung.segmenters.bones.hu: below the window; found: 200",
+        "tasks.lung.segmenters.bones: no such weather today",
+        "tasks.lung.segmenters.bones.hu: said in full",
+        "tasks.lung.variants.l1.loss[1].delta: too steep",
+    ]
+
+
+DELTA = '{"type": "number", "exclusiveMinimum": 0, "default": 1, "description": "Where it bends."}'
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        (
+            '{"type": "float", "default": 1}',
+            "option 'delta': type: not a type of JSON schemas; found: 'float'; allowed: object, array, string, "
+            "integer, number, boolean, null; did you mean 'number'?",
+        ),
+        ('{"type": "number", "minimum": "0"}', "option 'delta': minimum: '0' is not of type 'number'"),
+        (
+            '{"type": "number", "minimun": 0, "default": 1}',
+            "option 'delta': not a keyword of JSON schemas; found: 'minimun'; did you mean 'minimum'?",
+        ),
+        ('{"type": "string", "pattern": "("}', "option 'delta': pattern: not a regular expression; found: '('"),
+        (
+            "1",
+            "option 'delta': wrong type; found: 1; allowed: a JSON schema, such as {'type': 'number', 'default': 1}",
+        ),
+        (
+            '{"type": "number", "exclusiveMinimum": 0, "default": 0}',
+            "option 'delta': its default breaks its own schema: 0 is less than or equal to the minimum of 0",
+        ),
+        (
+            '{"type": "number"}',
+            "option 'delta': it has no default and is not in `required`, so that the class could miss it; hint: give "
+            "it one (`None`, with 'null' among its types, where there is no value), or require it",
+        ),
+    ],
+)
+def test_an_option_that_cannot_be(tmp_path, option, line):
+    """Told when the class is read, used or not, and in one line."""
+    study = with_files(tmp_path, own=LOSS.replace(DELTA, option))
+    assert lines_of(study, tmp_path) == [f"extensions: {tmp_path / 'own.py'}: class Huber: {line}"]
+
+
+def test_an_option_with_an_unknown_reference(tmp_path):
+    study = with_files(tmp_path, own=LOSS.replace(DELTA, '{"$ref": "#/$defs/lable"}'))
+    (line,) = lines_of(study, tmp_path)
+    assert "class Huber: no such $ref; found: #/$defs/lable; expected: #/$defs/ and " in line
+
+
+@pytest.mark.parametrize(
+    ("required", "line"),
+    [
+        ('("delta", "power")', "required: no such option; found: 'power'; allowed: weight, delta"),
+        ('"delta"', "required: wrong type; found: 'delta'; allowed: a tuple, such as ('delta',)"),
+    ],
+)
+def test_required_options_that_there_are_not(tmp_path, required, line):
+    text = LOSS.replace('name = "huber"', f'name = "huber"\n    required = {required}')
+    assert lines_of(with_files(tmp_path, own=text), tmp_path) == [
+        f"extensions: {tmp_path / 'own.py'}: class Huber: {line}"
+    ]
+
+
+def test_an_option_with_the_name_of_the_tag(tmp_path):
+    (line,) = lines_of(with_files(tmp_path, own=LOSS.replace('"delta": {', '"term": {')), tmp_path)
+    assert "class Huber: option 'term': the study file says by this key which kind it is" in line
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            LOSS.replace("def value(self", "def forward(self"),
+            [
+                "class Huber: a method is missing: value(synthetic, real, region=None) or build(context); "
+                "found: forward; hint: write it in the class"
+            ],
+        ),
+        (
+            LOSS.replace('name = "huber"', 'name = "huber"\n    implementation = "huber.Huber"'),
+            ["class Huber: implementation: not a target; found: 'huber.Huber'; allowed: 'module:attribute'"],
+        ),
+        (
+            LOSS.replace("real, region=None", "real"),
+            ["class Huber: value: other arguments; found: (synthetic, real); allowed: (synthetic, real, region=None)"],
+        ),
+        (
+            NETWORKS.replace("def open(", "def opened(").replace("def inputs(", "def input("),
+            [
+                "class Threshold: a method is missing: open(folder, device, threads); found: opened; "
+                "hint: write it in the class",
+                "class Blocks: a method is missing: inputs(fold_folder); found: input; hint: write it in the class",
+            ],
+        ),
+        (
+            NETWORKS.replace("    @classmethod\n    def load(cls, ", "    def load(self, "),
+            ["class Blocks: load: a method of an object; allowed: one of the class; hint: write @classmethod above it"],
+        ),
+    ],
+)
+def test_methods_that_are_missing_or_cannot_be_called(tmp_path, text, lines):
+    place = f"extensions: {tmp_path / 'own.py'}: "
+    assert lines_of(with_files(tmp_path, own=text), tmp_path) == [place + line for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("base", "missing"),
+    [
+        ("Source", ["available()", "files(case)"]),
+        ("Table", ["frame(inputs, context) or build(inputs, context)"]),
+        ("Generator", ["network(input_channels, options) or architecture(options, planned, patch_size)"]),
+        ("Metric", ["of_structure(real, synthetic, spacing_mm, options)"]),
+    ],
+)
+def test_what_a_class_of_each_group_must_write(tmp_path, base, missing):
+    text = (
+        f'from afpbench.study.kinds import {base}\n\n\nclass Own({base}):\n    """Nothing yet."""\n    name = "own"\n'
+    )
+    lines = lines_of(with_files(tmp_path, own=text), tmp_path)
+    assert [line.partition("missing: ")[2] for line in lines] == [
+        f"{name}; hint: write it in the class" for name in missing
+    ]
+
+
+def test_a_class_of_no_group(tmp_path):
+    text = 'from afpbench.study.kinds.kind import Kind\n\n\nclass Own(Kind):\n    """Of none."""\n    name = "own"\n'
+    (line,) = lines_of(with_files(tmp_path, own=text), tmp_path)
+    assert "class Own belongs to no group of kinds; expected: a class that derives from Source, Segmenter, " in line
+
+
+def test_a_hint_says_where_an_own_kinds_options_are(tmp_path):
+    study = with_files(tmp_path, own=LOSS)
+    study["tasks"]["lung"]["variants"]["l1"]["loss"] = [{"term": "huber", "delt": 0.5}]
+    with pytest.raises(StudyError) as error:
+        load_study(study, tmp_path)
+    assert str(error.value).endswith(
+        "hint: config/README.md has every key, `afpbench list losses --config FILE` those of your own losses"
+    )
+    study = with_files(tmp_path, own=LOSS.replace("def value(", "def forward("))
+    with pytest.raises(StudyError, match="hint: docs/how-to/extend.md has the rules for classes of your own"):
+        load_study(study, tmp_path)
+
+
+def test_a_misspelt_key_of_extensions_is_one_problem(tmp_path):
+    study = with_files(tmp_path, own=LOSS)
+    study["extension"] = study.pop("extensions")
+    study["tasks"]["lung"]["variants"]["l1"]["loss"] = [{"term": "huber"}]
+    (line,) = lines_of(study, tmp_path)
+    assert line.startswith("extension: unknown key; allowed: ") and line.endswith("; did you mean 'extensions'?")

@@ -5,6 +5,7 @@ import pytest
 from fresh_process import printed
 
 from afpbench.base.errors import ConfigError
+from afpbench.study.kinds.contract import check_class
 from afpbench.study.kinds.registry import LOSSES, REGISTRIES
 
 KINDS = [(group, name) for group, registry in REGISTRIES.items() for name in registry]
@@ -20,6 +21,11 @@ def test_a_kind_has_a_closed_schema_that_says_everything(group, name):
     assert all("description" in option or "$ref" in option for option in options.values())
     assert all("default" in options[key] or "x-inherits" in options[key] or key in schema["required"]
                for key in options if "$ref" not in options[key])  # fmt: skip
+
+
+@pytest.mark.parametrize(("group", "name"), KINDS)
+def test_a_kind_keeps_what_those_of_a_users_own_must_keep(group, name):
+    check_class(REGISTRIES[group][name], REGISTRIES[group].base, name)
 
 
 def test_planning_knows_every_kind_without_a_heavy_import():

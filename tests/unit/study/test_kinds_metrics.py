@@ -15,6 +15,7 @@ from afpbench.metrics.longtable import read_long
 from afpbench.metrics.statistics import compare
 from afpbench.study import docs
 from afpbench.study.kinds import Metric
+from afpbench.study.kinds.contract import ExtensionError
 from afpbench.study.kinds.registry import METRICS
 from afpbench.study.load import StudyError, load_study
 from afpbench.study.metrics import extra_metrics, family_metrics, metrics_of, score_metrics, shown
@@ -64,28 +65,6 @@ class OfTrees(Metric):
         return options["tolerance_mm"]
 
 
-class Unfinished(Metric):
-    """Nothing computes it."""
-
-    name = "unfinished"
-
-
-class Worst(Metric):
-    """Its penalty is no number."""
-
-    name, penalty = "worst", "largest"
-
-    @classmethod
-    def of_structure(cls, real, synthetic, spacing_mm, options):
-        return 1
-
-
-class Misspelt(Metric):
-    """Its direction is none."""
-
-    name, better, of = "misspelt", "bigger", ("image",)
-
-
 class Volume(Metric):
     """Of the whole volume only."""
 
@@ -94,6 +73,21 @@ class Volume(Metric):
     @classmethod
     def of_image(cls, real_hu, synthetic_hu, mask, spacing_mm):
         return int(mask.sum())
+'''
+
+WRONG = '''
+from afpbench.study.kinds import Metric
+
+
+class Wrong(Metric):
+    """One attribute is wrong."""
+
+    name = "wrong"
+    better = 'higher'
+
+    @classmethod
+    def of_structure(cls, real, synthetic, spacing_mm, options):
+        return 1
 '''
 
 
@@ -272,18 +266,29 @@ def test_a_region_that_it_is_not_taken_in(broken, tmp_path):
         load_study(study_with_columns([{"metric": "whole"}]), tmp_path)
 
 
+def test_of_trees_only_is_told_in_planning(broken, tmp_path):
+    with pytest.raises(StudyError, match="'of_trees' is computed of trees only; found: 'airways'"):
+        load_study(study_with_columns([{"metric": "of_trees", "structure": "airways"}]), tmp_path)
+
+
 @pytest.mark.parametrize(
-    ("column", "problem"),
+    ("attribute", "problem"),
     [
-        ({"metric": "unfinished", "structure": "airways"}, "nothing computes it: no of_structure; hint: correct"),
-        ({"metric": "worst", "structure": "airways"}, "penalty: found: 'largest'; allowed: a number, or diagonal"),
-        ({"metric": "misspelt"}, "better: found: 'bigger'; allowed: higher, lower, zero; hint: correct the class"),
-        ({"metric": "of_trees", "structure": "airways"}, "'of_trees' is computed of trees only; found: 'airways'"),
+        ("better = 'bigger'", "better: not allowed; found: 'bigger'; allowed: higher, lower, zero"),
+        ("of = ('structures',)", "of: not allowed; found: 'structures'; allowed: image, structure, tree; did you mean"),
+        ("regions = 'head'", "regions: not allowed; found: 'head'; allowed: body, volume"),
+        ("penalty = 'largest'", "penalty: not allowed; found: 'largest'; allowed: a number, or diagonal"),
+        ("of = ('image', 'tree')", "a method is missing: of_image(real_hu, synthetic_hu, mask, spacing_mm)"),
     ],
 )
-def test_a_class_that_cannot_be_is_told_in_planning(broken, tmp_path, column, problem):
-    with pytest.raises(StudyError, match=problem):
-        load_study(study_with_columns([column]), tmp_path)
+def test_a_class_that_cannot_be_is_told_when_it_is_read(tmp_path, attribute, problem):
+    path = tmp_path / "wrong.py"
+    path.write_text(WRONG.replace("better = 'higher'", attribute), encoding="utf-8")
+    with pytest.raises(ExtensionError) as error, in_use(path):
+        pass
+    assert [str(line).startswith(f"extensions: {path}: class Wrong: {problem}") for line in error.value.problems] == [
+        True
+    ]
 
 
 def test_a_word_is_as_good_as_a_tuple():

@@ -15,7 +15,7 @@ MOST_LINES = 20
 
 def source_problems(task: Task) -> list[str]:
     """What the source itself says of its options."""
-    return list(task.source.problems())
+    return list(task.source.placed_problems())
 
 
 def case_problems(task: Task) -> list[str]:

@@ -10,4 +10,4 @@ def check_generators(task: Task) -> Iterator[str]:
     for name, generator in task.generators.items():
         if name == "nnunet" and generator.name != "nnunet":
             yield f"{generator.place}.kind: found: {generator.name}; allowed: nnunet; hint: give it another name"
-        yield from generator.problems()
+        yield from generator.placed_problems()

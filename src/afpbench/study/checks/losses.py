@@ -10,7 +10,7 @@ from ..task import Task
 def check_losses(task: Task, variant: str) -> Iterator[str]:
     """What each term knows of its entry; and names in patch sampling and loss regions exist."""
     for loss in task.losses(variant):
-        yield from loss.problems()
+        yield from loss.placed_problems()
     yield from _label_names(task, variant)
 
 

@@ -13,7 +13,7 @@ def check_segmenters(task: Task) -> Iterator[str]:
     """What each kind knows of its entry, and what holds for every training."""
     for segmenter in task.segmenters.values():
         yield from _sampling_problems(segmenter)
-        yield from segmenter.problems()
+        yield from segmenter.placed_problems()
         if segmenter.trained_here:
             what = "segmenters are trained by nnU-Net"
             yield from training_problems(segmenter.place, segmenter.options["training"], what, NNUNET_OPTIMIZERS)
@@ -24,7 +24,7 @@ def check_networks(task: Task) -> Iterator[str]:
     for name, network in task.networks.items():
         if name in task.segmenters:
             yield f"{network.place}: also the name of a segmenter; hint: give one of the two another name"
-        yield from network.problems()
+        yield from network.placed_problems()
         if network.trained_here:
             what = "stand-ins are trained by nnU-Net"
             yield from training_problems(network.place, network.options["training"], what, NNUNET_OPTIMIZERS)

@@ -5,4 +5,4 @@ from ..task import Task
 
 def problems(task: Task) -> list[str]:
     """All problems of the tables of a completed task, in the order of the file."""
-    return [line for table in task.tables.values() for line in table.problems()]
+    return [line for table in task.tables.values() for line in table.placed_problems()]

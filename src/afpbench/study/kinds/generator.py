@@ -38,6 +38,10 @@ class Generator(Kind):
             },
         }
 
+    @classmethod
+    def to_write(cls) -> Iterable[tuple[str, ...]]:
+        return (("network", "architecture"),)
+
     def complete(self, options: dict[str, Any]) -> None:
         """The patches are those of the generator `nnunet` unless the entry says otherwise."""
         like, training = self.task.options["generators"]["nnunet"], self.task.options["training"]
@@ -68,6 +72,3 @@ class Generator(Kind):
     def code_of(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
         """The modules of the network that these options choose."""
         return (*cls.code(), "afpbench.generators.registered")
-
-    def problems(self) -> Iterable[str]:
-        return ()

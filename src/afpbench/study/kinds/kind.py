@@ -1,6 +1,6 @@
 """What a study file can name by its kind, as planning knows it: the base of all kinds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
@@ -114,9 +114,29 @@ class Kind:
             )
         return load(cls.implementation)
 
-    def problems(self) -> Iterable[str]:
-        """What a schema cannot see of the completed entry: lines as the study file's other problems."""
+    @classmethod
+    def to_write(cls) -> Iterable[tuple[str, ...]]:
+        """The methods that a class of the group writes itself; of several in a tuple, one is enough."""
         return ()
+
+    @classmethod
+    def class_problems(cls) -> Iterable[str]:
+        """What else is wrong with the class itself, a line each."""
+        return ()
+
+    def problems(self) -> Iterable[str]:
+        """What a schema cannot see of the completed entry: lines such as "above_hu: below the window; found: -2000",
+        which need not say where the entry stands."""
+        return ()
+
+    def placed_problems(self) -> Iterator[str]:
+        """The same as lines of the study file's problems: those that name no place have the entry's in front."""
+        for line in self.problems():
+            if line.startswith(self.task.place):
+                yield line
+            else:
+                of_option = line.partition(":")[0] in self.options
+                yield f"{self.place}{'.' if of_option else ': '}{line}"
 
     def complete(self, options: dict[str, Any]) -> None:
         """Fill in, in place, what the entry inherits from its task; the schema's defaults are there already."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ...base.errors import ConfigError
+from .contract import check_class
 from .kind import Kind
 
 HERE = __package__
@@ -32,6 +33,10 @@ class Registry(Generic[K]):
     def names(self) -> list[str]:
         """Every kind's name: built in, installed, of the study's files."""
         return [*self._built_in, *self._entry_points(), *self._of_files]
+
+    def own_names(self) -> list[str]:
+        """The names of those that are not built in."""
+        return [*self._entry_points(), *self._of_files]
 
     def classes(self) -> dict[str, type[K]]:
         """Name -> class, of all kinds."""
@@ -71,14 +76,17 @@ class Registry(Generic[K]):
         return str(inspect.getfile(self[name])) if name in self._of_files else module.partition(".")[0]
 
     def add_file_class(self, cls: type[K], path: Path) -> None:
-        """Register a class of an extension file."""
-        self._check(cls, str(path))
+        """Register a class of an extension file. Raises ConfigError for one whose name is taken, and ExtensionError for
+        one that cannot be used."""
+        where = f"extensions: {path}"
+        self._check(cls, where)
         if cls.name in self.names():
             raise ConfigError(
                 f"extensions: two {self.group} are named '{cls.name}'",
                 found=f"{path} and {self.origin(cls.name)}",
                 hint="give the class another `name`",
             )
+        check_class(cls, self.base, where)
         self._of_files[cls.name] = cls
 
     def forget_files(self) -> None:
@@ -115,6 +123,8 @@ class Registry(Generic[K]):
         self._check(cls, target)
         if cls.name != name:
             raise ConfigError(f"{self.group} '{name}': its class calls itself otherwise", found=cls.name, expected=name)
+        if name not in self._built_in:
+            check_class(cls, self.base, f"{self.group} '{name}' of {target}")
         return cls
 
     def _check(self, cls: type, where: str) -> None:

@@ -35,6 +35,10 @@ class Loss(Kind):
     def shared_properties(cls) -> Mapping[str, Mapping[str, Any]]:
         return {"weight": WEIGHT}
 
+    @classmethod
+    def to_write(cls) -> Iterable[tuple[str, ...]]:
+        return () if cls.implementation else (("value", "build"),)
+
     def network_names(self) -> list[str]:
         """The networks of the task that the term uses, each once, in order."""
         return []
@@ -61,6 +65,3 @@ class Loss(Kind):
         else:
             term = load("afpbench.losses.base:ValueTerm")(self, context)
         return term
-
-    def problems(self) -> Iterable[str]:
-        return ()

@@ -112,29 +112,25 @@ class Metric(Kind):
 
     def problems(self) -> Iterable[str]:
         """What is wrong with a column of a table that names the metric."""
-        if broken := self._class_problem():
-            yield f"{self.place}.metric: {broken}; hint: correct the class {type(self).__qualname__} of '{self.name}'"
-        elif self.options["structure"] is None:
+        if self.options["structure"] is None:
             yield from self._image_problems(self.options["region"])
         else:
             yield from self._structure_problems(self.options["structure"])
 
     @classmethod
-    def _class_problem(cls) -> str:
-        """What is wrong with the class itself; "" where nothing is."""
+    def to_write(cls) -> Iterable[tuple[str, ...]]:
+        known = [METHODS[what] for what in cls.of if what in METHODS]
+        return () if cls.family or cls.implementation else tuple((name,) for name in dict.fromkeys(known))
+
+    @classmethod
+    def class_problems(cls) -> Iterable[str]:
         allowed = {"better": ([cls.better], ARROWS), "regions": (cls.regions, REGIONS)}
         if not cls.family:
             allowed["of"] = (cls.of, METHODS)
         for attribute, (found, known) in allowed.items():
-            if unknown := [word for word in found if word not in known]:
-                return f"{attribute}: found: '{unknown[0]}'; allowed: {', '.join(known)}"
+            yield from (not_among(attribute, word, known) for word in found if word not in known)
         if isinstance(cls.penalty, str) and cls.penalty != DIAGONAL:
-            return f"penalty: found: '{cls.penalty}'; allowed: a number, or {DIAGONAL}"
-        if cls.family or cls.implementation:
-            return ""
-        methods = [METHODS[what] for what in cls.of]
-        inherited = [name for name in methods if getattr(cls, name).__func__ is getattr(Metric, name).__func__]
-        return f"nothing computes it: no {inherited[0]}" if inherited else ""
+            yield f"penalty: not allowed; found: '{cls.penalty}'; allowed: a number, or {DIAGONAL}"
 
     def _image_problems(self, region: str) -> Iterable[str]:
         if not {"image", "uncalibrated"} & set(self.of):

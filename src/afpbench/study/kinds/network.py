@@ -46,6 +46,10 @@ class Network(Kind):
     SECTION: ClassVar[str] = "feature_networks"
     PATHS: ClassVar[tuple[str, ...]] = ("folder", "weights", "path")
 
+    @classmethod
+    def to_write(cls) -> Iterable[tuple[str, ...]]:
+        return ("inputs",), ("features",), *(() if cls.implementation else (("load",),))
+
     def complete(self, options: dict[str, Any]) -> None:
         """Fill in what the entry inherits from its task, in place; `~` in its paths."""
         expand_paths(options, self.PATHS)
@@ -99,9 +103,6 @@ class Network(Kind):
 
     def unused(self) -> Iterable[str]:
         """Options given in vain, one `key: what; hint` each. Asked before defaults are filled in."""
-        return ()
-
-    def problems(self) -> Iterable[str]:
         return ()
 
 

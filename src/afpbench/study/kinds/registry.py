@@ -8,12 +8,13 @@ import hashlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from ...base.errors import ConfigError
+from .contract import ExtensionError
 from .generator import Generator
 from .kind import Kind
 from .lookup import Registry
@@ -119,30 +120,16 @@ REGISTRIES: dict[str, Registry[Any]] = {
 }
 
 
-class ExtensionError(ConfigError):
-    """Extension files that cannot be used. problems: one error for each."""
-
-    def __init__(self, problems: list[ConfigError]):
-        self.problems = problems
-        super().__init__("\n".join(map(str, problems)))
-
-
 def use_extensions(paths: Iterable[str | Path], root: Path) -> None:
     """Take the kinds of these files, in the place of those of any study before, here and in processes started later.
 
-    Raises ExtensionError for files that are missing, cannot be imported, hold no kind, or one whose name is taken; no
-    file is in use then.
+    Raises ExtensionError for files that are missing, cannot be imported, hold no kind, or one that cannot be used or
+    whose name is taken; no file is in use then.
     """
     given = [Path(os.path.normpath(root / Path(path).expanduser())).absolute() for path in paths]
     files = list(dict.fromkeys(given))
     _forget_files()
-    problems = []
-    for path in files:
-        try:
-            _load_file(path)
-        except ConfigError as error:
-            problems.append(error)
-    if problems:
+    if problems := [problem for path in files for problem in _problems_of(_load_file, path)]:
         _forget_files()
         raise ExtensionError(problems)
     if files:
@@ -172,8 +159,28 @@ def _load_file(path: Path) -> None:
             f"extensions: {path} holds no kind",
             expected="a class that derives from one of afpbench.study.kinds and has a `name`",
         )
-    for cls in found:
-        REGISTRIES[cls.GROUP].add_file_class(cls, path)
+    if problems := [problem for cls in found for problem in _problems_of(_register, cls, path)]:
+        raise ExtensionError(problems)
+
+
+def _register(cls: type[Kind], path: Path) -> None:
+    if cls.GROUP not in REGISTRIES:
+        raise ConfigError(
+            f"extensions: {path}: class {cls.__qualname__} belongs to no group of kinds",
+            expected="a class that derives from " + ", ".join(group.base.__name__ for group in REGISTRIES.values()),
+        )
+    REGISTRIES[cls.GROUP].add_file_class(cls, path)
+
+
+def _problems_of(action: Callable[..., None], *arguments: Any) -> list[ConfigError]:
+    """What keeps the action from being done; nothing where it is done."""
+    try:
+        action(*arguments)
+    except ExtensionError as error:
+        return error.problems
+    except ConfigError as error:
+        return [error]
+    return []
 
 
 def _import_file(path: Path) -> ModuleType:

@@ -35,6 +35,10 @@ class Segmenter(Kind):
         """Fill in what the entry inherits from its task, in place; its paths as `expand_path` has them."""
         expand_paths(options, self.PATHS)
 
+    @classmethod
+    def to_write(cls) -> Iterable[tuple[str, ...]]:
+        return ("class_values",), ("model_folder",), ("open",)
+
     # --- what it finds
 
     def class_values(self) -> dict[str, int]:
@@ -107,9 +111,6 @@ class Segmenter(Kind):
 
     def unused(self) -> Iterable[str]:
         """Options given in vain, one `key: what; hint` each. Asked before defaults are filled in."""
-        return ()
-
-    def problems(self) -> Iterable[str]:
         return ()
 
 

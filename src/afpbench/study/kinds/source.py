@@ -1,13 +1,12 @@
 """What a data source is, as a study file names it."""
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...base.errors import ConfigError
-from ..case_ids import check_id
+from ..case_ids import check_id, check_unique
 from .kind import Kind
 
 if TYPE_CHECKING:
@@ -60,6 +59,10 @@ class Source(Kind):
         super().__init__(options, entry, task)
         self.root = Path(root)
 
+    @classmethod
+    def to_write(cls) -> Iterable[tuple[str, ...]]:
+        return ("available",), (("make_case",) if cls.makes_cases else ("files",))
+
     @property
     def place(self) -> str:
         return f"tasks.{self.task.name}.data"
@@ -83,8 +86,9 @@ class Source(Kind):
         asked = self.options.get("cases")
         wanted = asked if isinstance(asked, list) else available
         excluded = self.options.get("exclude") or []
-        _check_ids("data.cases", wanted, available)
-        _check_ids("data.exclude", excluded, available)
+        for where, ids in (("data.cases", wanted), ("data.exclude", excluded)):
+            check_unique(where, ids)
+            _check_known(where, ids, available)
         left_out = set(excluded)
         cases = [case for case in wanted if case not in left_out]
         if not cases:
@@ -199,20 +203,20 @@ class Source(Kind):
             )
 
 
+class RootSource(Source):
+    """A source whose files all lie in the folder that its option `root` names."""
+
+    @property
+    def base_folder(self) -> Path:
+        return self.path(self.options["root"])
+
+
 def normal(root: Path, name: str | Path) -> Path:
     """A path of the study file below `root`, without `..` in it."""
     return Path(os.path.normpath(root / Path(name).expanduser()))
 
 
-def _check_ids(where: str, ids: Sequence[str], known: Sequence[str]) -> None:
-    repeated = sorted(case for case, count in Counter(ids).items() if count > 1)
-    if repeated:
-        raise ConfigError(
-            f"{where}: an id stands there more than once",
-            found=", ".join(repeated),
-            expected="each id once",
-            hint="remove the repetition",
-        )
+def _check_known(where: str, ids: Sequence[str], known: Sequence[str]) -> None:
     available = set(known)
     unknown = [str(case) for case in ids if case not in available]
     if unknown:

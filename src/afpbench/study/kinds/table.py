@@ -50,6 +50,10 @@ class Table(Kind):
         return {"caption": CAPTION, "rows": rows}
 
     @classmethod
+    def to_write(cls) -> Iterable[tuple[str, ...]]:
+        return () if cls.implementation else (("frame", "build"),)
+
+    @classmethod
     def has_controls(cls) -> bool:
         """Whether a control can be one of its rows: nothing was trained for one."""
         return "costs" not in cls.uses
@@ -107,7 +111,7 @@ class Table(Kind):
 
         for index, column in enumerate(self.columns()):
             if column["metric"] in METRICS:
-                yield from METRICS.make(column, f"{self.entry}.columns[{index}]", self.task).problems()
+                yield from METRICS.make(column, f"{self.entry}.columns[{index}]", self.task).placed_problems()
             else:
                 yield not_among(f"{self.place}.columns[{index}].metric", column["metric"], METRICS)
 

@@ -1,6 +1,7 @@
 """What segmenters and feature networks that the workflow trains inherit from their task, and how they name it."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from ..task import Task
@@ -10,6 +11,24 @@ PATCH_SIZE: dict[str, Any] = {
     "$ref": "#/$defs/patch_size",
     "x-inherits": "the patch size of the generator `nnunet`",
 }
+
+
+class StandIn:
+    """What kinds share whose `weights` may be a stand-in that the workflow trains."""
+
+    STAND_IN_KEYS: ClassVar[tuple[str, ...]] = ()  # options that only a stand-in has
+    options: Mapping[str, Any]
+
+    @property
+    def trained_here(self) -> bool:
+        """Whether the weights are the stand-in's."""
+        return bool(self.options["weights"] == STAND_IN)
+
+    def unused(self) -> Iterator[str]:
+        """Options of a stand-in beside weights that are given."""
+        for key in () if self.trained_here else self.STAND_IN_KEYS:
+            if key in self.options:
+                yield f"{key}: has no effect, since weights are given; hint: remove it, or set weights to '{STAND_IN}'"
 
 
 def training_option(description: str) -> dict[str, Any]:

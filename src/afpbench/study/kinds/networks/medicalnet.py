@@ -1,6 +1,6 @@
 """MedicalNet's 3D ResNets as feature networks: its weights, a download of them, or the workflow's stand-in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from ...messages import nearest
@@ -9,15 +9,14 @@ from ..files import relative_hint
 from ..layers import unknown_layers
 from ..network import DOWNLOAD, Network, download_path
 from ..segmenter import expand_paths
-from ..training import PATCH_SIZE, STAND_IN, training_option
+from ..training import PATCH_SIZE, STAND_IN, StandIn, training_option
 
 LAYER_GROUPS = ("all",)
 LAYER_NAMES = ("relu1", "layer1", "layer2", "layer3", "layer4")
-STAND_IN_KEYS = ("depth", "training", "patch_size")
 SCALE = ("mean_hu", "std_hu")
 
 
-class MedicalNet(Network):
+class MedicalNet(StandIn, Network):
     """MedicalNet's 3D ResNets. Layers are `relu1` and `layer1` to `layer4`; all of them by default."""
 
     name = "medicalnet"
@@ -60,10 +59,7 @@ class MedicalNet(Network):
         "patch_size": PATCH_SIZE,
     }
     required = ("weights",)
-
-    @property
-    def trained_here(self) -> bool:
-        return bool(self.options["weights"] == STAND_IN)
+    STAND_IN_KEYS = ("depth", "training", "patch_size")
 
     @property
     def download(self) -> dict[str, Any] | None:
@@ -97,15 +93,13 @@ class MedicalNet(Network):
 
     def training_options(self) -> dict[str, Any]:
         planner = self.task.options["generators"]["nnunet"]["planner"]
-        return {**{key: self.options[key] for key in STAND_IN_KEYS}, "planner": planner}
+        return {**{key: self.options[key] for key in self.STAND_IN_KEYS}, "planner": planner}
 
     def layer_problem(self, layers: object) -> str | None:
         return unknown_layers(self.entry, layers, LAYER_GROUPS, LAYER_NAMES)
 
-    def unused(self) -> Iterable[str]:
-        for key in () if self.trained_here else STAND_IN_KEYS:
-            if key in self.options:
-                yield f"{key}: has no effect, since weights are given; hint: remove it, or set weights to '{STAND_IN}'"
+    def unused(self) -> Iterator[str]:
+        yield from super().unused()
         fixed = self.options.get("normalization", "patch") == "fixed"
         for key in () if fixed else SCALE:
             if self.options.get(key) is not None:

@@ -12,7 +12,7 @@ from ...paths import FoldPaths
 from ..files import learned_groups, no_folder
 from ..layers import unknown_unet_layers
 from ..segmenter import Segment, Segmenter, expand_paths
-from ..training import PATCH_SIZE, STAND_IN, inherit_training, planner_option, training_option
+from ..training import PATCH_SIZE, StandIn, inherit_training, planner_option, training_option
 from .trained import class_problems, classes_option
 
 DATASETS = {"total": (291, 292, 293, 294, 295), "fast": (297,), "fastest": (298,)}
@@ -35,7 +35,7 @@ def model_folder(weights: Path, task: str) -> Path:
     return weights.joinpath(*LAYOUT[task])
 
 
-class TotalSegmentator(Segmenter):
+class TotalSegmentator(StandIn, Segmenter):
     """The real TotalSegmentator package."""
 
     name = "totalsegmentator"
@@ -75,10 +75,7 @@ class TotalSegmentator(Segmenter):
         "patch_size": PATCH_SIZE,
     }
     required = ("weights",)
-
-    @property
-    def trained_here(self) -> bool:
-        return bool(self.options["weights"] == STAND_IN)
+    STAND_IN_KEYS = ("training", "planner", "patch_size")
 
     @property
     def has_logits(self) -> bool:
@@ -141,11 +138,6 @@ class TotalSegmentator(Segmenter):
             return unknown_unet_layers(self.entry, layers)
         folder = model_folder(self.task.root / self.options["weights"], self.options["task"])
         return unknown_unet_layers(self.entry, layers, folder)
-
-    def unused(self) -> Iterable[str]:
-        for key in () if self.trained_here else ("training", "planner", "patch_size"):
-            if key in self.options:
-                yield f"{key}: has no effect, since weights are given; hint: remove it, or set weights to '{STAND_IN}'"
 
     def problems(self) -> Iterable[str]:
         """Real weights are there; a stand-in has true labels to learn from."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ....base.errors import ConfigError
 from ...case_ids import check_id, check_path
-from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, NAME, Source
+from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, NAME, RootSource
 from .patterns import find, need_folder
 
 ENTITIES: dict[str, Any] = {
@@ -18,7 +18,7 @@ ENTITIES: dict[str, Any] = {
 }
 
 
-class Bids(Source):
+class Bids(RootSource):
     """Your own pairs in a BIDS folder. A case is a subject (`sub-01`) or, where there are sessions, a session
     (`sub-01_ses-02`).
     """
@@ -49,10 +49,6 @@ class Bids(Source):
         "exclude": EXCLUDE,
         "labels": LABELS,
     }
-
-    @property
-    def base_folder(self) -> Path:
-        return self.path(self.options["root"])
 
     def available(self) -> list[str]:
         """The ids that have an MR or a CT."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from ....base.errors import ConfigError
 from ...case_ids import check_path
-from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, Source
+from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, RootSource
 from .patterns import CASE, files_of, ids_of, need_folder
 
 PATTERN: dict[str, Any] = {
@@ -23,7 +23,7 @@ OPTIONAL_PATTERN: dict[str, Any] = {
 ROLES = {"mr": "mr", "ct": "ct", "mask": "mask", "label_map": "labels"}  # option -> role
 
 
-class Folder(Source):
+class Folder(RootSource):
     """Your own pairs in a folder, found by the pattern of their names."""
 
     name = "folder"
@@ -51,10 +51,6 @@ class Folder(Source):
         "exclude": EXCLUDE,
         "labels": LABELS,
     }
-
-    @property
-    def base_folder(self) -> Path:
-        return self.path(self.options["root"])
 
     def available(self) -> list[str]:
         need_folder(self.base_folder)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import ClassVar
 
 from ....base.errors import ConfigError
-from ..source import Source
+from ..source import RootSource
 
 PARENTS = ("Task1", "synthRAD2025_Task1_Train/Task1", ".")
 ROLES = ("mr", "ct", "mask")
 
 
-class SynthRad(Source):
+class SynthRad(RootSource):
     """Task 1 of a SynthRAD challenge, as its archives are laid out: MR, CT and the mask of the patient's outline, on
     one grid.
 
@@ -24,10 +24,6 @@ class SynthRad(Source):
     columns: ClassVar[tuple[str, ...]] = ("centre",)
     regions: ClassVar[Mapping[str, tuple[str, str]]] = {}
     ending: ClassVar[str] = ""
-
-    @property
-    def base_folder(self) -> Path:
-        return self.path(self.options["root"])
 
     def available(self) -> list[str]:
         """What is no patient's folder (`overview`) is passed over."""
