@@ -3,11 +3,11 @@ from afpbench.base import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.base.atomic import read_json
 from afpbench.inference.chunks import run_chunk
 from afpbench.inference.controls import open_control
+from afpbench.study.records import read_record
 
 inputs = snakemake.input
 fitted = Path(inputs.fitted[0]) if inputs.fitted else None
-make = open_control(snakemake.wildcards.control, fitted, read_json(inputs.normalization))
+make = open_control(snakemake.wildcards.control, fitted, read_record(inputs.normalization))
 run_chunk(dict(zip(snakemake.params.cases, map(Path, inputs.test), strict=True)), Path(snakemake.output[0]), make)

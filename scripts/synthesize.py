@@ -3,15 +3,15 @@ from afpbench.base import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.base.atomic import read_json
 from afpbench.base.hardware import Runtime
 from afpbench.inference.chunks import run_chunk
 from afpbench.inference.synthesis import Generator, synthesize_case
+from afpbench.study.records import read_record
 
 params, record = snakemake.params, Path(snakemake.output[0])
 runtime = Runtime(params.device, params.precision, snakemake.threads)
 generator = Generator(Path(snakemake.input.plans).parent, params.options, runtime)
-calibration = read_json(snakemake.input.calibration[0]) if snakemake.input.calibration else None
+calibration = read_record(snakemake.input.calibration[0]) if snakemake.input.calibration else None
 run_chunk(
     dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
     record,

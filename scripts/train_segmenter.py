@@ -5,12 +5,12 @@ if __name__ == "__main__":
     log.start(snakemake.log[0])
     from pathlib import Path
 
-    from afpbench.base.atomic import read_json
     from afpbench.base.hardware import Runtime
     from afpbench.data.failures import alive, alive_splits
     from afpbench.inference.chunks import failures
     from afpbench.segmenters.training import train_segmenter
     from afpbench.study.paths import Images
+    from afpbench.study.records import read_record
 
     params, cases, records = snakemake.params, alive(snakemake.input.prepared), snakemake.input.teacher
     failed = failures(records)
@@ -18,7 +18,7 @@ if __name__ == "__main__":
     train_segmenter(
         f"{snakemake.wildcards.task}/{snakemake.wildcards.segmenter}",
         cases,
-        alive_splits(read_json(snakemake.input.splits[0]), cases),
+        alive_splits(read_record(snakemake.input.splits[0]), cases),
         params.groups,
         params.segmenter,
         params.spacing_mm,

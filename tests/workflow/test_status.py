@@ -36,7 +36,7 @@ def test_a_finished_study(tree):
     code, output = afpbench(tree, "status", "study.yaml")
     assert code == 0, output
     assert output.split()[1:2] == ["finished"] and "missing" not in output and "stale" not in output
-    assert afpbench(tree, "repair", "study.yaml") == (0, "nothing was deleted\n")
+    assert afpbench(tree, "repair", "study.yaml") == (0, "nothing was deleted, and no record is damaged\n")
 
 
 def test_what_is_stale_and_why(tree):

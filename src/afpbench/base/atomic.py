@@ -1,4 +1,4 @@
-"""Write to a temporary name beside the target, then rename: a reader never sees half a file."""
+"""Write to a temporary name beside the target, then rename: a reader never sees half a file. And read it again."""
 
 import contextlib
 import errno
@@ -9,7 +9,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .errors import DataError
+from .errors import DataError, UnusableFile
+from .shapes import Shape, mismatch
 
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR}
 
@@ -57,9 +58,28 @@ def write_json(target: str | Path, content: object) -> None:
     write_text(target, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: str | Path) -> dict:
-    """Read a JSON file (UTF-8)."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+def read_text(path: str | Path, remove: str | Path | None = None) -> str:
+    """Read a text file (UTF-8). Raises UnusableFile; remove: as it takes it."""
+    path, remove = Path(path), None if remove is None else Path(remove)
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UnusableFile(path, os.strerror(error.errno or errno.EIO), remove=remove, readable=False) from error
+    except UnicodeDecodeError as error:
+        raise UnusableFile(path, f"it is not text in UTF-8 (byte {error.start})", remove=remove) from error
+
+
+def read_json(path: str | Path, shape: Shape = dict, remove: str | Path | None = None) -> dict:
+    """Read a JSON file (UTF-8) of this shape (base.shapes). Raises UnusableFile; remove: as it takes it."""
+    text = read_text(path, remove)
+    try:
+        content = json.loads(text)
+        problem = mismatch(content, shape)
+    except (ValueError, RecursionError) as error:
+        content, problem = {}, f"it is cut off or damaged, no JSON: {error}" if text.strip() else "it is empty"
+    if problem:
+        raise UnusableFile(Path(path), problem, remove=None if remove is None else Path(remove))
+    return content
 
 
 def sha256_of(path: str | Path) -> str:

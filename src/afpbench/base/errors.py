@@ -1,5 +1,7 @@
 """The errors a user can meet. Each message says what, where, found against expected, and the next step."""
 
+from pathlib import Path
+
 
 class AfpbenchError(Exception):
     """Base of every error that afpbench raises on purpose."""
@@ -26,6 +28,20 @@ class ConfigError(AfpbenchError):
 
 class DataError(AfpbenchError):
     """An image, label map or case on disk is not what it should be."""
+
+
+class UnusableFile(DataError):
+    """A file that a study made and that cannot be used any more: cut off, edited, gone, or not to be read.
+
+    path: the file. cause: what is wrong with it. readable: whether it was read, so that its content is to blame.
+    """
+
+    def __init__(self, path: Path, cause: str, *, remove: Path | None = None, readable: bool = True):
+        """remove: what has to go so that the next run makes it; by default the file itself."""
+        self.path, self.cause, self.readable = path, cause, readable
+        first = "put back a copy of it" if readable else "see to it that it can be read (`ls -l` says what it is)"
+        again = f"remove {remove or path} and run the study again: the job that makes it runs anew, a training too"
+        super().__init__(f"{path} cannot be used", found=cause, hint=f"{first}, or {again}")
 
 
 class ModelError(AfpbenchError):

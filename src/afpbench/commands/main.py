@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except AfpbenchError as error:
         print(f"afpbench: {error}", file=sys.stderr)
+    except OSError as error:  # a file of the user's: gone meanwhile, without the rights, on a disk that fails
+        print(f"afpbench: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("afpbench: interrupted", file=sys.stderr)
     return 1

@@ -11,7 +11,6 @@ from typing import Any
 
 from ..base.errors import ConfigError
 from ..base.package import PROJECT
-from ..inference.chunks import lost_images
 from ..study import load as config
 from ..study.plan import StudyPlan
 from .arguments import add_study
@@ -88,13 +87,6 @@ def parse(text: str) -> list[Output]:
         found = "\t".join(lines[0]) if lines else "no table"
         raise ConfigError("`snakemake --summary` printed something else", found=found, expected="\t".join(COLUMNS))
     return [Output(path, rule, status, plan == "update pending") for path, _, rule, _, status, plan in lines[1:]]
-
-
-def read_lost(plan: StudyPlan) -> dict[str, list[str]]:
-    """Record -> the images that it tells of and that are not there, with paths from the plan's root."""
-    records = [record for task in plan.tasks.values() for record in task.image_records]
-    found = {record: lost_images(plan.root / record) for record in records if (plan.root / record).is_file()}
-    return {record: images for record, images in found.items() if images}
 
 
 def _arguments(options: argparse.Namespace) -> list[str]:

@@ -4,11 +4,13 @@ import argparse
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from .progress import STATES, Output, add_run, read_lost, read_outputs, read_plan, snakemake
+from ..base.errors import ConfigError, UnusableFile
+from .damage import damaged_records, read_images
+from .progress import STATES, Output, add_run, read_outputs, read_plan, snakemake
 
 DESCRIPTION = """\
 Says how far a study is, rule by rule: what is finished, what the next run would make, and why. Asks Snakemake's dry
-run, and looks for images that were deleted beside their records, which Snakemake does not see.
+run, and looks for what Snakemake does not see: images that were deleted beside their records, and damaged records.
 Nothing is run or written. The exit code is 0 where everything is finished, else 1."""
 SHOWN = 20  # files of one kind
 
@@ -21,16 +23,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the status. Returns 0 where the study is finished, else 1; raises AfpbenchError for a bad study file."""
-    lost = read_lost(read_plan(options))
-    outputs = read_outputs(options)
-    print(describe(outputs, lost))
-    finished = not lost and all(output.state == "finished" for output in outputs)
+    plan = read_plan(options)
+    images = read_images(plan)
+    try:
+        outputs = read_outputs(options)
+    except ConfigError:  # perhaps because of what is damaged: that is told all the same
+        print(describe_damage(images.damaged), end="")
+        raise
+    damaged = images.damaged | damaged_records(outputs, plan.root)
+    print(describe(outputs, images.lost))
+    print(describe_damage(damaged), end="")
     if any(output.pending for output in outputs):
         print(f"to go on:    {snakemake(options)}")
-    if lost or any(output.state == "deleted" for output in outputs):
+    if images.lost or images.damaged or any(output.state == "deleted" for output in outputs):
         named = f" {options.study}" if options.study else ""
-        print(f"to make what was deleted:    afpbench repair{named}")
+        print(f"to make what was deleted, or is damaged:    afpbench repair{named}")
+    finished = not (images.lost or damaged) and all(output.state == "finished" for output in outputs)
     return 0 if finished else 1
+
+
+def describe_damage(damaged: Mapping[str, UnusableFile]) -> str:
+    """Every damaged record with the cause and what can be done; nothing where there is none."""
+    lines = [f"damaged: {error}" for error in damaged.values()]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def describe(outputs: Sequence[Output], lost: Mapping[str, Sequence[str]]) -> str:

@@ -6,9 +6,10 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..base.atomic import read_json, write_json
+from ..base.atomic import write_json
 from ..base.errors import ConfigError, DataError
 from ..base.log import logger
+from ..study.records import read_record
 
 RECORD = "failed.json"
 POLICY_VARIABLE = "AFPBENCH_FAILED_CASES"
@@ -59,7 +60,7 @@ def run_stage(
 def failure_of(folder: Path) -> dict | None:
     """The failed.json of a stage's folder, or None for a case that is alive."""
     path = Path(folder) / RECORD
-    return read_json(path) if path.is_file() else None
+    return read_record(path) if os.path.lexists(path) else None
 
 
 def _run(case: str, stage: str, folder: Path, policy: str, function: Callable[[Path], None]) -> dict | None:

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..base.atomic import read_json, sha256_of
+from ..base.atomic import sha256_of
 from ..base.errors import ModelError
+from ..study.records import read_record
 from .base import FeatureNetwork, choose_layers
 from .checkpoints import load_checkpoint
 from .mapping import InputMapping
@@ -46,7 +47,7 @@ class MedicalNetFeatures(FeatureNetwork):
         if (mean_hu is None) != (std_hu is None):
             raise ModelError("MedicalNet: mean_hu and std_hu go together", found=f"mean_hu {mean_hu}, std_hu {std_hu}")
         if statistics is not None:
-            mean_hu, std_hu = (read_json(Path(statistics))["ct"][key] for key in ("mean_hu", "std_hu"))
+            mean_hu, std_hu = (read_record(statistics)["ct"][key] for key in ("mean_hu", "std_hu"))
         what = f"MedicalNet {weights}"
         groups = {"all": list(LAYER_NAMES)}
         self.layer_names = choose_layers(layers, groups, LAYER_NAMES, what)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..base.atomic import read_json
-from ..base.errors import ModelError
+from ..base.errors import ModelError, UnusableFile
 from ..nnunet.compat import ensure_torchvision_operators
 from .base import FeatureNetwork
 from .checkpoints import load_checkpoint
@@ -267,16 +267,18 @@ def _configuration_name(folder: Path, plans: dict, checkpoint: dict) -> str:
 
 
 def _read_json(folder: Path, name: str) -> dict:
-    try:
-        return read_json(folder / name)
-    except FileNotFoundError:
+    if not (folder / name).exists():
         raise ModelError(
             f"nnU-Net folder {folder}: no {name}",
             expected="plans.json, dataset.json and fold_<k>/checkpoint_final.pth",
             hint="give the folder <Trainer>__<Plans>__<configuration>, not the one above it or a fold in it",
-        ) from None
-    except ValueError as error:
-        raise ModelError(f"{folder / name} is not JSON", found=str(error)) from error
+        )
+    try:
+        return read_json(folder / name)
+    except UnusableFile as error:
+        raise ModelError(
+            f"{folder / name} cannot be used", found=error.cause, hint="copy the model's folder again, or train it anew"
+        ) from error
 
 
 def _check_input(model: ModelFolder) -> None:

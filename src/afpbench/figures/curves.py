@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from ..metrics.csv_file import read_csv
 from . import style
 
 PANELS_PER_LINE = 3
@@ -51,7 +52,7 @@ def draw_curves(models: Sequence[Mapping]):
 
 def read_curves(path: str | Path) -> pd.DataFrame:
     """A network's curves.csv: one line per epoch."""
-    return pd.read_csv(path)
+    return read_csv(path, ("epoch", "iteration"))
 
 
 def loss_columns(table: pd.DataFrame) -> list[str]:

@@ -1,13 +1,15 @@
 """A chunk of cases through one loaded network, with a record: what was made, and what failed."""
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from ..base.atomic import read_json, write_json
+from ..base.atomic import write_json
 from ..base.batch import Batch
 from ..base.log import progress
 from ..data.failures import failure_of, policy
 from ..study.paths import Images
+from ..study.records import OK, read_entries
 
 Make = Callable[[str, Path, Path], dict]
 
@@ -39,24 +41,24 @@ def run_chunk(prepared: dict[str, Path], record: Path, make: Make) -> None:
 def lost_images(record: Path) -> list[str]:
     """The images that a record tells of and that are not there (any more)."""
     images, found = Images.of_record(record), []
-    for entry in read_json(record)["cases"]:
-        if entry["status"] == "ok":
+    for entry in read_entries(record):
+        if entry["status"] == OK:
             found += [images.image(entry["case"])]
             found += [images.uncalibrated(entry["case"])] if "calibration" in entry else []
-    return [path for path in found if not Path(path).is_file()]
+    return [path for path in found if not os.path.isfile(path)]
 
 
 def failures(records: Iterable[str | Path]) -> dict[str, str]:
     """Case -> reason, of the cases that any of the records calls failed."""
     found: dict[str, str] = {}
     for record in records:
-        for entry in read_json(record)["cases"]:
-            if entry["status"] != "ok":
+        for entry in read_entries(record):
+            if entry["status"] != OK:
                 found.setdefault(entry["case"], entry["status"].removeprefix("failed: "))
     return found
 
 
 def calibrations(records: Iterable[str | Path]) -> dict[str, dict]:
     """Case -> {"slope", "offset_hu"}, of the cases whose HU were calibrated at export."""
-    entries = [entry for record in records for entry in read_json(record)["cases"]]
+    entries = [entry for record in records for entry in read_entries(record)]
     return {entry["case"]: entry["calibration"] for entry in entries if "calibration" in entry}

@@ -11,9 +11,11 @@ from ..base.batch import Batch
 from ..data.failures import failure_of, policy
 from ..study.paths import TaskPaths
 from ..volumes import io
+from .csv_file import read_csv
 from .surface import structure_metrics
 
 METRICS = ("dice", "nsd", "hd95")
+COLUMNS = ("task", "case", "segmenter", "structure", "metric", "value", "status")
 
 
 def write_accuracy(
@@ -42,8 +44,12 @@ def write_accuracy(
             lines += [[task, case, *values] for values in _case_values(paths, case, structures, truth)]
     if policy() == "stop" or batch.all_failed:
         batch.finish(kept="nothing was written")
-    columns = ["task", "case", "segmenter", "structure", "metric", "value", "status"]
-    write_text(out, pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n"))
+    write_text(out, pd.DataFrame(lines, columns=list(COLUMNS)).to_csv(index=False, lineterminator="\n"))
+
+
+def read_accuracy(path: str | Path) -> pd.DataFrame:
+    """Read what write_accuracy wrote."""
+    return read_csv(path, COLUMNS, text=[name for name in COLUMNS if name != "value"])
 
 
 def _case_values(paths: TaskPaths, case: str, structures: Mapping[str, Mapping], truth: Mapping) -> list[list]:

@@ -1,6 +1,5 @@
 """From images and label maps to lines of the long table: one pair, or one row (variant or control) of a task."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ import pandas as pd
 from ..base.batch import Batch
 from ..base.errors import DataError
 from ..base.log import logger, progress, tools
-from ..data.failures import policy
+from ..data.failures import failure_of, policy
 from ..study.kinds.metric import REGIONS
 from ..study.metrics import family_metrics
 from ..study.paths import TaskPaths
@@ -174,10 +173,9 @@ def failed_cases(root: str | Path, cases: Sequence[str]) -> dict[str, str]:
     """case -> reason, of the cases whose prepared folder holds failed.json instead of images."""
     reasons = {}
     for case in cases:
-        path = Path(TaskPaths(str(root)).prepared(case)) / "failed.json"
-        if path.is_file():
-            record = json.loads(path.read_text(encoding="utf-8"))
-            reasons[case] = f"{record.get('stage', 'unknown stage')}: {record.get('error', 'no reason was recorded')}"
+        record = failure_of(Path(TaskPaths(str(root)).prepared(case)))
+        if record is not None:
+            reasons[case] = f"{record['stage']}: {record['error']}"
     return reasons
 
 

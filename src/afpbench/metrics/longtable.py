@@ -11,6 +11,7 @@ from ..base.errors import DataError
 from ..study.kinds.metric import REGIONS
 from ..study.metrics import score_metrics
 from . import surface
+from .csv_file import read_csv
 
 COLUMNS = ("task", "variant", "seed", "case", "segmenter", "structure", "metric", "value", "status")
 KEY = ("task", "variant", "seed", "case", "segmenter", "structure", "metric")
@@ -57,7 +58,7 @@ def read_long(path: str | Path) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise DataError(f"metrics: no such file: {path}", expected="a CSV with the columns " + ", ".join(COLUMNS))
-    text = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    text = read_csv(path, text=None)
     if "value" in text.columns:
         try:
             text["value"] = [float(value) if value else math.nan for value in text["value"]]

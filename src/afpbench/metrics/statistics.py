@@ -19,6 +19,7 @@ from ..base.errors import ConfigError
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS
 from ..study.metrics import score_metrics
+from .csv_file import read_csv
 from .longtable import check_long, is_failed
 from .missing import with_penalties
 from .seeds import seed_test
@@ -151,9 +152,7 @@ def write_statistics(statistics: pd.DataFrame, path: str | Path) -> None:
 def read_statistics(path: str | Path) -> pd.DataFrame:
     """Read statistics as compare returns them."""
     text = ("task", "segmenter", "structure", "metric", "variant", "reference", "direction", "method")
-    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False, na_values={
-        name: [""] for name in COLUMNS if name not in text})  # fmt: skip
-    return table
+    return read_csv(path, COLUMNS, text)
 
 
 def _exact_p(ranks: np.ndarray, plus: float) -> float:

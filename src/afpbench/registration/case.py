@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..base.atomic import read_json, write_json
+from ..base.atomic import write_json
 from ..base.errors import DataError
 from ..base.log import logger
+from ..study.records import read_record
 from ..study.registration import checked_options
 from ..volumes import io
 from ..volumes.io import Geometry, Volume
@@ -42,7 +43,7 @@ def register_case(
     options = checked_options(options or {})
     out.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    case = read_json(imported / "case.json")["case"]
+    case = read_record(imported / "case.json")["case"]
     mr = replace(io.read(resampled / "mr.nii.gz", f"case {case}: resampled MR"), source=f"case {case}")
     ct = io.read(imported / "ct.nii.gz", f"case {case}: CT")
     mr_body = body_mask_mr(mr)
@@ -149,7 +150,7 @@ def _moving(case: str, imported: Path, ct: Volume, options: dict) -> dict[str, V
     if not options["external"]["ct"]:
         return {"ct": ct} | {name: io.read(path) for name, path in paths.items() if path.is_file()}
     ct = external.registered_ct(case, options)
-    labels = external.registered_labels(case, options, read_json(imported / "case.json").get("classes") or {})
+    labels = external.registered_labels(case, options, read_record(imported / "case.json").get("classes") or {})
     if labels is None and paths["labels"].is_file():
         raise DataError(
             f"case {case}: the registered CT comes without labels",

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from ..base import html
-from ..base.atomic import read_json, write_text
+from ..base.atomic import write_text
+from ..study.records import read_record
 from .pictures import NAMES
 from .table import summary_row
 
@@ -54,7 +55,7 @@ def remarks(row: dict, record: dict) -> list[str]:
 
 def _read(folder: Path) -> tuple[dict, Path]:
     failed = folder / "failed.json"
-    return read_json(failed if failed.is_file() else folder / "registration.json"), folder
+    return read_record(failed if failed.is_file() else folder / "registration.json"), folder
 
 
 def _table(rows: list[tuple[dict, dict, Path]]) -> str:

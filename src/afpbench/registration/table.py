@@ -4,7 +4,8 @@ import csv
 import io as text_io
 from pathlib import Path
 
-from ..base.atomic import read_json, write_text
+from ..base.atomic import write_text
+from ..study.records import read_record
 
 COLUMNS = (
     "case",
@@ -43,7 +44,7 @@ def summarize(records: list[Path], target: Path) -> None:
 
     An empty cell is what a case does not have (no contour, no known deformation).
     """
-    rows = [summary_row(read_json(path)) for path in records]
+    rows = [summary_row(read_record(path)) for path in records]
     buffer = text_io.StringIO()
     writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
     writer.writeheader()

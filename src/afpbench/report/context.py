@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from ..base import html
-from ..base.atomic import read_json
+from ..metrics.accuracy import read_accuracy
 from ..metrics.longtable import is_failed, read_long
 from ..metrics.missing import with_penalties
 from ..metrics.seeds import over_seeds
@@ -17,6 +17,7 @@ from ..metrics.statistics import read_statistics
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS, TABLES
 from ..study.paths import FoldPaths, TaskPaths
+from ..study.records import read_record
 from ..study.seeds import with_seed
 from ..study.splits import fold_folders, with_fold
 
@@ -45,7 +46,7 @@ class Task:
         self.folds = fold_folders(spec["splits"])
         self.paths = TaskPaths(str(root), tuple(self.folds))
         self.long, self.statistics = read_long(self.paths.metrics), read_statistics(self.paths.statistics)
-        self.splits = [read_json(self.paths.fold(fold).splits) for fold in self.folds]
+        self.splits = [read_record(self.paths.fold(fold).splits) for fold in self.folds]
         self.labels = context["labels"]
 
     def label(self, row: str) -> str:
@@ -75,7 +76,7 @@ class Task:
             for label, model, name in networks
             for fold in self.folds
         ]
-        return [(label, read_json(path)) for label, path in costs if path.is_file()]
+        return [(label, read_record(path)) for label, path in costs if path.is_file()]
 
     @cached_property
     def every(self) -> pd.DataFrame:
@@ -99,7 +100,7 @@ class Task:
         path = Path(self.paths.accuracy)
         if not path.is_file():
             return pd.DataFrame(columns=["segmenter", "structure", "metric", "value"])
-        return pd.read_csv(path, keep_default_na=False, na_values={"value": [""]})
+        return read_accuracy(path)
 
     def columns(self, tables: Iterable[str] | None = None) -> list[tuple[str, str, str]]:
         """(metric, structure or region, name for people) of every column of tables, each once; None: of all tables."""

@@ -5,9 +5,9 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..base.atomic import read_json
 from ..base.package import PROJECT
 from ..study.paths import TaskPaths
+from ..study.records import read_record
 
 PACKAGES = (
     "snakemake", "torch", "nnunetv2", "TotalSegmentator", "itk-elastix", "SimpleITK", "surface-distance",
@@ -59,6 +59,6 @@ def input_checksums(root: str | Path, cases: Iterable[str]) -> list[tuple[str, s
     lines = []
     for case in cases:
         path = Path(TaskPaths(str(root)).prepared(case)) / "case.json"
-        record = read_json(path) if path.is_file() else {}
+        record = read_record(path) if path.is_file() else {}
         lines.append((case, record.get("mr_sha256", "–"), record.get("ct_sha256", "–")))
     return lines

@@ -3,10 +3,9 @@
 import math
 from pathlib import Path
 
-import pandas as pd
-
 from ..base import html
 from ..figures.cases import choose_case
+from ..metrics.csv_file import read_csv
 from ..metrics.longtable import FAILED, is_failed
 from ..metrics.seeds import over_seeds
 from ..study.kinds.registry import METRICS
@@ -145,7 +144,7 @@ REGISTRATION = {
 
 
 def _registration(task: Task) -> str:
-    cases = pd.read_csv(task.paths.registration)
+    cases = read_csv(task.paths.registration, ("case", "status"), text=("case", "method", "status"))
     lines = [
         (name, *(f"{value:.3g}" for value in (cases[key].mean(), cases[key].min(), cases[key].max())),
          cases[key].count())

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from ..base.atomic import read_json
 from ..base.errors import DataError
 from ..metrics.longtable import read_long
 from ..metrics.seeds import over_seeds
 from ..metrics.statistics import read_statistics
+from ..study.records import SYNTHESIS, read_entries, read_record
 from .footnotes import failures
 
 
@@ -51,7 +51,7 @@ class Inputs:
         from .cost import pooled_cost
 
         return {
-            row: pooled_cost([read_json(path) for path in paths], self.runs[row])
+            row: pooled_cost([read_record(path) for path in paths], self.runs[row])
             for row, paths in self._per_row("costs").items()
         }
 
@@ -59,7 +59,7 @@ class Inputs:
     def syntheses(self) -> dict[str, list[dict[str, Any]]]:
         """Row -> an entry for each test case: `case`, `status`, and if that is `ok` `seconds`, `shape`, and so on."""
         return {
-            row: [entry for path in paths for entry in read_json(path)["cases"]]
+            row: [entry for path in paths for entry in read_entries(path, SYNTHESIS)]
             for row, paths in self._per_row("syntheses").items()
         }
 

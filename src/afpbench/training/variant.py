@@ -7,6 +7,7 @@ from ..base.errors import TrainingError
 from ..base.hardware import Runtime
 from ..nnunet import planning
 from ..study.kinds.registry import GENERATORS, NETWORKS
+from ..study.records import read_record
 from . import run
 from .training_set import DATASET
 
@@ -32,7 +33,7 @@ def train_variant(
     """
     if not (training_set / DATASET).is_dir():
         raise TrainingError(f"{name}: no training set", found=str(training_set), expected=f"a folder with {DATASET}")
-    statistics = read_json(normalization)
+    statistics = read_record(normalization)
     settings = {
         "name": name,
         "generator": variant["generator"],

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..base.atomic import read_json, sha256_of, write_json
+from ..base.atomic import sha256_of, write_json
 from ..base.errors import DataError
 from ..base.log import logger
+from ..study.records import read_record
 from . import io
 from .bias_field import n4_corrected
 from .io import Geometry, Volume
@@ -238,7 +239,7 @@ def _record(case, imported, geometry, mask, body, dropped, covered) -> dict:
 
 def _case_of(imported: Path) -> str:
     record = imported / "case.json"
-    return read_json(record)["case"] if record.is_file() else imported.parent.name
+    return read_record(record)["case"] if record.is_file() else imported.parent.name
 
 
 def _sitk_resample(image, grid: Geometry, interpolator, extrapolate: bool = False) -> np.ndarray:

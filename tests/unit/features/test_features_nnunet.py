@@ -306,7 +306,7 @@ def test_broken_folders(tmp_path):
     with pytest.raises(ModelError, match=r"(?s)not a checkpoint.*found: Tensor"):
         load(spec(folder), (3, 3, 3))
     (folder / "dataset.json").write_text("{")
-    with pytest.raises(ModelError, match="dataset.json is not JSON"):
+    with pytest.raises(ModelError, match="dataset.json cannot be used"):
         load(spec(folder), (3, 3, 3))
 
 

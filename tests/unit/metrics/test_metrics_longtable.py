@@ -73,6 +73,6 @@ def test_refused_files(tmp_path):
     (tmp_path / "columns.csv").write_text("task,value\npelvis,1\n")
     with pytest.raises(DataError, match=r"columns.csv: wrong columns\n.*task, value\n.*task, variant, seed, case"):
         read_long(tmp_path / "columns.csv")
-    (tmp_path / "text.csv").write_text(",".join(COLUMNS) + "\npelvis,l1,a,,body,mae,much,ok\n")
+    (tmp_path / "text.csv").write_text(",".join(COLUMNS) + "\npelvis,l1,,a,,body,mae,much,ok\n")
     with pytest.raises(DataError, match="text.csv: a value is not a number"):
         read_long(tmp_path / "text.csv")

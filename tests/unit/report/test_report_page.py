@@ -74,9 +74,12 @@ def task(tmp_path):
     write_json(root / "splits" / "splits.json", {"train": ["a", EVIL], "validation": [], "test": CASES, "unused": []})
     write_text(root / "tables" / "t.html", "<table id='t'><tr><td>the table itself</td></tr></table>")
     write_text(root / "tables" / "t_published.html", "<table><tr><td>the paper's own</td></tr></table>")
-    write_text(root / "registration" / "registration.csv", "case,jacobian_min,contour_dice_after\na,0.5,\nb,0.75,\n")
-    text = "task,case,segmenter,structure,metric,value\n" + "".join(
-        f"thorax,p{i},seg,bones,{m},{v}\n" for i, m, v in ((1, "dice", 0.8), (2, "dice", 0.9))
+    write_text(
+        root / "registration" / "registration.csv",
+        "case,status,jacobian_min,contour_dice_after\na,ok,0.5,\nb,ok,0.75,\n",
+    )
+    text = "task,case,segmenter,structure,metric,value,status\n" + "".join(
+        f"thorax,p{i},seg,bones,{m},{v},ok\n" for i, m, v in ((1, "dice", 0.8), (2, "dice", 0.9))
     )
     write_text(root / "segmenters" / "accuracy.csv", text)
     machine = {"processor": EVIL, "cores": 2, "gpu": None, "python": "3.11", "torch": "2.13"}
@@ -86,7 +89,7 @@ def task(tmp_path):
         "machine": machine,
     }  # fmt: skip
     write_json(root / "models" / "variants" / "l1" / "cost.json", cost)
-    write_json(root / "cases" / "a" / "prepared" / "case.json", {"mr_sha256": "ab12", "ct_sha256": "cd34"})
+    write_json(root / "cases" / "a" / "prepared" / "case.json", {"case": "a", "mr_sha256": "ab12", "ct_sha256": "cd34"})
     for words in ("before", "after"):
         with style.styled():
             picture = root / "cases" / "p4" / "registered" / f"checkerboard_{words}.png"

@@ -179,7 +179,10 @@ def test_one_made_of_records(own, tmp_path):
         costs.append(str(tmp_path / f"cost_{row}.json"))
         records.append(str(tmp_path / f"record_{row}.json"))
         write_json(tmp_path / f"cost_{row}.json", {"seconds": seconds, "seconds_per_iteration": 1, "peak_memory_mb": 2})
-        cases = [{"case": "a", "status": "ok", "seconds": 1.0}, {"case": "b", "status": "failed: no <space>"}]
+        cases = [
+            {"case": "a", "status": "ok", "seconds": 1.0, "peak_memory_mb": 2, "shape": [1, 1, 1]},
+            {"case": "b", "status": "failed: no <space>"},
+        ]
         write_json(tmp_path / f"record_{row}.json", {"cases": cases})
     spec = {"kind": "seconds", "caption": "A & B", "rows": ["l1", "mse"]}
     inputs = Inputs({"costs": costs, "syntheses": records}, ["l1", "mse"])
