@@ -142,7 +142,8 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.segmenters.navi.classes.a/b", ["mucus"], "tasks.lung.segmenters.navi.classes: not a usable name; "
          "found: 'a/b'; allowed: a name of letters, digits, '_' and '-' other than 'ct'"),
         ("LUNG.segmenters.total", {"kind": "totalsegmentator"},
-         "tasks.lung.segmenters.total.weights: missing; allowed: 'stand_in', the path of a folder or 'pretrained:NAME'"),
+         "tasks.lung.segmenters.total.weights: missing; "
+         "allowed: 'stand_in', the path of a folder or 'pretrained:NAME'"),
         ("LUNG.segmenters.navi.patch_size", "big", "tasks.lung.segmenters.navi.patch_size: not allowed; found: 'big'; "
          "allowed: 'auto' or three whole numbers of at least 8 in the order z, y, x"),
         ("LUNG.segmenters.navi.patch_size", [8, 8, 4], "tasks.lung.segmenters.navi.patch_size[2]: not allowed; "
