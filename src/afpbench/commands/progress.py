@@ -61,8 +61,9 @@ def read_plan(options: argparse.Namespace) -> StudyPlan:
 
 
 def snakemake(options: argparse.Namespace, *targets: str) -> str:
-    """The command that runs the study, for people."""
-    words = ["snakemake", "--cores", "all", *_arguments(options), *(["--", *targets] if targets else [])]
+    """The command that runs the study, for people. In a folder of the user's own it says where the workflow is."""
+    where = [] if options.root.resolve() == PROJECT else ["--snakefile", str(PROJECT / "Snakefile")]
+    words = ["snakemake", *where, "--cores", "all", *_arguments(options), *(["--", *targets] if targets else [])]
     return shlex.join(words)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from afpbench.base.atomic import write_json
 from afpbench.base.errors import ConfigError
+from afpbench.base.package import PROJECT
 from afpbench.commands.progress import Output, parse, snakemake
 from afpbench.commands.status import describe
 from afpbench.inference.chunks import lost_images
@@ -45,10 +46,16 @@ def test_the_status_in_words():
     assert words.endswith("lost images, which records tell of: 1\n  r/p1.nii.gz")
 
 
-def test_the_command_to_go_on_with():
-    options = argparse.Namespace(study=Path("my study.yaml"), preset="gpu", seeds=[1, 2])
+def run_of(study, preset=None, seeds=None, root=PROJECT):
+    return argparse.Namespace(study=study, preset=preset, seeds=seeds, root=root)
+
+
+def test_the_command_to_go_on_with(tmp_path):
+    options = run_of(Path("my study.yaml"), "gpu", [1, 2])
     assert snakemake(options) == "snakemake --cores all --configfile 'my study.yaml' --config preset=gpu 'seeds=[1,2]'"
-    assert snakemake(argparse.Namespace(study=None, preset=None, seeds=None), "a/b") == "snakemake --cores all -- a/b"
+    assert snakemake(run_of(None), "a/b") == "snakemake --cores all -- a/b"
+    elsewhere = snakemake(run_of(Path("study.yaml"), root=tmp_path))
+    assert elsewhere == f"snakemake --snakefile {PROJECT}/Snakefile --cores all --configfile study.yaml"
 
 
 def test_lost_images(tmp_path):

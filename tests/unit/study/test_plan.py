@@ -333,3 +333,23 @@ def test_the_hint_after_a_failure_names_each_log_once(tmp_path):
     log.write_text(2 * "    log: results/thorax/logs/train/l1.log (check log file(s) for error details)\nother\n")
     assert failure_hint(log).count("results/thorax/logs/train/l1.log") == 1
     assert "cannot be read" in failure_hint(Path("nowhere.log"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Terminating processes on user request, this might take some time.",
+        "Will exit after finishing currently running jobs (scheduler).",
+    ],
+)
+def test_a_run_that_was_stopped_has_not_failed(tmp_path, words):
+    """A job that was cut off has the same lines in the log as one that failed, but after the words of the stop."""
+    log = tmp_path / "snakemake.log"
+    line = "    log: results/thorax/logs/train/{}.log (check log file(s) for error details)\n"
+    log.write_text(f"Select jobs to execute...\n{words}\n{line.format('l1')}{words}\n")
+    text = failure_hint(log)
+    assert "the run was stopped" in text and "the same command goes on" in text
+    assert "l1.log" not in text and "mend the cause" not in text
+    log.write_text(line.format("afp") + words + "\n" + line.format("l1"))
+    text = failure_hint(log)
+    assert "the run was stopped" in text and "afp.log" in text and "l1.log" not in text and "mend the cause" in text

@@ -1,6 +1,7 @@
 """A study as the rules see it."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,11 @@ from ..paths import StudyPaths
 from ..seeds import seed_marks
 from ..task import Task
 from .task import TaskPlan
+
+# What Snakemake's log says at Ctrl-C, and at SIGTERM; jobs that end with an error after it were cut off.
+STOPPED = re.compile(
+    r"^Terminating processes on user request|^Will exit after finishing currently running", re.MULTILINE
+)
 
 
 class StudyPlan:
@@ -91,13 +97,21 @@ class StudyPlan:
 
 
 def failure_hint(log: Path) -> str:
-    """When a run fails: where to look, and how to go on. log: Snakemake's own."""
+    """When a run fails or is stopped: where to look, and how to go on. log: Snakemake's own."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
-        failed = [line.strip() for line in text.splitlines() if line.strip().startswith("log:") and "check" in line]
     except OSError as error:
-        failed = [f"(Snakemake's own log cannot be read: {error})"]
+        return _failed([f"(Snakemake's own log cannot be read: {error})"])
+    before, *after = STOPPED.split(text, maxsplit=1)
+    failed = [line.strip() for line in before.splitlines() if line.strip().startswith("log:") and "check" in line]
+    if not after:
+        return _failed(failed or ["(none: see the message above)"])
+    stopped = "\nafpbench: the run was stopped. Finished work is kept: the same command goes on where it was."
+    return stopped + (_failed(failed) if failed else "")
+
+
+def _failed(logs: Sequence[str]) -> str:
     lines = ["", "afpbench: the run did not finish. Logs of the rules that failed:"]
-    lines += [f"  {line}" for line in dict.fromkeys(failed)] or ["  (none: see the message above)"]
+    lines += [f"  {line}" for line in dict.fromkeys(logs)]
     lines += ["Finished work is kept: mend the cause and give the same command again."]
     return "\n".join(lines)
