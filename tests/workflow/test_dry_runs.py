@@ -321,3 +321,18 @@ def test_a_distilled_segmenter_waits_for_its_teacher(tree, tmp_path):
     jobs = plan(tree, "--configfile", str(tmp_path / "study.yaml"))
     assert jobs["teacher_labels"] == 2  # 3 + 1 cases, 3 a job
     assert jobs["train_segmenter"] == plan(tree, "--configfile", str(TINY_STUDY))["train_segmenter"] + 1
+
+
+def test_a_study_in_a_folder_of_its_own(tree, tmp_path):
+    """As the how-to page says: the clone's profile unless the folder has one, one table alone, nothing in the clone."""
+    shutil.copyfile(TINY_STUDY.with_name("smallest.yaml"), tmp_path / "study.yaml")
+    before = sorted(tree.rglob("*"))
+    command = ("-s", str(tree / "Snakefile"), "--configfile", "study.yaml", "--cores", "1", "-n")
+    table = "results/thorax/tables/quality.md"
+    run = snakemake(tmp_path, *command, "--", table)
+    assert f"Using workflow specific profile {tree / 'profiles' / 'default'} " in run.stdout
+    jobs = planned_jobs(run.stdout)
+    assert sum(jobs.values()) == 31 and not [rule for rule in jobs if "figure" in rule or rule == "report"]
+    assert (tmp_path / ".snakemake").is_dir() and sorted(tree.rglob("*")) == before
+    shutil.copytree(tree / "profiles" / "default", tmp_path / "profiles" / "default")
+    assert "Using workflow specific profile profiles/default " in snakemake(tmp_path, *command, "--", table).stdout

@@ -1,15 +1,19 @@
 """Kinds of a user's own, from files that the study names."""
 
+import ast
 import copy
 import os
+import re
 
 import pytest
+from pages import ROOT
 from test_config_problems import STUDY, lines_of
 
 from afpbench.features import load
 from afpbench.study import docs
 from afpbench.study.kinds.registry import EXTENSIONS_VARIABLE, LOSSES, SEGMENTERS, use_extensions
 from afpbench.study.load import StudyError, load_study
+from afpbench.study.task import Task
 
 LOSS = '''
 from afpbench.study.kinds import Loss
@@ -141,7 +145,6 @@ def test_a_segmenter_and_a_network_of_the_users_own(tmp_path):
     import numpy as np
     import torch
 
-    from afpbench.study.task import Task
     from afpbench.volumes.io import Geometry, Volume
 
     study = with_files(tmp_path, own=NETWORKS)
@@ -387,3 +390,28 @@ def test_a_misspelt_key_of_extensions_is_one_problem(tmp_path):
     study["tasks"]["lung"]["variants"]["l1"]["loss"] = [{"term": "huber"}]
     (line,) = lines_of(study, tmp_path)
     assert line.startswith("extension: unknown key; allowed: ") and line.endswith("; did you mean 'extensions'?")
+
+
+# --- what the pages show beside their examples
+
+
+def blocks(page):
+    """The Python of a page of docs/how-to, block by block."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_page_of_losses_shows_how_the_gradient_is_checked(tmp_path, monkeypatch, capsys):
+    example, check = blocks("add-a-loss.md")
+    (tmp_path / "gradient.py").write_text(example, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(check, {})
+    found = ast.literal_eval(capsys.readouterr().out)
+    assert list(found) == ["l1", "gradient"] and min(found.values()) > 0
+
+
+def test_the_page_of_segmenters_shows_how_own_classes_meet_the_truth(tmp_path):
+    example, method = blocks("add-a-segmenter.md")
+    study = with_files(tmp_path, threshold=example + "\n" + method)
+    study["tasks"]["lung"]["segmenters"]["dense"] = {"kind": "threshold"}
+    options = load_study(study, tmp_path)["tasks"]["lung"]
+    assert Task("lung", options, tmp_path).segmenters["dense"].true_labels() == {"bone": [77, 78, 25]}
