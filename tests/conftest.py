@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +34,19 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs in one worker of pytest-xdist: the tests of a file, and all that look at the finished small study."""
+    """What runs in one worker of pytest-xdist: the tests of a file, and all that look at the finished small study.
+
+    The workers begin with what takes longest, whole studies, so that none is left with one of them at the end.
+    """
+    turns: dict[Path, int] = {}
     for item in items:
         shared = "finished_study" in getattr(item, "fixturenames", ())
         item.add_marker(pytest.mark.xdist_group("finished_study" if shared else str(item.path)))
+        slow, workflow = (item.get_closest_marker(name) is not None for name in ("slow", "workflow"))
+        turn = 0 if shared else 1 if slow and workflow else 2 if slow or workflow else 3
+        turns[item.path] = min(turn, turns.get(item.path, 3))
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: turns[item.path])
 
 
 @pytest.fixture(autouse=True)
@@ -78,14 +88,16 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
-def snakemake(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """Run snakemake in a folder; stdout and stderr together in `.stdout`."""
+def snakemake(
+    folder: Path, *arguments: str, command: Sequence[str] = ("snakemake",), **environment: str
+) -> subprocess.CompletedProcess:
+    """Run snakemake, or the command in its place, in a folder; stdout and stderr together in `.stdout`."""
     binaries = str(Path(sys.executable).parent)
     others = ("PYTHONPATH", "AFPBENCH_FAILED_CASES", "AFPBENCH_EXTENSIONS", "SNAKEMAKE_PROFILE")
     variables = {name: value for name, value in os.environ.items() if name not in others}
     variables |= {"PATH": os.pathsep.join([binaries, os.environ["PATH"]]), **environment}
     return subprocess.run(
-        ["snakemake", *arguments],
+        [*command, *arguments],
         cwd=folder,
         env=variables,
         stdout=subprocess.PIPE,

@@ -6,12 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import copy_project, snakemake
+from conftest import copy_project
+from slurm_run import through_slurm
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 HERE = Path(__file__).parent
-COMMAND = ("--profile", "profiles/slurm", "--slurm-status-command", "sacct", "--configfile", "study.yaml")
-QUICK = ("--slurm-init-seconds-before-status-checks", "2")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def test_jobs_run_under_the_account_and_are_accounted_for(cluster, tmp_path):
     assert text.count("# slurm_account: my_group") == 1
     profile.write_text(text.replace("# slurm_account: my_group", "  slurm_account: group1"))
     target = "results/thorax/cases/thorax_000/prepared"
-    result = snakemake(folder, target, *COMMAND, *QUICK)
+    result = through_slurm(folder, target, "--slurm-status-command", "sacct")
     assert result.returncode == 0, result.stdout[-3000:]
     assert (folder / target / "mask.nii.gz").is_file()
     ((account, state, comment, partition),) = sacct("account,state,comment,partition")

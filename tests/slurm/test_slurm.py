@@ -4,24 +4,16 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import conda_rig, copy_project, environments_of, planned_jobs, snakemake
+from slurm_run import COMMAND, PROFILE, through_slurm
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 HERE = Path(__file__).parent
-PROFILE = (
-    "--profile",
-    "profiles/slurm",
-    "--slurm-init-seconds-before-status-checks",
-    "2",
-    "--configfile",
-    "study.yaml",
-)
 TARGET = "results/thorax/models/variants/afp/fold_0/checkpoint_final.pth"
 LOCAL_RULES = {"all", "splits"}
 GPU_RULES = {"train_segmenter", "train_variant", "synthesize", "segment_real", "segment"}
@@ -59,7 +51,7 @@ def runs(cluster, tmp_path_factory):
         shutil.copyfile(HERE.parent / "e2e" / "smallest.yaml", folder / "study.yaml")
     local = snakemake(folders[0], "--cores", "2", "--configfile", "study.yaml")
     assert local.returncode == 0, local.stdout[-5000:]
-    through = snakemake(folders[1], *PROFILE)
+    through = through_slurm(folders[1])
     assert through.returncode == 0, through.stdout[-5000:]
     return *folders, through.stdout
 
@@ -106,7 +98,7 @@ def test_jobs_run_in_their_conda_environments(cluster, tmp_path):
     folder = copy_project(tmp_path / "project")
     shutil.copyfile(HERE.parent / "e2e" / "smallest.yaml", folder / "study.yaml")
     target = "results/thorax/models/segmenters/navi/plans.json"
-    result = snakemake(folder, target, *PROFILE, "--use-conda", **conda_rig(folder))
+    result = through_slurm(folder, target, "--use-conda", **conda_rig(folder))
     assert result.returncode == 0, result.stdout[-5000:]
     assert {"rule_train_segmenter"} < set(submitted(result.stdout).values())
     environments, calls = environments_of(folder), (folder / "conda.log").read_text().splitlines()
@@ -148,8 +140,7 @@ def start_training(folder: Path, iterations: int, gpus: int = 1):
     log.unlink(missing_ok=True)
     with open(printed, "w") as file:
         process = subprocess.Popen(
-            [str(Path(sys.executable).parent / "snakemake"), TARGET, *PROFILE],
-            cwd=folder, stdout=file, stderr=subprocess.STDOUT,
+            [*COMMAND, TARGET, *PROFILE], cwd=folder, stdout=file, stderr=subprocess.STDOUT,
         )  # fmt: skip
     return process, log, printed
 
@@ -164,7 +155,7 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     It is a training in two processes, for two GPUs of one node.
     """
     _, folder, _ = runs
-    process, log, printed = start_training(folder, iterations=1200, gpus=2)  # 60 epochs: still there when the node goes
+    process, log, printed = start_training(folder, iterations=800, gpus=2)  # 40 epochs: still there when the node goes
 
     def trainings():
         return submitted_trainings(printed)
@@ -192,9 +183,9 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
         scontrol("update", f"nodename={node}", "state=resume")
     assert len(trainings()) == 2  # the requeued job kept its number
     assert "going on from" in text(log)
-    assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 60
+    assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 40
     lines = (folder / TARGET).parents[1].joinpath("curves.csv").read_text().splitlines()
-    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(60))
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(40))
 
 
 @pytest.mark.skipif("AFPBENCH_LONG_TESTS" not in os.environ, reason="SLURM takes minutes; set AFPBENCH_LONG_TESTS=1")
