@@ -41,7 +41,7 @@ lint: setup
 setup: .venv/installed
 
 # Made anew whenever the pinned packages or the package's own metadata change. Python compiles a module when it is first
-# imported: pip would compile all 17,000 of them, half of what the installation takes.
+# imported: pip would compile all 17,000 of them, a minute and a half of it.
 .venv/installed: requirements.txt pyproject.toml
 	$(shell command -v $(PYTHON) || command -v python3) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
