@@ -9,5 +9,6 @@ from afpbench.study.records import read_record
 
 inputs = snakemake.input
 fitted = Path(inputs.fitted[0]) if inputs.fitted else None
-make = open_control(snakemake.wildcards.control, fitted, read_record(inputs.normalization))
+statistics = read_record(inputs.normalization[0]) if inputs.normalization else {}
+make = open_control(snakemake.wildcards.control, fitted, statistics)
 run_chunk(dict(zip(snakemake.params.cases, map(Path, inputs.test), strict=True)), Path(snakemake.output[0]), make)

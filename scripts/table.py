@@ -10,6 +10,8 @@ from afpbench.tables.render import write_files
 
 spec = snakemake.params.spec
 table = TABLES.make(spec, snakemake.wildcards.table)
-inputs = Inputs(dict(snakemake.input.items()), spec["rows"], snakemake.params.runs)
+inputs = Inputs(
+    dict(snakemake.input.items()), spec["rows"], snakemake.params.runs, trained=snakemake.params.task["losses"]
+)
 files = table.build(inputs, Context(**snakemake.params.task))
 write_files(files, Path(snakemake.output.csv).parent)

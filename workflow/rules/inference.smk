@@ -1,4 +1,4 @@
-"""Synthetic CT of the test cases by every variant and control, and the segmentations of real and synthetic CT."""
+"""Synthetic CT of the test cases by every variant, control and row from files, and the segmentations of real and synthetic CT."""
 
 
 rule calibrate_variant:
@@ -95,7 +95,7 @@ rule control:
     input:
         test=lambda w: task(w).cases.chunk(w.chunk).prepared,
         fitted=lambda w: task(w).models.control(task(w).cases.chunk(w.chunk).fold, w.control),
-        normalization=of_chunk(rules.normalization.output),
+        normalization=lambda w: task(w).models.control_limits(task(w).cases.chunk(w.chunk).fold, w.control),
     output:
         T.synthetic("{control}").record("{chunk}"),
     log:
@@ -115,6 +115,33 @@ rule control:
         "{wildcards.task}: control {wildcards.control}, chunk {wildcards.chunk}"
     script:
         "../../scripts/control.py"
+
+
+rule read_synthetic:
+    """Synthetic CT that lies in files, checked as a CT is, on each case's grid."""
+    input:
+        prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
+        files=lambda w: task(w).models.files(w.file_row, task(w).cases.chunk(w.chunk).cases),
+    output:
+        T.synthetic("{file_row}").record("{chunk}"),
+    log:
+        T.log("read_synthetic/{file_row}.{chunk}"),
+    benchmark:
+        T.benchmark("read_synthetic/{file_row}.{chunk}")
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        cases=lambda w: task(w).cases.chunk(w.chunk).cases,
+        row=lambda w: task(w).models.file_options(w.file_row),
+        code=code("read_synthetic"),
+    message:
+        "{wildcards.task}: synthetic CT of {wildcards.file_row} from files, chunk {wildcards.chunk}"
+    script:
+        "../../scripts/read_synthetic.py"
 
 
 rule segment_real:

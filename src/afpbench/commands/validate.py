@@ -41,9 +41,9 @@ def summary(study: dict, root: Path) -> str:
             f"  data        {task['data']['source']}, {len(cases)} cases: "
             + (f"{len(folds)} folds, the first {words}" if len(folds) > 1 else words),
             f"  spacing     {' x '.join(f'{value:g}' for value in task['spacing_mm'])} mm (z, y, x)",
-            f"  segmenters  {_kinds(task['segmenters'], 'kind')}",
-            f"  structures  {', '.join(task['structures'])}; tolerance {task['tolerance_mm']:g} mm",
-            f"  generators  {_kinds(task['generators'], 'kind')}",
+            f"  segmenters  {_kinds(task['segmenters'], 'kind') or 'none'}",
+            f"  structures  {', '.join(task['structures']) or 'none'}; tolerance {task['tolerance_mm']:g} mm",
+            f"  generators  {_kinds(task['generators'], 'kind') if _is_trained(task) else 'none'}",
             "  variants",
             *(f"    {key}: {_variant(variant)}" for key, variant in task["variants"].items()),
             f"  controls    {', '.join(task['controls']) or 'none'}",
@@ -57,7 +57,13 @@ def _kinds(entries: dict, key: str) -> str:
     return ", ".join(f"{name} ({entry[key]})" for name, entry in entries.items())
 
 
+def _is_trained(task: dict) -> bool:
+    return any("loss" in variant for variant in task["variants"].values())
+
+
 def _variant(variant: dict) -> str:
+    if "synthetic" in variant:
+        return f"files, {variant['synthetic']}" + (", resampled" if variant["resample"] else "")
     terms = []
     for term in variant["loss"]:
         weight = term.get("weight", 1)

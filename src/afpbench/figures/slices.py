@@ -64,7 +64,8 @@ class View:
 def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long: pd.DataFrame):
     """The figure of one plane of one case.
 
-    pick: a case id, `typical`, `best` or `worst`. options: {"window_hu", "error_hu", "zoom": {"structure", "size_mm"}}.
+    pick: a case id, `typical`, `best` or `worst`. options: {"window_hu", "error_hu", "zoom": {"structure", "size_mm"}};
+    without a structure the zoom is where most of the body's surface is seen.
     long: the long table, from which the case is chosen and the values below the panels are taken.
     Returns a matplotlib figure: for each image the slice, the zoom, and the signed error of the synthetic CT.
     """
@@ -72,7 +73,7 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     mr, ct, mask = (read_prepared(context.root, case, name) for name in ("mr", "ct", "mask"))
     inside = mask.array != 0
     zoom = options["zoom"]
-    structure = structure_mask(context, zoom["structure"], "ct", case) & inside
+    structure = structure_mask(context, zoom["structure"], "ct", case) & inside if zoom["structure"] else inside
     view = choose_view(plane, inside, structure, ct.spacing_mm, zoom["size_mm"])
     images = {row: _on_grid(read_synthetic(context, row, case), ct, case, row) for row in context.rows}
     panels: list[tuple[str, np.ndarray, np.ndarray | None, str]]
@@ -80,7 +81,8 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     for row, array in images.items():
         panels.append((context.label(row), array, _error(array, ct.array, inside), _values(context, long, row, case,
                        zoom["structure"])))  # fmt: skip
-    heading = f"{case}, {plane}; zoom on {context.structures[zoom['structure']]['label']}"
+    of = f"; zoom on {context.structures[zoom['structure']]['label']}" if zoom["structure"] else ""
+    heading = f"{case}, {plane}{of}"
     return _compose(heading, panels, view, options, _mr_window(mr.array[inside]))
 
 
@@ -143,8 +145,9 @@ def _mr_window(values: np.ndarray) -> tuple[float, float]:
     return float(low), float(high) if high > low else float(low) + 1
 
 
-def _values(context: Context, long: pd.DataFrame, row: str, case: str, structure: str) -> str:
-    mae, dice = value_of(long, row, case, "mae"), value_of(long, row, case, "dice", structure)
+def _values(context: Context, long: pd.DataFrame, row: str, case: str, structure: str | None) -> str:
+    mae = value_of(long, row, case, "mae")
+    dice = value_of(long, row, case, "dice", structure) if structure else math.nan
     texts = [f"MAE {mae:.1f} HU"] if not math.isnan(mae) else []
     return "\n".join(texts + ([f"Dice {dice:.3f}"] if not math.isnan(dice) else []))
 

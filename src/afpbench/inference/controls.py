@@ -35,7 +35,8 @@ def open_control(name: str, fitted: Path | None, statistics: dict) -> Callable[[
     """Return a function that writes the control image of one case: (case, prepared folder, output file) -> record.
 
     name: one of study.rows.CONTROLS. fitted: the file of `fit_control`, None for a control without. statistics:
-    normalization.json. Outside the body in the MR all but `real_ct` are air, as synthetic CTs are.
+    normalization.json; `real_ct` does without. Outside the body in the MR all but `real_ct` are air, as synthetic CTs
+    are.
     """
     values = dict(np.load(fitted)) if fitted is not None else {}
     makers = {"real_ct": _real_ct, "real_ct_clipped": _real_ct_clipped, "mr_linear": _mr_linear, "mean_ct": _mean_ct}

@@ -59,7 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _section(schema: dict, path: str, title: str, sections: list[str], seen: dict[str, str]) -> None:
-    """One heading with the table of its keys, then the sections below it."""
+    """One heading with the table of its keys, then the sections below it; of a part with two forms, both."""
+    if both := config_schema.forms(schema):
+        (key,) = schema["if"]["required"]
+        for one, heading in zip(both, (title, f"{title} with `{key}`"), strict=True):
+            _section(one, path, heading, sections, seen)
+        return
     lines = [f"## {title}", ""]
     introduction = schema.get("x-section") or schema.get("description")
     if introduction:
@@ -103,7 +108,7 @@ def _target(schema: dict, path: str) -> tuple[dict | None, str]:
     elif schema.get("type") == "array" and isinstance(schema.get("items"), dict):
         path, schema = f"{path}[]", schema["items"]
     schema = config_schema.alternative(schema, {})
-    return (schema, path) if "properties" in schema else (None, path)
+    return (schema, path) if "properties" in schema or config_schema.forms(schema) else (None, path)
 
 
 def _text(schema: dict) -> str:

@@ -13,12 +13,13 @@ from ..base.log import logger
 from . import messages
 from . import schema as config_schema
 from .checks import task as config_checks
-from .checks.data import may_lack_files, missing_files
+from .checks.data import may_lack_files, missing_files, missing_synthetic
 from .checks.segmenters import unused_options
-from .checks.variants import unused_training
+from .checks.variants import shared_names, unused_training
 from .kinds.contract import ExtensionError
 from .kinds.kind import expand_path
 from .kinds.registry import REGISTRIES, SOURCES, use_extensions
+from .rows import CONTROLS
 from .task import Task
 
 # Parts of a task whose entries are the task's own: a preset may change an entry but adds none.
@@ -65,13 +66,14 @@ def load_study(config: dict, root: str | Path) -> dict:
     config_schema.fill(schema, study)
     study["tasks"] = {name: task for name, task in tasks.items() if name not in broken_tasks}
     for name, options in study["tasks"].items():
-        for part in ("feature_networks", "generators"):
+        for part in ("segmenters", "feature_networks", "structures", "generators"):
             options.setdefault(part, {})
         task = Task(name, options, Path(root), study["seed"])
         lines += [*unused_training(task), *unused_options(task)]
         _complete(study, task)
         lines += config_checks.fill_splits(name, options, Path(root))
         lines += config_checks.check_task(task, may_lack_files(study))
+    lines += shared_names(study)
     if lines:
         raise StudyError(lines)
     for line in [*config_checks.warnings(study), *_missing(study, Path(root))]:
@@ -89,7 +91,12 @@ def _where_keys_are() -> str:
 def _missing(study: dict, root: Path) -> list[str]:
     """Files that are not there, of a study that goes on without them."""
     tasks = study["tasks"].items() if may_lack_files(study) else ()
-    return [line for name, task in tasks for line in missing_files(Task(name, task, root, study["seed"]))]
+    return [
+        line
+        for name, options in tasks
+        for task in [Task(name, options, root, study["seed"])]
+        for line in [*missing_files(task), *missing_synthetic(task)]
+    ]
 
 
 def read_study(path: str | Path, kind: str = "study file") -> Any:
@@ -239,6 +246,7 @@ def _complete(study: dict, task: Task) -> None:
     options["generators"].setdefault("nnunet", {})
     if SOURCES[options["data"]["source"]].aligned:
         options.setdefault("registration", {}).setdefault("method", "none")
+    options.setdefault("controls", list(CONTROLS) if task.trained else ["real_ct"])
     config_schema.fill(config_schema.task_schema(), options)
     options.setdefault("title", task.name)
     options.setdefault("tolerance_mm", 2 * min(options["spacing_mm"]))
@@ -251,7 +259,7 @@ def _complete(study: dict, task: Task) -> None:
         kind.complete(options[kind.SECTION][kind.entry])
     for structure in options["structures"].values():
         structure.setdefault("tolerance_mm", options["tolerance_mm"])
-    for variant in options["variants"].values():
+    for variant in task.trained.values():
         generator = task.generators.get(variant["generator"])
         usual = generator.training if generator is not None else {}
         variant["training"] = {**options["training"], **usual, **variant.get("training", {})}
@@ -264,7 +272,7 @@ def _complete_figures(options: dict) -> None:
     figures = options["figures"]
     figures.setdefault("rows", list(options["variants"]))
     figures.setdefault("structures", list(options["structures"]))
-    figures["zoom"].setdefault("structure", figures["structures"][0])
+    figures["zoom"].setdefault("structure", next(iter(figures["structures"]), None))
 
 
 def _expand_paths(registration: dict) -> None:

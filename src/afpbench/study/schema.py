@@ -106,7 +106,7 @@ def fill(schema: dict, value: object) -> object:
 
     Parts that inherit from elsewhere (`x-inherits`) are left as they are.
     """
-    schema = alternative(schema, value)
+    schema = form(alternative(schema, value), value)
     if isinstance(value, dict):
         properties = schema.get("properties", {})
         for key, sub in properties.items():
@@ -130,6 +130,19 @@ def alternative(schema: dict, value: object) -> dict:
     """The alternative of a `oneOf` that is for groups of keys if `value` is one; otherwise the schema itself."""
     groups = [branch for branch in schema.get("oneOf", []) if branch.get("type") == "object"]
     return groups[0] if groups and isinstance(value, dict) else schema
+
+
+def forms(schema: dict) -> tuple[dict, ...]:
+    """The forms of a part that has two, the usual one first; () for any other part."""
+    return (schema["else"], schema["then"]) if "else" in schema else ()
+
+
+def form(schema: dict, value: object) -> dict:
+    """The form of a part of two that a value has, by the key that tells; otherwise the schema itself."""
+    if not forms(schema):
+        return schema
+    (key,) = schema["if"]["required"]
+    return schema["then" if isinstance(value, dict) and key in value else "else"]
 
 
 def _read_yaml(path: Path) -> dict:
@@ -165,6 +178,9 @@ def _partial(schema: Any) -> Any:
         return [_partial(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
+    if both := forms(schema):
+        properties = {key: _partial(sub) for one in both for key, sub in one["properties"].items()}
+        return {"type": "object", "additionalProperties": False, "properties": properties}
     kinds = branches(schema)
     if kinds and tag_of(schema) != "term":
         merged: dict = {}

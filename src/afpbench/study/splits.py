@@ -24,14 +24,14 @@ def make_folds(cases: list[str], splits: dict, seed: int, task: str) -> list[dic
 
     splits: the task's section, columns resolved. Without `folds` the one split of `make_splits`. With them the cases
     are shuffled (and `stratify` spread) in the same way and cut into so many blocks, as even as they go; block k is
-    tested in fold k, `validation` cases that follow it choose, and the others train.
+    tested in fold k, `validation` cases that follow it choose, and the others train. Where nothing is trained, `test`
+    stands alone.
     Raises ConfigError as `make_splits`, for folds beside `train` or `test`, and for more folds than there are cases.
     """
     if splits["folds"] is None:
-        missing = [part for part in ("train", "test") if splits[part] is None]
-        if missing:
+        if splits["test"] is None:
             raise ConfigError(
-                f"task {task}: splits.{missing[0]} is missing",
+                f"task {task}: splits.test is missing",
                 expected="train, validation and test, or folds and validation",
                 hint="add it, or set folds for a cross-validation",
             )
@@ -81,17 +81,18 @@ def make_splits(cases: list[str], counts: dict, seed: int, task: str) -> dict:
     """Divide the cases of a task.
 
     counts: how many cases each of `train`, `validation`, `test` gets (a missing part gets none), or an explicit
-    list of ids for each; `stratify`, where it is not None, gives each case's stratum, and every part then gets each
-    stratum in proportion. The order of `cases` does not matter: they are sorted, then shuffled with a generator
-    seeded with f"{seed}-{task}".
+    list of ids for each; `train` is None where nothing is trained. `stratify`, where it is not None, gives each case's
+    stratum, and every part then gets each stratum in proportion. The order of `cases` does not matter: they are sorted,
+    then shuffled with a generator seeded with f"{seed}-{task}".
     Returns {"seed", "train", "validation", "test", "unused"}, ids sorted within each part.
     Raises ConfigError for repeated ids, more cases asked for than there are, overlapping lists or unknown ids.
     """
     check_unique(f"task {task}: the list of cases", cases)
-    wanted = {part: counts.get(part, 0) for part in PARTS}
+    wanted = {part: counts.get(part) or 0 for part in PARTS}
+    trains = counts.get("train", 0) is not None
     explicit = [isinstance(value, list) for value in wanted.values() if value != 0]
     if explicit and all(explicit):
-        parts = _explicit(cases, {part: value or [] for part, value in wanted.items()}, task)
+        parts = _explicit(cases, {part: counts.get(part) or [] for part in PARTS}, task, trains)
     elif any(explicit):
         raise ConfigError(
             f"task {task}: splits mixes numbers and lists",
@@ -100,16 +101,16 @@ def make_splits(cases: list[str], counts: dict, seed: int, task: str) -> dict:
             hint="write all three in the same way",
         )
     else:
-        parts = _drawn(cases, wanted, seed, task, counts.get("stratify"))
+        parts = _drawn(cases, wanted, seed, task, counts.get("stratify"), trains)
     used = {case for ids in parts.values() for case in ids}
     return {"seed": seed, **parts, "unused": sorted(set(cases) - used)}
 
 
 def _drawn(
-    cases: list[str], counts: dict[str, int], seed: int, task: str, strata: dict[str, str] | None
+    cases: list[str], counts: dict[str, int], seed: int, task: str, strata: dict[str, str] | None, trains: bool
 ) -> dict[str, list[str]]:
     total = sum(counts.values())
-    if min(counts.values()) < 0 or counts["train"] < 1:
+    if min(counts.values()) < 0 or (trains and counts["train"] < 1):
         raise ConfigError(
             f"task {task}: splits cannot be made",
             found=_words(counts),
@@ -147,7 +148,7 @@ def _interleaved(order: list[str], strata: dict[str, str]) -> list[str]:
     return sorted(order, key=rank.__getitem__)
 
 
-def _explicit(cases: list[str], lists: dict[str, list[str]], task: str) -> dict[str, list[str]]:
+def _explicit(cases: list[str], lists: dict[str, list[str]], task: str, trains: bool) -> dict[str, list[str]]:
     known, seen = set(cases), dict[str, str]()
     for part, ids in lists.items():
         check_unique(f"task {task}: splits.{part}", ids)
@@ -168,7 +169,7 @@ def _explicit(cases: list[str], lists: dict[str, list[str]], task: str) -> dict[
                     hint="remove it from one of the lists",
                 )
             seen[case] = part
-    if not lists["train"]:
+    if trains and not lists["train"]:
         raise ConfigError(
             f"task {task}: splits.train is empty", expected="at least one training case", hint="name training cases"
         )

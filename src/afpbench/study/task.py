@@ -6,8 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .file_rows import FileRow
 from .kinds import Generator, Loss, Network, Segmenter, Source, Table
 from .kinds.registry import GENERATORS, LOSSES, NETWORKS, SEGMENTERS, SOURCES, TABLES
+from .rows import TRAINING_CONTROLS
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +51,26 @@ class Task:
     def tables(self) -> dict[str, Table]:
         """Its tables by name."""
         return {name: TABLES.make(entry, name, self) for name, entry in self.options["tables"].items()}
+
+    @cached_property
+    def trained(self) -> dict[str, dict[str, Any]]:
+        """Its variants that are trained, by name."""
+        return {name: entry for name, entry in self.options["variants"].items() if "synthetic" not in entry}
+
+    @cached_property
+    def file_rows(self) -> dict[str, FileRow]:
+        """Its variants that come from files, by name."""
+        return {
+            name: FileRow(entry, self.root, f"{self.place}.variants.{name}.synthetic")
+            for name, entry in self.options["variants"].items()
+            if "synthetic" in entry
+        }
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether anything takes training cases: a variant, a segmenter, a control."""
+        learners = any(segmenter.trained_here for segmenter in self.segmenters.values())
+        return bool(self.trained) or learners or any(name in TRAINING_CONTROLS for name in self.options["controls"])
 
     def losses(self, variant: str) -> list[Loss]:
         """The terms of a variant's loss, in order."""

@@ -35,8 +35,8 @@ def build_cost_tables(
 ) -> list[Table]:
     """The table and, where its spec says `published: table4`, its companion with the paper's numbers.
 
-    spec: {"caption", "rows", "epochs", "published"}. costs: variant -> its cost.json. syntheses: variant -> the entries
-    of its synthesis records, one for each test case.
+    spec: {"caption", "rows", "epochs", "published"}. costs: variant -> its cost.json; a row without one, which nothing
+    trained, has no numbers. syntheses: variant -> the entries of its synthesis records, one for each test case.
     Memory is the peak in MB (of the GPU where one was used, else of the process), the time of training that of `epochs`
     epochs of 250 iterations: projected from the measured seconds per iteration, with a mark, unless just so many were
     run. Inference: mean ± SD of the seconds of a case with reading, and the largest peak.
@@ -46,7 +46,12 @@ def build_cost_tables(
         for metric in metrics_of("cost")
     )
     target = spec["epochs"] * ITERATIONS_PER_EPOCH
-    rows = tuple(_row(key, costs[key], syntheses[key], target, context) for key in spec["rows"])
+    rows = tuple(
+        _row(key, costs[key], syntheses[key], target, context)
+        if key in costs
+        else _untrained_row(key, syntheses[key], len(columns), context)
+        for key in spec["rows"]
+    )
     notes = _footnotes(rows, columns, costs, syntheses, spec["epochs"])
     table = Table(name, _caption(spec, costs, context), columns, rows, notes)
     return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
@@ -70,8 +75,7 @@ def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, conte
     for entry in done:
         per_case.setdefault(entry["case"], []).append(entry["seconds"])
     seconds = np.array([np.mean(each) for each in per_case.values()], dtype=np.float64)
-    failed = {e["case"]: e["status"].removeprefix("failed: ") for e in entries if e["status"] != "ok"}
-    failures = tuple(failed.items())
+    failures = _failures(entries)
     n, cell = len(per_case), partial(Cell, n=len(per_case), n_failed=len(failures))
     cells = (
         cell(cost["peak_memory_mb"]),
@@ -83,6 +87,19 @@ def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, conte
     return Row(key, context.labels.get(key) or key, "variant", n, len(failures), cells, failures)
 
 
+def _untrained_row(key: str, entries: Sequence[Mapping], columns: int, context: Context) -> Row:
+    """A row from files: nobody knows what it took."""
+    n, failures = sum(entry["status"] == "ok" for entry in entries), _failures(entries)
+    cells = (Cell(n=n, n_failed=len(failures)),) * columns
+    return Row(key, context.labels.get(key) or key, "variant", n, len(failures), cells, failures)
+
+
+def _failures(entries: Sequence[Mapping]) -> tuple[tuple[str, str], ...]:
+    """(case, reason), each case once."""
+    failed = {e["case"]: e["status"].removeprefix("failed: ") for e in entries if e["status"] != "ok"}
+    return tuple(failed.items())
+
+
 def _training_time(cost: Mapping, target: int, cell: Callable[..., Cell]) -> Cell:
     if cost["iterations"] == target:
         return cell(cost["seconds"] / 3600)
@@ -90,7 +107,7 @@ def _training_time(cost: Mapping, target: int, cell: Callable[..., Cell]) -> Cel
 
 
 def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> str:
-    used = [costs[key] for key in spec["rows"]]
+    used = [costs[key] for key in spec["rows"] if key in costs]
     machines = list(dict.fromkeys(machine_words(cost["machine"]) for cost in used))
     settings = list(dict.fromkeys(_settings(cost) for cost in used))
     where = "of the GPU" if all(cost["machine"]["gpu"] for cost in used) else "of the process"
@@ -108,15 +125,16 @@ def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> s
 
 
 def _footnotes(rows: Sequence[Row], columns, costs: Mapping, syntheses: Mapping, epochs: int) -> tuple[str, ...]:
-    notes = []
+    notes, trained = [], [row for row in rows if row.key in costs]
     projected = [row for row in rows if any(cell.mark for cell in row.cells)]
     if projected:
         counts = "; ".join(f"{row.label}: {costs[row.key]['iterations']} iterations" for row in projected)
         notes.append(f"{PROJECTED} Projected to {epochs} epochs from the measured time of an iteration ({counts})")
     for words in (lambda cost: f"machine: {machine_words(cost['machine'])}", _settings):
-        if len({words(costs[row.key]) for row in rows}) > 1:
-            notes += [f"{row.label}: {words(costs[row.key])}" for row in rows]
-    shapes = {tuple(entry["shape"]) for row in rows for entry in syntheses[row.key] if entry["status"] == "ok"}
+        if len({words(costs[row.key]) for row in trained}) > 1:
+            notes += [f"{row.label}: {words(costs[row.key])}" for row in trained]
+    notes += [f"{row.label}: synthetic CT from files, nothing was trained" for row in rows if row.key not in costs]
+    shapes = {tuple(entry["shape"]) for row in trained for entry in syntheses[row.key] if entry["status"] == "ok"}
     if shapes:
         smallest, largest = (_times(shape) for shape in (min(shapes, key=math.prod), max(shapes, key=math.prod)))
         sizes = smallest if smallest == largest else f"{smallest} to {largest}"

@@ -1,6 +1,6 @@
 """What a table is made of, read when it is asked for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -20,14 +20,20 @@ class Inputs:
     """The files of a table: those that its kind `uses`.
 
     files: name -> file, or the files of all rows, one row after the other and equally many of each run. rows: the
-    table's. runs: how many seeds trained a row, 1 where it is not said.
+    table's. runs: how many seeds trained a row, 1 where it is not said. trained: those of the rows that were trained,
+    where not all of them.
     """
 
     def __init__(
-        self, files: Mapping[str, str | Sequence[str]], rows: Sequence[str], runs: Mapping[str, int] | None = None
+        self,
+        files: Mapping[str, str | Sequence[str]],
+        rows: Sequence[str],
+        runs: Mapping[str, int] | None = None,
+        trained: Collection[str] | None = None,
     ):
         self.files = files
         self.rows = list(rows)
+        self.trained = [row for row in rows if trained is None or row in trained]
         self.runs = {row: 1 for row in rows} | dict(runs or {})
 
     @cached_property
@@ -47,20 +53,21 @@ class Inputs:
 
     @cached_property
     def costs(self) -> dict[str, dict[str, Any]]:
-        """Row -> the cost record of its training; of a cross-validation pooled over the folds, summed over seeds."""
+        """Trained row -> the cost record of its training; of a cross-validation pooled over the folds, summed over
+        seeds."""
         from .cost import pooled_cost
 
         return {
             row: pooled_cost([read_record(path) for path in paths], self.runs[row])
-            for row, paths in self._per_row("costs").items()
+            for row, paths in self._per_row("costs", self.trained).items()
         }
 
     @cached_property
     def syntheses(self) -> dict[str, list[dict[str, Any]]]:
         """Row -> an entry for each test case: `case`, `status`, and if that is `ok` `seconds`, `shape`, and so on."""
         return {
-            row: [entry for path in paths for entry in read_entries(path, SYNTHESIS)]
-            for row, paths in self._per_row("syntheses").items()
+            row: [entry for path in paths for entry in read_entries(path, SYNTHESIS if row in self.trained else None)]
+            for row, paths in self._per_row("syntheses", self.rows).items()
         }
 
     def failures(self, row: str) -> list[tuple[str, str]]:
@@ -70,16 +77,16 @@ class Inputs:
         entries = self.syntheses[row] if "syntheses" in self.files else []
         return [(e["case"], e["status"].removeprefix("failed: ")) for e in entries if e["status"] != "ok"]
 
-    def _per_row(self, name: str) -> dict[str, list[Path]]:
-        paths, runs = [Path(path) for path in self._of(name)], sum(self.runs[row] for row in self.rows)
+    def _per_row(self, name: str, rows: Sequence[str]) -> dict[str, list[Path]]:
+        paths, runs = [Path(path) for path in self._of(name)], sum(self.runs[row] for row in rows)
         each, rest = divmod(len(paths), runs)
         if rest or not each:
             raise DataError(
-                f"tables: the {name} of {len(self.rows)} rows",
+                f"tables: the {name} of {len(rows)} rows",
                 found=f"{len(paths)} files",
                 expected="as many of each run",
             )
-        counts, left = {row: each * self.runs[row] for row in self.rows}, iter(paths)
+        counts, left = {row: each * self.runs[row] for row in rows}, iter(paths)
         return {row: list(islice(left, count)) for row, count in counts.items()}
 
     def _of(self, name: str) -> str | Sequence[str]:

@@ -163,7 +163,7 @@ def test_folds_hold_each_stratum_in_proportion():
         ({"test": 3}, "splits.test beside splits.folds\n  found: 3\n"),
         ({"train": ["p1"], "test": 3}, "splits.train beside splits.folds"),
         ({"validation": ["p1"]}, "splits.validation beside splits.folds"),
-        ({"folds": None}, "splits.train is missing\n  expected: train, validation and test, or folds and validation"),
+        ({"folds": None}, "splits.test is missing\n  expected: train, validation and test, or folds and validation"),
         ({"folds": None, "train": 4}, "splits.test is missing"),
         ({"folds": 11}, "found: 10 cases\n  expected: at least one to test in each of 11 folds, 2 to validate"),
     ],
@@ -172,3 +172,11 @@ def test_folds_that_cannot_be(changes, message):
     with pytest.raises(ConfigError) as error:
         make_folds(CASES, {**FOLDS, **changes}, 1, "t")
     assert f"task t: {message}" in str(error.value) or message in str(error.value)
+
+
+def test_where_nothing_is_trained_test_stands_alone():
+    alone = {**FOLDS, "folds": None, "validation": None}
+    (split,) = make_folds(CASES, {**alone, "test": CASES[1::-1]}, 1, "t")
+    assert (split["train"], split["validation"], split["test"]) == ([], [], CASES[:2])
+    (split,) = make_folds(CASES, {**alone, "test": 3}, 1, "t")
+    assert (split["train"], len(split["test"]), len(split["unused"])) == ([], 3, 7)

@@ -126,3 +126,15 @@ def test_the_cost_of_seeds_is_their_sum():
     (twice,) = build_cost_tables("t", spec, {"nnunet_l1": pooled}, {"nnunet_l1": entries}, CONTEXT)
     assert twice.rows[0].n == table.rows[0].n
     assert twice.rows[0].cells[4].mean == pytest.approx(table.rows[0].cells[4].mean + 1)
+
+
+def test_a_row_from_files_has_dashes_and_a_note():
+    entries = [{"case": "a", "status": "ok"}, {"case": "b", "status": "failed: no such file"}]
+    spec = {**SPEC, "rows": ["nnunet_l1", "theirs"]}
+    costs = {"nnunet_l1": cost(1)}
+    (table,) = build_cost_tables("t", spec, costs, {**SYNTHESES, "theirs": entries}, CONTEXT)
+    ours, theirs = table.rows
+    assert not math.isnan(ours.cells[0].mean) and all(math.isnan(cell.mean) for cell in theirs.cells)
+    assert (theirs.n, theirs.failures) == (1, (("b", "no such file"),))
+    assert "theirs: synthetic CT from files, nothing was trained" in table.footnotes
+    assert "| theirs | — | — | — | — | — |" in to_markdown(table)

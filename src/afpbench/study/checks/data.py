@@ -28,11 +28,48 @@ def case_problems(task: Task) -> list[str]:
     lines = _first(source, [line for case in cases if (line := _broken(source, case))])
     if _unresolved(task):
         return lines
+    if missing := list(_missing_parts(task)):
+        return lines + missing
     try:
         make_folds(cases, dict(task.options["splits"]), task.seed, task.name)
     except AfpbenchError as error:
         lines.append(f"{task.place}.splits: {one_line(error)}")
     return lines
+
+
+def synthetic_problems(task: Task) -> list[str]:
+    """What is wrong with where the synthetic CTs of rows from files lie; a file that is not there is not."""
+    cases = _tested_cases(task)
+    return [line for row in task.file_rows.values() for line in _few(row.place, list(row.problems(cases)))]
+
+
+def missing_synthetic(task: Task) -> list[str]:
+    """A line for each test case without a file in a row from files."""
+    cases = _tested_cases(task)
+    return [line for row in task.file_rows.values() for line in _few(row.place, list(row.missing(cases)))]
+
+
+def _tested_cases(task: Task) -> list[str]:
+    """The test cases; none where case_problems has said what is wrong."""
+    if not task.file_rows or _unresolved(task):
+        return []
+    try:
+        folds = make_folds(task.source.cases(), dict(task.options["splits"]), task.seed, task.name)
+    except AfpbenchError:
+        return []
+    return sorted(case for fold in folds for case in fold["test"])
+
+
+def _missing_parts(task: Task) -> Iterator[str]:
+    """Something is trained, so there are cases to train and to choose with."""
+    splits = task.options["splits"]
+    needed = ("validation",) if splits["folds"] is not None else ("train", "validation")
+    for part in needed if task.needs_training else ():
+        if splits[part] is None:
+            yield (
+                f"{task.place}.splits.{part}: missing; allowed: a whole number at least 1, a list of cases, or "
+                "column=value; hint: variants, segmenters and controls that are fitted need it"
+            )
 
 
 def may_lack_files(study: Mapping[str, Any]) -> bool:
@@ -110,5 +147,9 @@ def _some(cases: list[str]) -> str:
 
 def _first(source: Source, lines: list[str]) -> list[str]:
     """The first lines, and how many more there are."""
+    return _few(source.place, lines)
+
+
+def _few(place: str, lines: list[str]) -> list[str]:
     more = len(lines) - MOST_LINES
-    return lines if more <= 0 else [*lines[:MOST_LINES], f"{source.place}: and {more} more of this kind"]
+    return lines if more <= 0 else [*lines[:MOST_LINES], f"{place}: and {more} more of this kind"]

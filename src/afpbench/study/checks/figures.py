@@ -16,7 +16,7 @@ def problems(task: Task) -> list[str]:
         for row in figures["rows"]
         if row not in rows
     ]
-    shown = {"structures": figures["structures"], "zoom.structure": [figures["zoom"]["structure"]]}
+    shown = {"structures": figures["structures"], "zoom.structure": list(filter(None, [figures["zoom"]["structure"]]))}
     lines += [
         not_among(f"{place}.{key}", name, structures, "no such structure")
         for key, names in shown.items()

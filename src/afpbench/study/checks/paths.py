@@ -6,7 +6,7 @@ from ..case_ids import braces
 
 # Keys whose values are paths of the user's, wherever they stand in a task.
 PATH_KEYS = {"root", "table", "download_dir", "folder", "weights", "path", "parameter_files"}
-PATTERN_KEYS = {"mr", "ct", "mask", "label_map", "mr_contour", "ct_contour", "labels", "transforms"}
+PATTERN_KEYS = {"mr", "ct", "mask", "label_map", "mr_contour", "ct_contour", "labels", "transforms", "synthetic"}
 CASE = "{case}"
 
 

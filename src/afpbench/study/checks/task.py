@@ -4,6 +4,7 @@ Each check takes a completed task and returns its problems, one line each; one f
 Standard library only.
 """
 
+import contextlib
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,13 @@ from ..registration import problems as registration_problems
 from ..split_columns import resolve_splits
 from ..task import Task
 from . import figures, tables
-from .data import case_problems, missing_files, source_problems
+from .data import case_problems, missing_files, missing_synthetic, source_problems, synthetic_problems
 from .generators import check_generators
 from .paths import check_paths
 from .segmenters import check_networks, check_segmenters, check_structures
 from .variants import check_variants
+
+PARTS_WITH_PATHS = ("data", "registration", "segmenters", "feature_networks", "variants")
 
 
 def check_task(task: Task, may_lack_files: bool = False) -> list[str]:
@@ -27,12 +30,14 @@ def check_task(task: Task, may_lack_files: bool = False) -> list[str]:
     """
     where, options = task.place, task.options
     return [
-        *check_paths(where, {key: options[key] for key in ("data", "registration", "segmenters", "feature_networks")}),
+        *check_paths(where, {key: options[key] for key in PARTS_WITH_PATHS}),
         *_check_pairs(where, options),
         *source_problems(task),
         *_check_registration(where, options, task.root),
         *case_problems(task),
         *([] if may_lack_files else missing_files(task)),
+        *synthetic_problems(task),
+        *([] if may_lack_files else missing_synthetic(task)),
         *check_segmenters(task),
         *check_networks(task),
         *check_structures(task),
@@ -44,9 +49,16 @@ def check_task(task: Task, may_lack_files: bool = False) -> list[str]:
 
 
 def fill_splits(name: str, task: dict, root: Path) -> list[str]:
-    """Put lists of cases in the place of columns in a task's `splits`, in place. Returns the problems."""
+    """Put lists of cases in the place of columns in a task's `splits`, in place. Returns the problems.
+
+    Where nothing is trained and no part is named, every case is a test case.
+    """
+    splits, whole = task["splits"], Task(name, task, root)
+    if not whole.needs_training and all(splits[key] is None for key in ("train", "validation", "test", "folds")):
+        with contextlib.suppress(AfpbenchError):  # case_problems says what is wrong with the cases
+            splits["test"] = sorted(whole.source.cases())
     try:
-        resolve_splits(task["splits"], Task(name, task, root).source)
+        resolve_splits(splits, whole.source)
     except AfpbenchError as error:
         return [f"tasks.{name}.splits: {one_line(error)}"]
     return []

@@ -18,6 +18,8 @@ def check_variants(task: Task) -> Iterator[str]:
         place = f"{task.place}.variants.{name}"
         if name in CONTROLS:
             yield f"{place}: a reserved name; hint: it is the name of a control row"
+        if name in task.file_rows:
+            continue
         generator = task.generators.get(variant["generator"])
         if generator is None:
             yield not_among(f"{place}.generator", variant["generator"], task.generators, "no such generator")
@@ -25,19 +27,32 @@ def check_variants(task: Task) -> Iterator[str]:
             what = f"the generator '{variant['generator']}' is of kind {generator.name}"
             yield from training_problems(place, variant["training"], what, generator.optimizers)
         yield from check_losses(task, name)
-        yield from _start_problems(place, name, variants)
+        yield from _start_problems(place, name, task.trained)
     if task.options["reference"] not in variants:
         yield not_among(f"{task.place}.reference", task.options["reference"], variants, "no such variant")
 
 
 def unused_training(task: Task) -> Iterator[str]:
     """Keys of a variant's training that its generator's kind does not look at. task: as the user wrote it."""
-    for name, variant in task.options["variants"].items():
+    for name, variant in task.trained.items():
         generator = task.options.get("generators", {}).get(variant["generator"], {})
         kind = GENERATORS[generator.get("kind", "nnunet")]
         for key, what in kind.unused_training.items():
             if key in variant.get("training", {}):
                 yield f"{task.place}.variants.{name}.training.{key}: {what}"
+
+
+def shared_names(study: Mapping[str, Any]) -> Iterator[str]:
+    """A row from files has no name that a trained one of another task has: rules know rows by their names."""
+    tasks = study["tasks"].items()
+    trained = {row: name for name, task in tasks for row, entry in task["variants"].items() if "synthetic" not in entry}
+    for name, task in tasks:
+        for row, entry in task["variants"].items():
+            if "synthetic" in entry and row in trained:
+                yield (
+                    f"tasks.{name}.variants.{row}: from files, and trained in tasks.{trained[row]}; hint: give one of "
+                    "the two another name"
+                )
 
 
 def _start_problems(place: str, name: str, variants: Mapping[str, Any]) -> Iterator[str]:

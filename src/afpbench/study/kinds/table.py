@@ -55,7 +55,8 @@ class Table(Kind):
 
     @classmethod
     def has_controls(cls) -> bool:
-        """Whether a control can be one of its rows: nothing was trained for one."""
+        """Whether a control can be one of its rows: nothing was trained for one. (Nor for a row from files, which the
+        reader may look for beside the trained ones: its costs are dashes.)"""
         return "costs" not in cls.uses
 
     def complete(self, options: dict[str, Any]) -> None:
@@ -77,7 +78,7 @@ class Table(Kind):
         files: dict[str, Callable[[], str | list[str]]] = {
             "metrics": lambda: paths.metrics,
             "statistics": lambda: paths.statistics,
-            "costs": lambda: [path for row in rows for path in paths.costs(row)],
+            "costs": lambda: [path for row in rows if row in self.task.trained for path in paths.costs(row)],
             "syntheses": lambda: [path for run in runs for path in paths.synthesis_records(run, chunks)],
         }
         return {name: files[name]() for name in self.uses}
@@ -116,7 +117,7 @@ class Table(Kind):
                 yield not_among(f"{self.place}.columns[{index}].metric", column["metric"], METRICS)
 
     def _runs(self, row: str, paths: "TaskPaths") -> list[str]:
-        return paths.runs(row) if row in self.task.options["variants"] else [row]
+        return paths.runs(row) if row in self.task.trained else [row]
 
     def _known_rows(self) -> list[str]:
         task = self.task.options

@@ -1,12 +1,12 @@
 """The networks of a task: segmenters, feature networks and variants, their files, and the code that defines them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..kinds.registry import NETWORKS
 from ..label_names import label_values, used_names
 from ..paths import TaskPaths
-from ..rows import FITTED_CONTROLS
+from ..rows import FITTED_CONTROLS, TRAINING_CONTROLS
 from ..seeds import with_seed
 from ..splits import with_fold
 from ..task import Task
@@ -85,6 +85,10 @@ class ModelPlan:
         method = self.variant(name)["hu_calibration"]
         return [self.paths.fold(fold).variant(f"{name}{seed}").calibration] if method != "none" else []
 
+    def control_limits(self, fold: str, name: str) -> list[str]:
+        """The normalisation of the training cases, for a control that needs them."""
+        return [self.paths.fold(fold).normalization] if name in TRAINING_CONTROLS else []
+
     def control(self, fold: str, name: str) -> list[str]:
         """What a control was fitted to, of those that are."""
         return [self.paths.fold(fold).control(name)] if name in FITTED_CONTROLS else []
@@ -96,7 +100,7 @@ class ModelPlan:
         first, each with every seed, then segmenters.
         """
         found = []
-        for key, variant in self.task.options["variants"].items():
+        for key, variant in self.task.trained.items():
             for seed in self.paths.seeds:
                 label = with_seed(variant["label"], seed, self.seeds) if with_seeds else variant["label"]
                 found += [(label, fold, self.paths.fold(fold).variant(f"{key}{seed}")) for fold in self.paths.folds]
@@ -105,6 +109,16 @@ class ModelPlan:
                 label = segmenter.options["label"]
                 found += [(label, fold, self.paths.fold(fold).segmenter(key)) for fold in self.paths.folds]
         return [(with_fold(label, fold), getattr(model, file)) for label, fold, model in found]
+
+    # --- rows from files
+
+    def file_options(self, row: str) -> dict[str, Any]:
+        """What defines the images of a row from files: a new label copies nothing."""
+        return {key: self.variant(row)[key] for key in ("synthetic", "resample")}
+
+    def files(self, row: str, cases: Iterable[str]) -> list[str]:
+        """The files of a row's cases, as far as they are there."""
+        return self.task.file_rows[row].existing(cases)
 
     # --- code
 

@@ -32,9 +32,8 @@ class ResultPlan:
         return [*self.task.options["variants"], *self.task.options["controls"]]
 
     def runs_of(self, *rows: str) -> list[str]:
-        """The runs of rows: a variant's with every seed, and a control, which nothing trains."""
-        variants = self.task.options["variants"]
-        return [run for row in rows for run in (self.paths.runs(row) if row in variants else [row])]
+        """The runs of rows: a trained variant's with every seed, and those that nothing trains, once."""
+        return [run for row in rows for run in (self.paths.runs(row) if row in self.task.trained else [row])]
 
     @cached_property
     def runs(self) -> list[str]:
@@ -51,8 +50,8 @@ class ResultPlan:
         return self.runs_of(row)[0]
 
     def seed_of(self, row: str, seed: str) -> str:
-        """The seed that trained a row, by the wildcard `seed`; "" for a control."""
-        return str(self.models.seeds[seed]) if row in self.task.options["variants"] else ""
+        """The seed that trained a row, by the wildcard `seed`; "" for a row that nothing trained."""
+        return str(self.models.seeds[seed]) if row in self.task.trained else ""
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -85,7 +84,7 @@ class ResultPlan:
     @property
     def has_accuracy(self) -> bool:
         """Whether the segmenters can be compared with true labels."""
-        return self.task.source.has_true_labels and bool(self.task.segmenters)
+        return self.task.source.has_true_labels and bool(self.task.options["structures"])
 
     # --- records of images
 
@@ -171,7 +170,7 @@ class ResultPlan:
             },
             "alpha": options["statistics"]["alpha"],
             "missing": options["statistics"]["missing"],
-            "losses": {name: variant["loss"] for name, variant in options["variants"].items()},
+            "losses": {name: variant["loss"] for name, variant in self.task.trained.items()},
             "definition": options["definition"],
         }
 
@@ -204,8 +203,8 @@ class ResultPlan:
     @property
     def zoom_segmentations(self) -> list[str]:
         """The records of the zoom's structure in the real CT."""
-        structure = self.task.options["figures"]["zoom"]["structure"]
-        return self.segmentation_records(self.segmenters_of([structure]), [REAL])
+        structures = filter(None, [self.task.options["figures"]["zoom"]["structure"]])
+        return self.segmentation_records(self.segmenters_of(structures), [REAL])
 
     @property
     def figure_segmentations(self) -> list[str]:
@@ -218,9 +217,9 @@ class ResultPlan:
         """The figures as files of one format."""
         paths, picks = self.paths, self.task.options["figures"]["cases"]
         files = [paths.slices(pick, plane, ending) for pick in picks for plane in PLANES]
-        files += [paths.surfaces(pick, ending) for pick in picks]
+        files += [paths.surfaces(pick, ending) for pick in picks] if self.task.options["figures"]["structures"] else []
         files += [paths.distributions(ending)] if self.table_columns else []
-        return [*files, paths.curves(ending)]
+        return files + ([paths.curves(ending)] if self.models.trained("curves") else [])
 
     # --- all of it
 

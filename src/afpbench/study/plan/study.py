@@ -1,7 +1,7 @@
 """A study as the rules see it."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -39,12 +39,17 @@ class StudyPlan:
 
     @cached_property
     def names(self) -> dict[str, list[str]]:
-        """The values that wildcards may have: of `task`, `variant`, `segmenter` and `network`."""
-        parts = {"variant": "variants", "segmenter": "segmenters", "network": "feature_networks"}
-        tasks = [plan.task.options for plan in self.tasks.values()]
+        """The values that wildcards may have: of `task`, `variant`, `file_row`, `segmenter` and `network`."""
+        parts: dict[str, Callable[[Task], Iterable[str]]] = {
+            "variant": lambda task: task.trained,
+            "file_row": lambda task: task.file_rows,
+            "segmenter": lambda task: task.segmenters,
+            "network": lambda task: task.networks,
+        }
+        tasks = [plan.task for plan in self.tasks.values()]
         return {"task": list(self.tasks)} | {
-            wildcard: list(dict.fromkeys(name for task in tasks for name in task[part]))
-            for wildcard, part in parts.items()
+            wildcard: list(dict.fromkeys(name for task in tasks for name in names(task)))
+            for wildcard, names in parts.items()
         }
 
     # --- results

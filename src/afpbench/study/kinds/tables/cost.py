@@ -1,6 +1,6 @@
 """The table of costs (the paper's Table 4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from ..table import PUBLISHED, Table
@@ -22,3 +22,9 @@ class Cost(Table):
         },
         "published": PUBLISHED,
     }
+
+    def problems(self) -> Iterable[str]:
+        """Rows that are not there, and a table without a row that is trained."""
+        yield from super().problems()
+        if not any(row in self.task.trained for row in self.options["rows"]):
+            yield f"{self.place}: none of its rows is trained, so nothing has a cost; hint: remove the table"
