@@ -69,6 +69,46 @@ def test_l1_and_mse_by_hand(context):
     assert single(context, synthetic, real, term="mse") == pytest.approx((1 + 4 + 9) / 4)
 
 
+@pytest.mark.parametrize(
+    ("region", "absolute", "squared"),
+    [
+        ("inside", (1 + 2) / 2, (1 + 4) / 2),
+        ("outside", (0 + 3) / 2, (0 + 9) / 2),
+        ("all", 6 / 4, 14 / 4),
+    ],
+)
+def test_l1_and_mse_in_a_region_by_hand(context, region, absolute, squared):
+    synthetic = torch.tensor([0.0, 1.0, -2.0, 3.0]).reshape(1, 1, 1, 2, 2)
+    real = torch.tensor([0.0, 2.0, 0.0, 0.0]).reshape(1, 1, 1, 2, 2)
+    body = torch.tensor([0, 1, 1, -1]).reshape(1, 1, 1, 2, 2)
+    assert single(context, synthetic, real, body, term="l1", region=region) == pytest.approx(absolute)
+    assert single(context, synthetic, real, body, term="mse", region=region) == pytest.approx(squared)
+
+
+def test_a_masked_mse_is_the_mean_over_the_masks_voxels(context):
+    torch.manual_seed(0)
+    synthetic, real = torch.randn(2, 1, 4, 4, 4, requires_grad=True), torch.randn(2, 1, 4, 4, 4)
+    mask = (torch.rand(2, 1, 4, 4, 4) > 0.7).float()
+    total, _ = build_loss([{"term": "mse", "region": "inside", "weight": 0.5}], context)(synthetic, real, mask)
+    chosen = mask.numpy() > 0
+    naive = 0.5 * ((synthetic.detach().numpy() - real.numpy())[chosen] ** 2).mean()
+    assert total.item() == pytest.approx(naive, rel=1e-6)
+    total.backward()
+    assert not synthetic.grad[mask == 0].any() and synthetic.grad[mask == 1].all()
+
+
+def test_voxel_terms_on_labels_and_on_nothing(context):
+    synthetic, real = constant(300), constant(100)
+    synthetic[:, :, 2:] = constant(200)[:, :, 2:]
+    terms = [{"term": "l1", "region": "inside", "region_of": [name]} for name in ("left", "right")]
+    loss, mask = build_loss(terms, context), halves()
+    _, values = loss(synthetic, real, mask)
+    assert {name: value.item() for name, value in values.items()} == pytest.approx({"l1": 1.0, "l1_2": 0.5})
+    mask[:, 1] = 0
+    _, values = loss(synthetic, real, mask)
+    assert {name: value.item() for name, value in values.items()} == pytest.approx({"l1": 0.0, "l1_2": 0.5})
+
+
 def test_hu_anchor_by_hand(context):
     synthetic = torch.tensor([[0.0, 2.0], [5.0, 5.0]]).reshape(2, 1, 1, 1, 2)  # means 1, 5; SDs 1, 0
     real = torch.tensor([[1.0, 7.0], [5.0, 5.0]]).reshape(2, 1, 1, 1, 2)  # means 4, 5; SDs 3, 0

@@ -47,8 +47,8 @@ TRAINING_KEYS = (
     "iterations, iterations_per_epoch, batch_size, gpus, learning_rate, optimizer, momentum, adam_betas, "
     "weight_decay, gradient_clip, "
     "augmentation, "
-    "foreground_oversampling, patch_sampling, validation_iterations, validate_cases_every_epochs, checkpoint, "
-    "checkpoint_every_epochs, precision"
+    "foreground_oversampling, patch_sampling, outside_hu, validation_iterations, validate_cases_every_epochs, "
+    "checkpoint, checkpoint_every_epochs, precision"
 )
 SOURCES = "phantom, sts, table, folder, bids, synthrad2023, synthrad2025"
 GROUP = "allowed: a group of keys"

@@ -28,7 +28,7 @@ from afpbench.study.kinds.losses.l1 import L1
 from afpbench.training import checkpoints, run
 from afpbench.training.training_set import build
 from afpbench.training.variant import train_variant
-from afpbench.volumes import io
+from afpbench.volumes import io, normalization
 
 pytestmark = pytest.mark.slow
 RUNTIME = Runtime("cpu", "float32", threads=1, seed=1)
@@ -173,6 +173,56 @@ def test_terms_on_regions_and_patches_around_a_structure(training_set, tmp_path)
             "thorax/afp", *training_set, changed, specs, None, tmp_path / "work2", tmp_path / "model2",
             RUNTIME, label_values={"dense": [77]},
         )  # fmt: skip
+
+
+def prepared_trainer(training_set, tmp_path, **changes):
+    """The trainer of a variant, set up and not begun."""
+    trainers = []
+
+    def begin(self):
+        trainers.append(self)
+        raise InterruptedError
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(InterruptedError):
+        patch.setattr("nnunetv2.training.nnUNetTrainer.nnUNetTrainer.nnUNetTrainer.run_training", begin)
+        train(training_set, tmp_path, variant(**changes))
+    return trainers[0]
+
+
+def test_outside_the_body_both_images_have_the_chosen_value(training_set, tmp_path):
+    trainer = prepared_trainer(training_set, tmp_path, outside_hu=-1000)
+    statistics = trainer.ct_statistics
+    target = torch.tensor([1, 0, -1, 1]).reshape(1, 1, 1, 2, 2)
+    data = torch.tensor([[1.0, 2.0, 3.0, 4.0], [0.1, 0.2, 0.3, 0.4]]).reshape(1, 2, 1, 2, 2)
+    _, real, valid = trainer._unpack({"data": data, "target": target})
+    assert valid.flatten().tolist() == [True, False, False, True]
+    hu = normalization.denormalize_ct(real, statistics).flatten()
+    floor = max(-1000.0, statistics["lower_hu"])
+    assert hu[1:3].tolist() == pytest.approx([floor, floor], abs=0.01)
+    assert real.flatten()[[0, 3]].tolist() == pytest.approx([0.1, 0.4])
+    trainer.initialize()
+    trainer.unchecked = {"l1"}
+    batch = {key: value.repeat(1, 1, 16, 8, 8) for key, value in (("data", data), ("target", target))}
+    _, _, synthetic, real, valid = trainer._losses(batch)
+    assert torch.equal(synthetic[~valid], real[~valid]) and not torch.equal(synthetic[valid], real[valid])
+
+
+def test_a_patch_without_body_is_no_silent_loss(training_set, tmp_path):
+    """With `outside_hu` both images are the same in it: the check waits for a patch that shows something."""
+    trainer = prepared_trainer(training_set, tmp_path, outside_hu=-1000)
+    trainer.initialize()
+    trainer.unchecked = {"l1"}
+    data, empty = torch.randn(1, 2, *PATCH), torch.zeros(1, 1, *PATCH)
+    total = trainer._losses({"data": data, "target": empty})[0]
+    assert total.item() == 0 and trainer.unchecked == {"l1"}
+    trainer._losses({"data": data, "target": torch.ones(1, 1, *PATCH)})
+    assert not trainer.unchecked
+
+
+def test_a_masked_variant_trains(training_set, tmp_path):
+    loss = [{"term": "mse", "weight": 0.5, "region": "inside"}, {"term": "l1", "weight": 0.5, "region": "inside"}]
+    lines = curves(train(training_set, tmp_path, {**variant(outside_hu=-1024), "loss": loss}))
+    assert all(float(line[name]) > 0 for line in lines for name in ("train_mse", "train_l1"))
 
 
 def weights_of(folder):

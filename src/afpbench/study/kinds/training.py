@@ -47,7 +47,7 @@ def inherit_training(options: dict[str, Any], task: "Task") -> None:
     """Fill in `training`, `planner` and `patch_size` of a segmenter that nnU-Net trains, in place."""
     like = task.options["generators"]["nnunet"]
     # Its classes are its foreground: structures named for the patches of generators are no choice for it.
-    inherited = {**task.options["training"], "patch_sampling": "foreground"}
+    inherited = {**task.options["training"], "patch_sampling": "foreground", "outside_hu": None}
     options["training"] = {**inherited, **options.get("training", {})}
     batch_size = {"batch_size": options["training"]["batch_size"]}
     options["planner"] = {**like["planner"], **batch_size, **options.get("planner", {})}

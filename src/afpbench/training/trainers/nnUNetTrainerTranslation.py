@@ -18,6 +18,8 @@ from afpbench.training.sampling import CentredDataset, check_present
 from afpbench.training.whole_cases import mean_of_cases, validate_cases
 from afpbench.volumes import normalization
 
+AIR_HU = -1024.0
+
 
 class nnUNetTrainerTranslation(ResumableTrainer):
     """nnU-Net's network with one linear output channel, trained on the study's loss.
@@ -25,14 +27,17 @@ class nnUNetTrainerTranslation(ResumableTrainer):
     The data loader gives images of two channels, normalised MR and normalised CT, and a target of 1 + R channels. The
     first is the body (1), and -1 where the patch leaves the volume or the CT has no data, also in part, in a patch that
     is turned: there the real CT stands in for the synthetic one, so that no loss sees a difference. The others are the
-    regions that loss terms name.
+    regions that loss terms name. With `outside_hu` that goes for everything outside the body, and both CTs have that
+    value there.
     """
 
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.enable_deep_supervision = False
         self.ct_statistics = self.settings["ct_statistics"]
-        self.air = float(normalization.normalize_ct(np.array(-1024.0), self.ct_statistics))
+        outside_hu = self.settings["training"]["outside_hu"]
+        self.bounded = outside_hu is not None  # the body is all that a loss sees
+        self.outside = self._normalized(AIR_HU if outside_hu is None else outside_hu)
         self.regions = [self._values(names) for names in label_regions(self.settings["loss"])]
 
     @staticmethod
@@ -58,6 +63,9 @@ class nnUNetTrainerTranslation(ResumableTrainer):
             device=self.device,
         )
         return build_loss(self.settings["loss"], context)
+
+    def _normalized(self, hu: float) -> float:
+        return float(normalization.normalize_ct(np.array(hu), self.ct_statistics))
 
     def _values(self, names) -> list[int]:
         """The label values that names of the study stand for."""
@@ -129,10 +137,14 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         return batch | {key: batch[key].to(self.device, non_blocking=True) for key in ("data", "target")}
 
     def _unpack(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """MR, real CT (air where it is not valid) and the valid region of a batch, each (B, 1, z, y, x)."""
-        valid = batch["target"][:, :1] >= 0
+        """MR, real CT (air or `outside_hu` where it is not valid) and the valid region, each (B, 1, z, y, x).
+
+        Valid is where the CT has data, and with `outside_hu` the body alone.
+        """
+        body = batch["target"][:, :1]
+        valid = body > 0 if self.bounded else body >= 0
         mr, ct = batch["data"][:, :1], batch["data"][:, 1:]
-        ct = torch.where(valid, ct, torch.full_like(ct, self.air))
+        ct = torch.where(valid, ct, torch.full_like(ct, self.outside))
         if self.device.type == "cpu":
             mr = mr.contiguous(memory_format=torch.channels_last_3d)
         return mr, ct, valid
@@ -143,7 +155,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
             synthetic = self.network(mr)
             synthetic = torch.where(valid, synthetic.float(), real)
             mask = batch["target"]
-            if self.unchecked and torch.is_grad_enabled():
+            if self.unchecked and torch.is_grad_enabled() and valid.any():
                 self.unchecked -= set(check_gradient(self.loss, synthetic.detach(), real, mask, self.unchecked))
             total, terms = self.loss(synthetic, real, mask)
         return total, terms, synthetic, real, valid

@@ -1,9 +1,9 @@
 """L1 between images."""
 
-from ..loss import Loss
+from .voxels import VoxelLoss
 
 
-class L1(Loss):
+class L1(VoxelLoss):
     """Mean absolute difference of the normalised CT.
 
     The reconstruction loss of the paper's baselines (section 2.3).
@@ -12,7 +12,8 @@ class L1(Loss):
     name = "l1"
     citation = "Isola et al., Image-to-image translation with conditional adversarial networks, CVPR 2017"
 
-    def value(self, synthetic, real, region=None):
+    @staticmethod
+    def difference(synthetic, real, reduction):
         from torch.nn.functional import l1_loss
 
-        return l1_loss(synthetic.float(), real.float())
+        return l1_loss(synthetic, real, reduction=reduction)

@@ -1,9 +1,9 @@
 """Squared error between images."""
 
-from ..loss import Loss
+from .voxels import VoxelLoss
 
 
-class Mse(Loss):
+class Mse(VoxelLoss):
     """Mean squared difference of the normalised CT.
 
     The loss of the authors' first adaptation of nnU-Net to synthesis (see section 2.3 of the paper).
@@ -12,7 +12,8 @@ class Mse(Loss):
     name = "mse"
     citation = "Longuefosse et al., Adapted nnU-Net: a robust baseline for cross-modality synthesis, 2024"
 
-    def value(self, synthetic, real, region=None):
+    @staticmethod
+    def difference(synthetic, real, reduction):
         from torch.nn.functional import mse_loss
 
-        return mse_loss(synthetic.float(), real.float())
+        return mse_loss(synthetic, real, reduction=reduction)
