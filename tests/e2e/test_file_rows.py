@@ -1,4 +1,4 @@
-"""Synthetic CTs that lie in files, evaluated by Snakemake without training; a cell of each kind computed anew by hand."""
+"""Synthetic CTs that lie in files, evaluated by Snakemake without training; a cell of each kind computed anew."""
 
 import numpy as np
 import pandas as pd

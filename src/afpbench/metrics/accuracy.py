@@ -29,8 +29,8 @@ def write_accuracy(
     """Write Dice, NSD and HD95 of each segmenter on the real CT against the cases' own labels.
 
     root: the task's folder. structures: name -> {segmenter, labels, tolerance_mm}. truth: name -> values in the cases'
-    labels. Columns: task, case, segmenter, structure, metric, value, status; inside the region of evaluation.
-    Failed cases have no lines, and neither has one that fails here while failed cases are excluded and another
+    labels; a structure that is not in it is left out. Columns: task, case, segmenter, structure, metric, value, status;
+    inside the region of evaluation. Failed cases have no lines, and neither has one that fails here while failed cases are excluded and another
     succeeds; otherwise a DataError names each at the end, and nothing is written.
     """
     paths = TaskPaths(str(root))
@@ -57,7 +57,8 @@ def _case_values(paths: TaskPaths, case: str, structures: Mapping[str, Mapping],
     mask = io.read(paths.prepared_image(case, "mask"), f"case {case}: mask").array > 0
     labels = io.read(paths.prepared_image(case, "labels"), f"case {case}: labels")
     lines = []
-    for name, spec in structures.items():
+    for name in truth:
+        spec = structures[name]
         path = paths.segmentations(spec["segmenter"], "ct").image(case)
         found = io.read(path, f"case {case}: segmentation").array
         values = structure_metrics(

@@ -52,9 +52,15 @@ def test_accuracy_by_hand(tmp_path):
     assert mucus["value"].isna().all() and (mucus["status"] == "both_empty").all()
 
 
+def test_a_structure_without_true_labels_is_left_out(tmp_path):
+    write_case(tmp_path, "p1", box((2, 5), 25), box((2, 5), 25))
+    write_accuracy(tmp_path, "thorax", ["p1"], STRUCTURES, {"bones": TRUTH["bones"]}, tmp_path / "a.csv")
+    assert list(pd.read_csv(tmp_path / "a.csv")["structure"]) == ["bones"] * 3
+
+
 def test_a_structure_that_the_segmenter_misses(tmp_path):
     write_case(tmp_path, "p1", box((2, 5), 205), np.zeros(GRID.shape, np.uint8))
-    write_accuracy(tmp_path, "thorax", ["p1"], {"mucus": STRUCTURES["mucus"]}, TRUTH, tmp_path / "a.csv")
+    write_accuracy(tmp_path, "thorax", ["p1"], STRUCTURES, {"mucus": TRUTH["mucus"]}, tmp_path / "a.csv")
     table = pd.read_csv(tmp_path / "a.csv").set_index("metric")
     assert table.loc["dice", "value"] == 0 and table.loc["dice", "status"] == "synthetic_empty"
     assert np.isnan(table.loc["hd95", "value"])

@@ -8,6 +8,7 @@ from conftest import PROJECT, TINY_STUDY
 
 from afpbench.study.load import load_study
 from afpbench.study.plan import StudyPlan, failure_hint
+from afpbench.study.plan.results import ResultPlan
 
 TRAIN, VALIDATION, TEST = ["thorax_000", "thorax_001", "thorax_002"], ["thorax_003"], ["thorax_004", "thorax_005"]
 RESULTS = "results/thorax"
@@ -293,6 +294,13 @@ def test_a_distilled_segmenter_learns_from_its_teachers_records(distilled):
     assert distilled.results.structures["tree"]["labels"] == [2]
     assert distilled.results.truth["tree"] == distilled.task.segmenters["navi"].true_labels()["airway"]
     assert [label for label, _ in models.trained("cost")] == ["L1", "L1 + AFP", "TotalSegmentator", "Airways", "fused"]
+
+
+def test_a_structure_whose_class_stands_for_no_true_label_has_no_truth(tiny, monkeypatch):
+    navi = tiny.task.segmenters["navi"]
+    monkeypatch.setattr(type(navi), "true_labels", lambda self: {"airway": [60]})
+    fresh = ResultPlan(tiny.task, tiny.paths, tiny.cases, tiny.models)
+    assert "organs" in fresh.truth and "airways" not in fresh.truth
 
 
 def test_regions_of_a_loss_are_values_in_the_cases_labels(distilled):

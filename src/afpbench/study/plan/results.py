@@ -74,17 +74,21 @@ class ResultPlan:
 
     @cached_property
     def truth(self) -> dict[str, list[int]]:
-        """Structure -> values in the cases' true label maps, of a source that has them."""
+        """Structure -> values in the cases' true label maps, of a source that has them.
+
+        A structure with a class that stands for no true label is left out: what is not known cannot be missed.
+        """
         found = {}
         for name, spec in self.task.options["structures"].items():
             values = self.task.segmenters[spec["segmenter"]].true_labels()
-            found[name] = [value for member in spec["classes"] for value in values.get(member, [])]
+            if all(values.get(member) for member in spec["classes"]):
+                found[name] = [value for member in spec["classes"] for value in values[member]]
         return found
 
     @property
     def has_accuracy(self) -> bool:
         """Whether the segmenters can be compared with true labels."""
-        return self.task.source.has_true_labels and bool(self.task.options["structures"])
+        return self.task.source.has_true_labels and bool(self.truth)
 
     # --- records of images
 
