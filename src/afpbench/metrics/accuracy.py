@@ -30,8 +30,8 @@ def write_accuracy(
 
     root: the task's folder. structures: name -> {segmenter, labels, tolerance_mm}. truth: name -> values in the cases'
     labels; a structure that is not in it is left out. Columns: task, case, segmenter, structure, metric, value, status;
-    inside the region of evaluation. Failed cases have no lines, and neither has one that fails here while failed cases are excluded and another
-    succeeds; otherwise a DataError names each at the end, and nothing is written.
+    inside the region of evaluation. Failed cases have no lines, and neither has one that fails here while failed cases
+    are excluded and another succeeds; otherwise a DataError names each at the end, and nothing is written.
     """
     paths = TaskPaths(str(root))
     batch = Batch(
