@@ -1,13 +1,13 @@
 """The long table: one line per task, row, seed, case, structure and metric. Nothing is inferred from a path."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from ..base.atomic import write_text
-from ..base.errors import DataError
+from ..base.errors import DataError, UnusableFile
 from ..study.kinds.metric import REGIONS
 from ..study.metrics import score_metrics
 from . import surface
@@ -76,11 +76,29 @@ def write_long(long: pd.DataFrame, path: str | Path) -> None:
 
 
 def merge(paths: Iterable[str | Path]) -> pd.DataFrame:
-    """The long table of per-row files: their lines in the order of the files and of the lines, checked together."""
-    tables = [read_long(path) for path in paths]
+    """The long table of per-row files: their lines in the order of the files and of the lines, checked together.
+
+    Raises UnusableFile for a file that lost whole lines: without a case that others have, or with fewer lines of it.
+    """
+    tables = {Path(path): read_long(path) for path in paths}
     if not tables:
         raise DataError("metrics: no files to merge", expected="one CSV for each row of the table")
-    return check_long(pd.concat(tables, ignore_index=True), "the merged long table")
+    cases = dict.fromkeys(case for table in tables.values() for case in table["case"])
+    for path, table in tables.items():
+        _check_complete(path, table, cases)
+    return check_long(pd.concat(tables.values(), ignore_index=True), "the merged long table")
+
+
+def _check_complete(path: Path, table: pd.DataFrame, cases: Collection[str]) -> None:
+    """A row is measured in every case, and in each that did not fail in the same way."""
+    missing = [case for case in cases if case not in set(table["case"])]
+    if missing:
+        raise UnusableFile(path, f"it has no line of case {missing[0]}, as other rows have")
+    counts = table[~is_failed(table["status"])].groupby("case", sort=False).size()
+    if counts.nunique() > 1:
+        raise UnusableFile(
+            path, f"case {counts.idxmin()} has {counts.min()} lines, case {counts.idxmax()} {counts.max()}"
+        )
 
 
 def _check_values(long: pd.DataFrame, source: str) -> None:

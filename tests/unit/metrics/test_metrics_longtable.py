@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from afpbench.base.errors import DataError
+from afpbench.base.errors import DataError, UnusableFile
 from afpbench.metrics import longtable
 from afpbench.metrics.longtable import COLUMNS, failed_status, line, merge, read_long, write_long
 
@@ -11,6 +11,13 @@ from afpbench.metrics.longtable import COLUMNS, failed_status, line, merge, read
 def table(row, cases=("a", "b")):
     lines = [line("pelvis", row, case, "", "body", "mae", 0.1 + i, "ok") for i, case in enumerate(cases)]
     lines.append(line("pelvis", row, cases[0], "ts", "bones", "hd95", math.nan, "real_empty"))
+    return pd.DataFrame(lines, columns=list(COLUMNS))
+
+
+def whole(row):
+    """Two lines for each of two cases."""
+    places = [("", "body", "mae"), ("ts", "bones", "dice")]
+    lines = [line("pelvis", row, case, *place, 0.5, "ok") for case in ("a", "b") for place in places]
     return pd.DataFrame(lines, columns=list(COLUMNS))
 
 
@@ -31,10 +38,29 @@ def test_case_ids_that_look_like_numbers_or_na_stay_text(tmp_path):
 
 
 def test_merge_keeps_the_order_given(tmp_path):
-    for row in ("l1", "afp", "real_ct"):
-        write_long(table(row), tmp_path / f"{row}.csv")
-    merged = merge([tmp_path / "real_ct.csv", tmp_path / "l1.csv", tmp_path / "afp.csv"])
-    assert merged["variant"].tolist() == ["real_ct"] * 3 + ["l1"] * 3 + ["afp"] * 3
+    files = [tmp_path / f"{row}.csv" for row in ("real_ct", "l1", "afp")]
+    for path in files:
+        write_long(whole(path.stem), path)
+    assert merge(files)["variant"].tolist() == ["real_ct"] * 4 + ["l1"] * 4 + ["afp"] * 4
+
+
+def test_a_file_that_lost_lines_is_not_merged(tmp_path):
+    """Cut off between two lines it is a table like another, of fewer cases."""
+    files = [tmp_path / f"{row}.csv" for row in ("l1", "afp")]
+    for path in files:
+        write_long(whole(path.stem), path)
+    text = files[1].read_text().splitlines(keepends=True)
+    for kept, cause in ((4, "case b has 1 lines, case a 2"), (3, "no line of case b"), (1, "no line of case a")):
+        files[1].write_text("".join(text[:kept]))
+        with pytest.raises(UnusableFile, match=cause) as error:
+            merge(files)
+        assert str(files[1]) in str(error.value)
+
+
+def test_a_failed_case_may_have_fewer_lines(tmp_path):
+    failed = line("pelvis", "l1", "c", "", "body", "mae", math.nan, "failed: no overlap")
+    write_long(pd.DataFrame([*whole("l1").to_dict("records"), failed], columns=list(COLUMNS)), tmp_path / "l1.csv")
+    assert len(merge([tmp_path / "l1.csv"])) == 5
 
 
 def test_failed_status_is_one_line():
@@ -43,8 +69,8 @@ def test_failed_status_is_one_line():
 
 
 def test_duplicates_are_refused(tmp_path):
-    write_long(table("l1"), tmp_path / "a.csv")
-    write_long(table("l1"), tmp_path / "b.csv")
+    write_long(whole("l1"), tmp_path / "a.csv")
+    write_long(whole("l1"), tmp_path / "b.csv")
     with pytest.raises(DataError, match=r"the same value twice\n.*task pelvis, variant l1, case a, structure body"):
         merge([tmp_path / "a.csv", tmp_path / "b.csv"])
 
