@@ -16,7 +16,7 @@ Made by `docs/reference/make_licences.py` from what the packages say of themselv
 | what | licence |
 |---|---|
 | code and documentation | Apache-2.0 |
-| phantoms, the picture of them, stand-in weights made by a run | made by this code; Apache-2.0 |
+| phantoms, the picture of them, shipped and stand-in weights | made by this code; Apache-2.0 |
 | the paper's published numbers (`src/afpbench/tables/published.csv`) | facts, quoted with their source |
 | names and ids of TotalSegmentator's classes (`src/afpbench/segmenters/`) | from TotalSegmentator, Apache-2.0 |
 | names, sizes and checksums of the STS patients' files, ids of SynthRAD2023's patients (`src/afpbench/study/kinds/sources/`) | facts; the images are not here |
