@@ -11,15 +11,19 @@ from afpbench.study.paths import Images
 params, record = snakemake.params, Path(snakemake.output[0])
 
 
+segmenter = SEGMENTERS.make(params.segmenter)
+
+
 def load():
-    return SEGMENTERS.make(params.segmenter).open(Path(params.folder), params.device, snakemake.threads)
+    return segmenter.open(Path(params.folder), params.device, snakemake.threads)
 
 
 inputs = dict(snakemake.input.items())
 synthetic = Path(Images.of_record(inputs["synthetic"]).folder) if "synthetic" in inputs else None
 real = Path(Images.of_record(inputs["real"][0]).folder) if synthetic else None
+given = segmenter.label_files(Path()).get(snakemake.wildcards.get("row", "ct"))
 run_chunk(
     dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
     record,
-    Segmentation(load, synthetic, real, params.classes),
+    Segmentation(load, synthetic, real, params.classes, given),
 )

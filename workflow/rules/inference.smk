@@ -149,6 +149,7 @@ rule segment_real:
     input:
         prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
         weights=lambda w: task(w).models.segmenter_inputs(task(w).cases.chunk(w.chunk).fold, w.segmenter),
+        files=lambda w: task(w).models.label_files(w.segmenter, "ct", task(w).cases.chunk(w.chunk).cases),
     output:
         T.segmentations("{segmenter}", "ct").record("{chunk}"),
     log:
@@ -182,6 +183,7 @@ rule segment:
         prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
         real=rules.segment_real.output,
         weights=lambda w: task(w).models.segmenter_inputs(task(w).cases.chunk(w.chunk).fold, w.segmenter),
+        files=lambda w: task(w).models.label_files(w.segmenter, w.row, task(w).cases.chunk(w.chunk).cases),
     output:
         T.segmentations("{segmenter}", "{row}{seed}").record("{chunk}"),
     log:

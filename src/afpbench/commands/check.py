@@ -38,8 +38,11 @@ def run(options: argparse.Namespace) -> int:
         data = study["tasks"][name]["data"]
         paths = StudyPaths(str(options.out or options.root / study["results"])).task(name)
         source = open_source(data, options.root)
-        if source.makes_cases:
-            print(f"{name}: {source.title}: nothing to check")
+        if source.makes_cases or not source.has_mr:
+            what = (
+                "nothing to check" if source.makes_cases else "no MR, so no pairs to check: the import checks the CTs"
+            )
+            print(f"{name}: {source.title}: {what}")
             continue
         cases = source.cases()
         found = inspect_source(data, cases, options.root, options.jobs)

@@ -22,6 +22,7 @@ COMMANDS = {  # name -> its module, what `afpbench --help` says of it
     "export": ("export", "write synthetic CTs onto the grids of the original MRs"),
     "status": ("status", "say what of a study is finished, missing or stale, and why"),
     "repair": ("repair", "let the next run make what was deleted from a study"),
+    "evaluate": ("evaluate", "bring synthetic CTs of any origin to tables, tests, figures and a report"),
     "metrics": ("metrics", "compare synthetic CTs with real ones"),
 }
 

@@ -40,9 +40,9 @@ def summary(study: dict, root: Path) -> str:
             f"\n{name}: {task['title']}",
             f"  data        {task['data']['source']}, {len(cases)} cases: "
             + (f"{len(folds)} folds, the first {words}" if len(folds) > 1 else words),
-            f"  spacing     {' x '.join(f'{value:g}' for value in task['spacing_mm'])} mm (z, y, x)",
+            f"  spacing     {_spacing(task['spacing_mm'])}",
             f"  segmenters  {_kinds(task['segmenters'], 'kind') or 'none'}",
-            f"  structures  {', '.join(task['structures']) or 'none'}; tolerance {task['tolerance_mm']:g} mm",
+            f"  structures  {', '.join(task['structures']) or 'none'}{_tolerance(task)}",
             f"  generators  {_kinds(task['generators'], 'kind') if _is_trained(task) else 'none'}",
             "  variants",
             *(f"    {key}: {_variant(variant)}" for key, variant in task["variants"].items()),
@@ -55,6 +55,16 @@ def summary(study: dict, root: Path) -> str:
 
 def _kinds(entries: dict, key: str) -> str:
     return ", ".join(f"{name} ({entry[key]})" for name, entry in entries.items())
+
+
+def _spacing(spacing_mm: list[float] | None) -> str:
+    if spacing_mm is None:
+        return "each case's own"
+    return f"{' x '.join(f'{value:g}' for value in spacing_mm)} mm (z, y, x)"
+
+
+def _tolerance(task: dict) -> str:
+    return f"; tolerance {task['tolerance_mm']:g} mm" if task["structures"] else ""
 
 
 def _is_trained(task: dict) -> bool:

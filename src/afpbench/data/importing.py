@@ -31,21 +31,22 @@ def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None
 
     data: the task's `data` section. seed: the study's (phantoms are made from it). out: the folder to write.
     root: the folder that relative paths start from.
-    Writes mr.nii.gz (float32), ct.nii.gz (int16 HU), case.json, and what the source has of mask.nii.gz, labels.nii.gz,
-    mr_labels.nii.gz, displacement.nii.gz, mr_contour.nii.gz, ct_contour.nii.gz.
+    Writes mr.nii.gz (float32; not where the source has CTs alone), ct.nii.gz (int16 HU), case.json, and what the source
+    has of mask.nii.gz, labels.nii.gz, mr_labels.nii.gz, displacement.nii.gz, mr_contour.nii.gz, ct_contour.nii.gz.
     Raises DataError, naming the case, for input that cannot be used.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     source = open_source(data, Path(root))
     volumes, record = _made(source, case, seed) if source.makes_cases else _files(data, case, Path(root))
-    overlap = _check_pair(case, volumes)
+    pair = _check_pair(case, volumes)
     for name, volume in volumes.items():
         io.write(volume, out / f"{name}.nii.gz")
-    header = {"case": case, "source": source.name, "ct_box_share_of_mr": round(overlap, 4)}
-    images = {name: _describe(volumes[name], out / f"{name}.nii.gz") for name in ("mr", "ct")}
+    header = {"case": case, "source": source.name, **pair}
+    images = {name: _describe(volumes[name], out / f"{name}.nii.gz") for name in MODALITIES if name in volumes}
     write_json(out / "case.json", {**header, **images, "classes": source.label_ids(), "record": record})
-    logger.info("case %s: MR %s, CT %s", case, images["mr"]["shape"], images["ct"]["shape"])
+    shapes = ", ".join(f"{MODALITIES[name]} {found['shape']}" for name, found in images.items())
+    logger.info("case %s: %s", case, shapes)
 
 
 def canonical(volume: Volume) -> Volume:
@@ -93,10 +94,8 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     files, stored = read_files(data, case, root)
     read = {role: canonical(volume) for role, volume in stored.items()}
     check_files(data, case, read)
-    volumes = {
-        "mr": read["mr"].with_array(read["mr"].array.astype(np.float32)),
-        "ct": read["ct"].with_array(io.save_hu(read["ct"].array)),
-    }
+    volumes = {"mr": read["mr"].with_array(read["mr"].array.astype(np.float32))} if "mr" in read else {}
+    volumes |= {"ct": read["ct"].with_array(io.save_hu(read["ct"].array))}
     volumes |= {role: read[role] for role in DRAWN_IN if role in read}
     volumes |= _labels(data.get("labels"), case, volumes["ct"], read.get("labels"))
     record = {role: {"file": path.name, "sha256": dicom.digest(path)} for role, path in files.items()}
@@ -108,13 +107,14 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
 
 def check_files(data: dict, case: str, read: dict[str, Volume]) -> None:
     """Refuse a case whose volumes, by role and on canonical axes, are not what their roles say. Raises DataError."""
-    for role in MODALITIES:
+    for role in filter(read.__contains__, MODALITIES):
         check_values(read[role], _what(case, role))
-    check_not_exchanged(read["mr"], read["ct"], f"case {case}")
+    if "mr" in read:
+        check_not_exchanged(read["mr"], read["ct"], f"case {case}")
     check_hu(read["ct"], _what(case, "ct"))
     for role, image in {**DRAWN_IN, "labels": LABELS_IN}.items():
         if role in read:
-            check_on_grid(read[role], read[image], _what(case, role))
+            check_on_grid(read[role], read[image if image in read else "ct"], _what(case, role))
     if "labels" in read and (data.get("labels") or {}).get("kind") == "files":
         check_labels(read["labels"], data["labels"]["classes"], _what(case, "labels"))
 
@@ -135,7 +135,8 @@ def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict
     for role in sorted(files, key=lambda role: role in DRAWN_IN):  # images first
         path, what = files[role], _what(case, role)
         if role in DRAWN_IN and rtstruct.is_rtstruct(path):
-            read[role] = as_mask(rtstruct.read_contours(path, read[DRAWN_IN[role]], what, data.get("roi")), what)
+            image = read[DRAWN_IN[role] if DRAWN_IN[role] in read else "ct"]
+            read[role] = as_mask(rtstruct.read_contours(path, image, what, data.get("roi")), what)
         elif role in MODALITIES and dicom.is_series(path):
             read[role] = dicom.read_series(path, what, MODALITIES[role], series.get(role))
         else:
@@ -159,11 +160,14 @@ def _labels(labels: dict | None, case: str, ct: Volume, given: Volume | None) ->
     return {"labels": given.with_array(check_labels(given, labels["classes"], _what(case, "labels")))}
 
 
-def _check_pair(case: str, volumes: dict[str, Volume]) -> float:
-    for role in ("mr", "ct"):
+def _check_pair(case: str, volumes: dict[str, Volume]) -> dict[str, float]:
+    """What the case's record says of the pair; nothing of a CT alone."""
+    for role in filter(volumes.__contains__, MODALITIES):
         check_values(volumes[role], _what(case, role))
     check_hu(volumes["ct"], _what(case, "ct"))
-    overlap = check_overlap(volumes["mr"], volumes["ct"], f"case {case}")
+    pair = {}
+    if "mr" in volumes:
+        pair["ct_box_share_of_mr"] = round(check_overlap(volumes["mr"], volumes["ct"], f"case {case}"), 4)
     if "labels" in volumes and not volumes["labels"].array.any():
         raise DataError(
             f"case {case}: the label map is empty",
@@ -171,7 +175,7 @@ def _check_pair(case: str, volumes: dict[str, Volume]) -> float:
             expected="at least one labelled voxel",
             hint="check data.labels, or leave the case out",
         )
-    return overlap
+    return pair
 
 
 def _describe(volume: Volume, path: Path) -> dict:

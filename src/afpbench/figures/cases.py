@@ -106,6 +106,12 @@ def read_prepared(root: Path, case: str, name: str) -> io.Volume:
     return io.read(TaskPaths(str(root)).prepared_image(case, name), f"case {case}: {name}")
 
 
+def read_mr(root: Path, case: str) -> io.Volume | None:
+    """A case's MR; None where the data are CTs alone."""
+    there = Path(TaskPaths(str(root)).prepared_image(case, "mr")).is_file()
+    return read_prepared(root, case, "mr") if there else None
+
+
 def read_synthetic(context: Context, row: str, case: str) -> io.Volume:
     """A row's synthetic CT of a case, in HU."""
     path = TaskPaths(str(context.root)).synthetic(context.run(row)).image(case)

@@ -12,7 +12,7 @@ from scipy import ndimage
 from ..base.errors import DataError
 from ..volumes import io
 from . import style
-from .cases import Context, choose_case, read_prepared, read_synthetic, structure_mask, value_of
+from .cases import Context, choose_case, read_mr, read_prepared, read_synthetic, structure_mask, value_of
 
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
 PANELS_PER_LINE = 6
@@ -65,25 +65,28 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     """The figure of one plane of one case.
 
     pick: a case id, `typical`, `best` or `worst`. options: {"window_hu", "error_hu", "zoom": {"structure", "size_mm"}};
-    without a structure the zoom is where most of the body's surface is seen.
+    without a structure the middle of the body is shown.
     long: the long table, from which the case is chosen and the values below the panels are taken.
     Returns a matplotlib figure: for each image the slice, the zoom, and the signed error of the synthetic CT.
     """
     case = choose_case(pick, long, context.reference)
-    mr, ct, mask = (read_prepared(context.root, case, name) for name in ("mr", "ct", "mask"))
+    mr, (ct, mask) = read_mr(context.root, case), (read_prepared(context.root, case, name) for name in ("ct", "mask"))
     inside = mask.array != 0
     zoom = options["zoom"]
-    structure = structure_mask(context, zoom["structure"], "ct", case) & inside if zoom["structure"] else inside
+    structure = (
+        structure_mask(context, zoom["structure"], "ct", case) & inside if zoom["structure"] else _middle(inside)
+    )
     view = choose_view(plane, inside, structure, ct.spacing_mm, zoom["size_mm"])
     images = {row: _on_grid(read_synthetic(context, row, case), ct, case, row) for row in context.rows}
     panels: list[tuple[str, np.ndarray, np.ndarray | None, str]]
-    panels = [("MR", mr.array, None, ""), ("Real CT", ct.array, None, "")]
+    panels = [("MR", mr.array, None, "")] if mr is not None else []
+    panels.append(("Real CT", ct.array, None, ""))
     for row, array in images.items():
         panels.append((context.label(row), array, _error(array, ct.array, inside), _values(context, long, row, case,
                        zoom["structure"])))  # fmt: skip
     of = f"; zoom on {context.structures[zoom['structure']]['label']}" if zoom["structure"] else ""
     heading = f"{case}, {plane}{of}"
-    return _compose(heading, panels, view, options, _mr_window(mr.array[inside]))
+    return _compose(heading, panels, view, options, None if mr is None else _mr_window(mr.array[inside]))
 
 
 def choose_view(
@@ -107,6 +110,13 @@ def choose_view(
         for other in others
     ]
     return View(plane, index, spans[0], spans[1], (row, column, *sides), (spacing_mm[others[0]], spacing_mm[others[1]]))
+
+
+def _middle(inside: np.ndarray) -> np.ndarray:
+    """The voxel in the middle of the body, as a mask."""
+    middle = np.zeros_like(inside)
+    middle[tuple(np.rint(ndimage.center_of_mass(inside)).astype(int))] = True
+    return middle
 
 
 def _densest(edge: np.ndarray, sides: Sequence[int]) -> tuple[int, int]:
@@ -152,8 +162,11 @@ def _values(context: Context, long: pd.DataFrame, row: str, case: str, structure
     return "\n".join(texts + ([f"Dice {dice:.3f}"] if not math.isnan(dice) else []))
 
 
-def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window: tuple[float, float]):
-    """Lay the panels out in lines of up to PANELS_PER_LINE; each line has a row of slices, zooms and errors."""
+def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window: tuple[float, float] | None):
+    """Lay the panels out in lines of up to PANELS_PER_LINE; each line has a row of slices, zooms and errors.
+
+    mr_window: of the first panel, where that is the MR.
+    """
     lines = [panels[i : i + PANELS_PER_LINE] for i in range(0, len(panels), PANELS_PER_LINE)]
     columns = max(3, min(len(panels), PANELS_PER_LINE))
     gap, side, top = 0.06, style.WIDTH_IN / PANELS_PER_LINE, 0.24
@@ -171,7 +184,7 @@ def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window
         for column, (label, array, error, values) in enumerate(line):
             x = 0.06 + column * side
             axis = place.axis(x, y, slice_in)
-            window = mr_window if label == "MR" and number == column == 0 else options["window_hu"]
+            window = mr_window if mr_window is not None and number == column == 0 else options["window_hu"]
             _show(axis, view.shown(array), view, window)
             axis.set_title(style.wrapped(label), pad=3)
             row, start, height, width = view.zoom
@@ -190,7 +203,7 @@ def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window
             error_image = _show(axis, view.shown(error), view, (-limit, limit), "RdBu_r")
             axis.set_xlabel(values, labelpad=2, fontsize=6.5)
     if error_image is not None and legend is not None:
-        _scale(figure, place, legend, error_image, options)
+        _scale(figure, place, legend, error_image, options, panels_wide=1 if mr_window is None else 2)
     return figure
 
 
@@ -217,13 +230,16 @@ def _show(axis, image: np.ndarray, view: View, window: Sequence[float], colours:
     return shown
 
 
-def _scale(figure, place: _Place, legend: tuple[float, float, float], image, options: Mapping) -> None:
-    """The windows in words and the error map's colours, in the empty place below MR and real CT."""
+def _scale(
+    figure, place: _Place, legend: tuple[float, float, float], image, options: Mapping, panels_wide: int
+) -> None:
+    """The windows in words and the error map's colours, in the empty place below MR (if any) and real CT."""
     x, y, height = legend
     low, high = options["window_hu"]
-    words = f"CT window {low:g} to {high:g} HU\n\nError map: synthetic\nminus real CT, in HU"
+    between = "\n" if panels_wide == 1 else " "
+    words = f"CT window{between}{low:g} to {high:g} HU\n\nError map: synthetic\nminus real CT, in HU"
     figure.text((x + 0.02) / place.width, 1 - (y + 0.02) / place.height, words, va="top", fontsize=6.5)
-    axis = place.axis(x + 0.14, y + max(0.58, min(height - 0.25, 0.66)), 0.08, place.panel * 1.6)
+    axis = place.axis(x + 0.14, y + max(0.58, min(height - 0.25, 0.66)), 0.08, place.panel * 0.8 * panels_wide)
     bar = figure.colorbar(image, cax=axis, orientation="horizontal")
     bar.outline.set_linewidth(0.4)
     limit = options["error_hu"]

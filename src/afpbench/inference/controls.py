@@ -38,22 +38,27 @@ def open_control(name: str, fitted: Path | None, statistics: dict) -> Callable[[
     normalization.json; `real_ct` does without. Outside the body in the MR all but `real_ct` are air, as synthetic CTs
     are.
     """
+    if name == "real_ct":
+        return _write_real_ct
     values = dict(np.load(fitted)) if fitted is not None else {}
-    makers = {"real_ct": _real_ct, "real_ct_clipped": _real_ct_clipped, "mr_linear": _mr_linear, "mean_ct": _mean_ct}
+    makers = {"real_ct_clipped": _real_ct_clipped, "mr_linear": _mr_linear, "mean_ct": _mean_ct}
     make = makers[name](values, statistics)
 
     def write(case: str, prepared: Path, out: Path) -> dict:
         mr = io.read(prepared / "mr.nii.gz", f"case {case}: MR")
         ct = io.read(prepared / "ct.nii.gz", f"case {case}: CT")
         hu = make(case, mr, ct)
-        io.write(ct.with_array(io.save_hu(hu if name == "real_ct" else air_beyond(near_body(mr, case), hu))), out)
+        io.write(ct.with_array(io.save_hu(air_beyond(near_body(mr, case), hu))), out)
         return {"case": case, "status": "ok"}
 
     return write
 
 
-def _real_ct(fitted: dict, statistics: dict):
-    return lambda case, mr, ct: ct.array
+def _write_real_ct(case: str, prepared: Path, out: Path) -> dict:
+    """The real CT as it is: it needs no MR."""
+    ct = io.read(prepared / "ct.nii.gz", f"case {case}: CT")
+    io.write(ct.with_array(io.save_hu(ct.array)), out)
+    return {"case": case, "status": "ok"}
 
 
 def _real_ct_clipped(fitted: dict, statistics: dict):

@@ -43,6 +43,9 @@ def register_case(
     options = checked_options(options or {})
     out.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
+    if not (resampled / "mr.nii.gz").is_file():
+        _resample_alone(imported, resampled, out, options, body_threshold_hu)
+        return
     case = read_record(imported / "case.json")["case"]
     mr = replace(io.read(resampled / "mr.nii.gz", f"case {case}: resampled MR"), source=f"case {case}")
     ct = io.read(imported / "ct.nii.gz", f"case {case}: CT")
@@ -61,6 +64,16 @@ def register_case(
     record["seconds"] = round(time.monotonic() - begin, 2)
     write_json(out / "registration.json", record)
     logger.info("case %s: %s", case, quality.in_words(record))
+
+
+def _resample_alone(imported: Path, resampled: Path, out: Path, options: dict, threshold_hu: float) -> None:
+    """Of a case without MR: its CT on the case's grid, with no transform and nothing to score."""
+    begin, case = time.monotonic(), read_record(imported / "case.json")["case"]
+    grid, ct = io.read(resampled / "grid.nii.gz"), io.read(imported / "ct.nii.gz", f"case {case}: CT")
+    still = np.zeros((*grid.geometry.shape, 3), np.float32)
+    _warp(case, _moving(case, imported, ct, options), grid, still, out, threshold_hu)
+    record = {"case": case, "method": "none", "seconds": round(time.monotonic() - begin, 2), "options": options}
+    write_json(out / "registration.json", {**record, "attempts": []})
 
 
 def _find(mr: Volume, mr_body: np.ndarray, ct: Volume, options: dict, out: Path) -> tuple[np.ndarray, list[dict]]:

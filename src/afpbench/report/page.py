@@ -17,6 +17,14 @@ QUESTION = (
     "of a frozen segmentation network instead. Does that keep the anatomy better? The judge is segmentation: the same "
     "segmenters run on the real and on the synthetic CT of test patients, and their results are compared."
 )
+FILES_QUESTION = (
+    "How close are synthetic CTs to the real ones, voxel by voxel, and do they keep the anatomy? Where there are "
+    "structures, the judge is segmentation: the same segmenters run on the real and on the synthetic CT of each case."
+)
+FILES_READING = (
+    "Rows are synthetic CTs that lie in files; nothing was trained here. The real CT itself stands below them and must "
+    "score perfectly. One row is the reference, and every other row is tested against it over the same cases."
+)
 READING = (
     "Rows are variants (a generator with a loss); controls stand below them: the real CT itself must score perfectly, "
     "the mean training CT shows what is reached without looking at the patient. One row is the reference, and every "
@@ -36,12 +44,17 @@ def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> N
     links.append(("provenance", "Provenance"))
     parts = [
         claims,
-        html.section("The question", "question", html.paragraph(QUESTION), html.paragraph(READING)),
+        html.section("The question", "question", *map(html.paragraph, _question(tasks))),
         *(sections(task) for task in tasks),
         _provenance(study, tasks),
     ]
     title = "afpbench: " + ", ".join(task.spec["title"] for task in tasks)
     write_text(target, html.page(title, filter(None, parts), links))
+
+
+def _question(tasks: Sequence[Task]) -> tuple[str, str]:
+    trained = any(task.context["losses"] for task in tasks)
+    return (QUESTION, READING) if trained else (FILES_QUESTION, FILES_READING)
 
 
 def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:

@@ -23,6 +23,7 @@ CAPTIONS = {
 }
 
 
+WITHOUT_MR = {"slices": "Real and synthetic CT: slices, the box enlarged, and the error inside the body."}
 ORDER = ("distributions", "slices", "surfaces", "curves")
 
 
@@ -33,15 +34,20 @@ def sections(task: Task) -> str:
     return html.section(task.spec["title"], f"task-{task.name}", *filter(None, parts))
 
 
+def has_mr(task: Task) -> bool:
+    """Whether the task's cases have an MR."""
+    return open_source(task.spec["data"], Path()).has_mr
+
+
 def _data(task: Task) -> str:
-    spacing = " × ".join(f"{value:g}" for value in task.spec["spacing_mm"])
+    spacing = " × ".join(f"{value:g}" for value in task.spec["spacing_mm"] or ())
     first = task.splits[0]
     counts = ", ".join(f"{len(first[part])} {part}" for part in PARTS if first[part])
     folds = f"cross-validation with {len(task.folds)} folds, the first of " if len(task.folds) > 1 else ""
     facts = [
         ("Source", open_source(task.spec["data"], Path()).title),
         ("Cases", f"{sum(len(first[part]) for part in PARTS)}: {folds}{counts}"),
-        ("Voxels", f"{spacing} mm (z, y, x)"),
+        ("Voxels", f"{spacing} mm (z, y, x)" if spacing else "each case's own"),
         ("Test cases", ", ".join(task.test_cases())),
     ]
     return section(task, "Data", "data", html.facts(facts))
@@ -66,8 +72,9 @@ def _figures(task: Task) -> str:
     parts: list[str] = []
     folded: list[str] = []
     last: list[str] = []
+    captions = CAPTIONS if has_mr(task) else CAPTIONS | WITHOUT_MR
     for path, link in sorted(task.figures, key=lambda figure: ORDER.index(figure[0].stem.split("_")[0])):
-        made = html.picture(path, CAPTIONS[path.stem.split("_")[0]], link)
+        made = html.picture(path, captions[path.stem.split("_")[0]], link)
         if path.stem in ("slices_sagittal", "slices_axial"):
             folded.append(made)
         else:
@@ -144,6 +151,8 @@ REGISTRATION = {
 
 
 def _registration(task: Task) -> str:
+    if not has_mr(task):
+        return ""
     cases = read_csv(task.paths.registration, ("case", "status"), text=("case", "method", "status"))
     lines = [
         (name, *(f"{value:.3g}" for value in (cases[key].mean(), cases[key].min(), cases[key].max())),

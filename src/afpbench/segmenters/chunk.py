@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import DataError, ModelError
+from ..data.checks import check_inside, check_on_grid
+from ..data.importing import canonical
+from ..study.file_rows import FileRow, beside
 from ..study.kinds.segmenter import Segment
 from ..volumes import io
+from ..volumes.io import Volume
+from ..volumes.labels import read_labels
 
 
 class Segmentation:
@@ -18,7 +23,7 @@ class Segmentation:
     open_segmenter: loads the network; called once, when the first image needs it. synthetic: the folder of the
     synthetic CTs, or None for the real CT. real: the folder of the real CT's segmentations, taken over where the
     synthetic CT is the real one voxel by voxel. classes: class name -> its value in the label maps, which no other
-    value may occur in; empty where the segmenter does not say.
+    value may occur in; empty where the segmenter does not say. given: where the label maps lie, in place of a network.
     """
 
     def __init__(
@@ -27,7 +32,9 @@ class Segmentation:
         synthetic: Path | None,
         real: Path | None,
         classes: Mapping[str, int] | None = None,
+        given: FileRow | None = None,
     ):
+        self.given = given
         self.open_segmenter = open_segmenter
         self.synthetic = synthetic
         self.real = real
@@ -53,7 +60,7 @@ class Segmentation:
                 out.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self.real / f"{case}.nii.gz", out)
                 return {"case": case, "status": "ok", "taken_over": True}
-        labels = self._segment(image)
+        labels = self._segment(image) if self.given is None else _given_labels(self.given, case, ct)
         self._check_labels(case, labels)
         io.write(ct.with_array(labels), out)
         return {"case": case, "status": "ok", "foreground_voxels": int((labels > 0).sum())}
@@ -69,6 +76,19 @@ class Segmentation:
                 expected=", ".join(f"{value} ({name})" for name, value in sorted(self.classes.items(), key=_second)),
                 hint="the weights are those of another network than the study names: check `kind`, `task` and the path",
             )
+
+
+def _given_labels(files: FileRow, case: str, ct: Volume) -> np.ndarray:
+    """The label map (z, y, x) of a case from its file, which must lie on the case's grid."""
+    what, path = f"case {case}: label map", files.file(case)
+    if not path.exists():
+        raise DataError(f"{what}: no such file", found=beside(path), expected=str(path), hint="put it there")
+    check_inside(files.folder, path, what)
+    labels = canonical(read_labels(path, what))
+    check_on_grid(labels, ct, what)
+    if labels.array.max() > 255:
+        raise DataError(f"{what}: label out of range: {path}", found=int(labels.array.max()), expected="0 to 255")
+    return labels.array.astype(np.uint8)
 
 
 def _second(pair: tuple[str, int]) -> int:

@@ -1,4 +1,4 @@
-"""Rows of synthetic CTs that lie in files, whoever made them. Standard library only: read when a study is planned."""
+"""Synthetic CTs and label maps that lie in files, whoever made them. Standard library only: planning reads it."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path

@@ -18,7 +18,7 @@ from .checks.segmenters import unused_options
 from .checks.variants import shared_names, unused_training
 from .kinds.contract import ExtensionError
 from .kinds.kind import expand_path
-from .kinds.registry import REGISTRIES, SOURCES, use_extensions
+from .kinds.registry import REGISTRIES, use_extensions
 from .rows import CONTROLS
 from .task import Task
 
@@ -244,12 +244,12 @@ def _complete(study: dict, task: Task) -> None:
     """Fill in a valid task's defaults and what its parts inherit from one another, in place."""
     options: dict[str, Any] = study["tasks"][task.name]
     options["generators"].setdefault("nnunet", {})
-    if SOURCES[options["data"]["source"]].aligned:
+    if task.source.aligned or not task.source.has_mr:
         options.setdefault("registration", {}).setdefault("method", "none")
     options.setdefault("controls", list(CONTROLS) if task.trained else ["real_ct"])
     config_schema.fill(config_schema.task_schema(), options)
     options.setdefault("title", task.name)
-    options.setdefault("tolerance_mm", 2 * min(options["spacing_mm"]))
+    options.setdefault("tolerance_mm", 2 * min(options["spacing_mm"]) if options["spacing_mm"] else None)
     options["training"].setdefault("precision", study["runtime"]["precision"])
     _expand_paths(options["registration"])
     for part in ("segmenters", "structures", "variants"):

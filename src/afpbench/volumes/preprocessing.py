@@ -26,19 +26,25 @@ MR_MARGIN_MM = 3.0
 
 
 def resample_case(
-    imported: Path, out: Path, spacing_mm: tuple[float, float, float], bias_correction: str = "none"
+    imported: Path, out: Path, spacing_mm: tuple[float, float, float] | None, bias_correction: str = "none"
 ) -> None:
     """Write the MR (and its contour, where there is one) on the task's spacing into `out`.
 
-    spacing_mm: z, y, x. bias_correction: `none`, or `n4` before the MR is resampled. The grid keeps the MR's origin
-    and direction and covers its field of view.
+    spacing_mm: z, y, x; None keeps the MR's. bias_correction: `none`, or `n4` before the MR is resampled. The grid
+    keeps the MR's origin and direction and covers its field of view. Of a case without MR its CT's grid is taken so,
+    and only that is written: grid.nii.gz, an empty image.
     """
     imported, out = Path(imported), Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    if not (imported / "mr.nii.gz").is_file():
+        geometry = io.read(imported / "ct.nii.gz", f"case {_case_of(imported)}: CT").geometry
+        grid = task_grid(geometry, spacing_mm or geometry.spacing_mm)
+        io.write(Volume(np.zeros(grid.shape, np.uint8), grid), out / "grid.nii.gz")
+        return
     volume = io.read(imported / "mr.nii.gz", f"case {_case_of(imported)}: MR")
     if bias_correction == "n4":
         volume = n4_corrected(volume, body_mask_mr(volume), f"case {_case_of(imported)}: MR")
-    grid = task_grid(volume.geometry, spacing_mm)
+    grid = task_grid(volume.geometry, spacing_mm or volume.spacing_mm)
     io.write(resample(volume, grid), out / "mr.nii.gz")
     contour = imported / "mr_contour.nii.gz"
     if contour.is_file():
@@ -122,31 +128,28 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
     The mask is the one that came with the case, where there is one, as far as the CT has data. Otherwise it is the
     region of evaluation: the body (found on the whole CT, warped by the registration) where the CT has data, without
     parts thicker than 10 mm that are tissue in the CT and empty in the MR (another limb that lay elsewhere, slices and
-    corners that the MR did not record: no network can make them). Raises DataError if nothing is left.
+    corners that the MR did not record: no network can make them). Raises DataError if nothing is left. A case without
+    MR has no mr.nii.gz, and nothing is taken from the body.
     """
     imported, resampled, registered, out = (Path(path) for path in (imported, resampled, registered, out))
     case = _case_of(imported)
     out.mkdir(parents=True, exist_ok=True)
-    mr, ct = io.read(resampled / "mr.nii.gz", f"case {case}: MR"), io.read(registered / "ct.nii.gz", f"case {case}: CT")
-    if not ct.geometry.matches(mr.geometry):
-        raise DataError(
-            f"case {case}: the registered CT is not on the MR's grid",
-            found=f"shape {ct.geometry.shape}, spacing {ct.spacing_mm} mm",
-            expected=f"shape {mr.geometry.shape}, spacing {mr.spacing_mm} mm",
-            hint=f"remove {registered} and run again",
-        )
+    ct = io.read(registered / "ct.nii.gz", f"case {case}: CT")
+    mr = _read_mr(resampled, ct, registered, case)
     covered = io.read(registered / "covered.nii.gz").array > 0
     hu = np.where(covered, ct.array, AIR_HU).astype(np.int16)
     given = imported / "mask.nii.gz"
     if given.is_file():
-        body = (resample_labels(io.read(given), mr.geometry).array > 0) & covered
+        body = (resample_labels(io.read(given), ct.geometry).array > 0) & covered
         dropped = np.zeros_like(body)
     else:
         body = _body(registered, ct.with_array(hu)) & covered
-        dropped = _with_rim(missing_tissue(mr, hu) & body, body, mr.spacing_mm)
+        missing = missing_tissue(mr, hu) if mr is not None else np.zeros_like(body)
+        dropped = _with_rim(missing & body, body, ct.spacing_mm)
     mask = body & ~dropped
     _check_mask(case, mask, body, covered)
-    io.write(mr.with_array(mr.array.astype(np.float32)), out / "mr.nii.gz")
+    if mr is not None:
+        io.write(mr.with_array(mr.array.astype(np.float32)), out / "mr.nii.gz")
     io.write(ct.with_array(hu), out / "ct.nii.gz")
     io.write(ct.with_array(mask.astype(np.uint8)), out / "mask.nii.gz")
     io.write(ct.with_array(covered.astype(np.uint8)), out / "covered.nii.gz")
@@ -154,7 +157,22 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
     if labels.is_file():
         volume = io.read(labels)
         io.write(volume.with_array(_uint8(case, volume.array)), out / "labels.nii.gz")
-    write_json(out / "case.json", _record(case, imported, mr.geometry, mask, body, dropped, covered))
+    write_json(out / "case.json", _record(case, imported, ct.geometry, mask, body, dropped, covered))
+
+
+def _read_mr(resampled: Path, ct: Volume, registered: Path, case: str) -> Volume | None:
+    """The MR, on the registered CT's grid; None of a case without one. Raises DataError for another grid."""
+    if not (resampled / "mr.nii.gz").is_file():
+        return None
+    mr = io.read(resampled / "mr.nii.gz", f"case {case}: MR")
+    if ct.geometry.matches(mr.geometry):
+        return mr
+    raise DataError(
+        f"case {case}: the registered CT is not on the MR's grid",
+        found=f"shape {ct.geometry.shape}, spacing {ct.spacing_mm} mm",
+        expected=f"shape {mr.geometry.shape}, spacing {mr.spacing_mm} mm",
+        hint=f"remove {registered} and run again",
+    )
 
 
 def missing_tissue(mr: Volume, hu: np.ndarray) -> np.ndarray:
@@ -229,8 +247,11 @@ def _record(case, imported, geometry, mask, body, dropped, covered) -> dict:
         "spacing_mm": list(geometry.spacing_mm),
         "origin_mm": list(geometry.origin_mm),
         "direction": list(geometry.direction),
-        "mr_sha256": sha256_of(imported / "mr.nii.gz"),
-        "ct_sha256": sha256_of(imported / "ct.nii.gz"),
+        **{
+            f"{name}_sha256": sha256_of(imported / f"{name}.nii.gz")
+            for name in ("mr", "ct")
+            if (imported / f"{name}.nii.gz").is_file()
+        },
         "covered_share": float(covered.mean()),
         "mask_share": float(mask.mean()),
         "dropped_share_of_body": dropped_share,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.errors import AfpbenchError, one_line
+from ..file_rows import FileRow
 from ..kinds import Source
 from ..splits import make_folds
 from ..task import Task
@@ -16,6 +17,25 @@ MOST_LINES = 20
 def source_problems(task: Task) -> list[str]:
     """What the source itself says of its options."""
     return list(task.source.placed_problems())
+
+
+def problems_without_mr(task: Task) -> list[str]:
+    """Nothing is trained on real CTs alone, and nothing is registered onto an MR that is not there."""
+    options, source = task.options, task.source
+    if source.has_mr:
+        return []
+    lines = []
+    if task.needs_training:
+        lines.append(
+            f"{source.place}.mr: missing; allowed: a path with {{case}} in it; hint: without MRs, rows are files "
+            "(`synthetic`) and the control real_ct, and segmenters come with weights"
+        )
+    given = {"registration.method": options["registration"]["method"], "bias_correction": options["bias_correction"]}
+    return lines + [
+        f"{task.place}.{key}: the cases have no MR; found: {value}; allowed: none"
+        for key, value in given.items()
+        if value != "none"
+    ]
 
 
 def case_problems(task: Task) -> list[str]:
@@ -38,15 +58,20 @@ def case_problems(task: Task) -> list[str]:
 
 
 def synthetic_problems(task: Task) -> list[str]:
-    """What is wrong with where the synthetic CTs of rows from files lie; a file that is not there is not."""
+    """What is wrong with where synthetic CTs and label maps lie that come from files; a missing file is not."""
     cases = _tested_cases(task)
-    return [line for row in task.file_rows.values() for line in _few(row.place, list(row.problems(cases)))]
+    return [line for row in _from_files(task) for line in _few(row.place, list(row.problems(cases)))]
 
 
 def missing_synthetic(task: Task) -> list[str]:
-    """A line for each test case without a file in a row from files."""
+    """A line for each test case without a file in a row from files, or without its label map."""
     cases = _tested_cases(task)
-    return [line for row in task.file_rows.values() for line in _few(row.place, list(row.missing(cases)))]
+    return [line for row in _from_files(task) for line in _few(row.place, list(row.missing(cases)))]
+
+
+def _from_files(task: Task) -> list[FileRow]:
+    maps = [row for segmenter in task.segmenters.values() for row in segmenter.label_files(task.root).values()]
+    return [*task.file_rows.values(), *maps]
 
 
 def _tested_cases(task: Task) -> list[str]:
@@ -110,7 +135,7 @@ def _broken(source: Source, case: str) -> str:
         files = source.files(case)
     except AfpbenchError as error:
         return f"{source.place}: {one_line(error)}"
-    absent = [role.upper() for role in ("mr", "ct") if role not in files]
+    absent = [role.upper() for role in ("mr", "ct")[not source.has_mr :] if role not in files]
     if absent and not source.makes_cases:
         return (
             f"{source.place}: case {case}: the source names no {' and no '.join(absent)}; "

@@ -14,7 +14,14 @@ from ..registration import problems as registration_problems
 from ..split_columns import resolve_splits
 from ..task import Task
 from . import figures, tables
-from .data import case_problems, missing_files, missing_synthetic, source_problems, synthetic_problems
+from .data import (
+    case_problems,
+    missing_files,
+    missing_synthetic,
+    problems_without_mr,
+    source_problems,
+    synthetic_problems,
+)
 from .generators import check_generators
 from .paths import check_paths
 from .segmenters import check_networks, check_segmenters, check_structures
@@ -33,6 +40,8 @@ def check_task(task: Task, may_lack_files: bool = False) -> list[str]:
         *check_paths(where, {key: options[key] for key in PARTS_WITH_PATHS}),
         *_check_pairs(where, options),
         *source_problems(task),
+        *problems_without_mr(task),
+        *_check_own_spacing(task),
         *_check_registration(where, options, task.root),
         *case_problems(task),
         *([] if may_lack_files else missing_files(task)),
@@ -89,6 +98,17 @@ def _unreachable(task: Mapping, count: int) -> list[str]:
         words = f"and {family} rows beside the reference the smallest p after Holm's correction is {corrected:.3g}"
         return [f"{words}, so nothing can reach p_holm < {alpha:g}; hint: {needed} test cases or more"]
     return []
+
+
+def _check_own_spacing(task: Task) -> list[str]:
+    """Networks are trained at one spacing; and tolerances that follow from it have none."""
+    if task.options["spacing_mm"] is not None:
+        return []
+    allowed = "allowed: three numbers above 0 in mm, in the order z, y, x"
+    lines = [f"{task.place}.spacing_mm: null where something is trained; {allowed}"] if task.needs_training else []
+    if task.options["structures"] and task.options["tolerance_mm"] is None:
+        lines.append(f"{task.place}.tolerance_mm: missing; allowed: a number above 0; hint: spacing_mm is null")
+    return lines
 
 
 def _check_registration(where: str, task: Mapping, root: Path) -> list[str]:

@@ -50,6 +50,7 @@ SEGMENTERS = Registry(
         "trained": ".segmenters.trained:Trained",
         "distilled": ".segmenters.distilled:Distilled",
         "naviairway": ".segmenters.naviairway:NaviAirway",
+        "files": ".segmenters.label_files:LabelFiles",
     },
 )
 NETWORKS = Registry(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ...volumes.io import Volume
+    from ..file_rows import FileRow
 
 Segment = Callable[["Volume"], "np.ndarray"]
 LABEL: dict[str, Any] = {"$ref": "#/$defs/label"}
@@ -86,6 +87,13 @@ class Segmenter(Kind):
     def inputs(self, fold_folder: str) -> list[str]:
         """The files or folders that stand for its weights in a rule's input."""
         return [self.model_folder(fold_folder)]
+
+    def label_files(self, root: Path) -> "dict[str, FileRow]":
+        """Image (`ct` for the real CT, or a row) -> where its label maps lie, of one that makes none itself.
+
+        root: the folder that relative paths start from.
+        """
+        return {}
 
     # --- what is done with it
 

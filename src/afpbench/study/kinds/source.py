@@ -131,6 +131,11 @@ class Source(Kind):
         )
 
     @property
+    def has_mr(self) -> bool:
+        """Whether its cases have an MR. Real CTs alone can judge rows from files; nothing can be trained on them."""
+        return True
+
+    @property
     def base_folder(self) -> Path | None:
         """The folder that the cases' files must lie in; None where they may lie anywhere, or there are none."""
         return None

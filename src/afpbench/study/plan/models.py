@@ -120,6 +120,12 @@ class ModelPlan:
         """The files of a row's cases, as far as they are there."""
         return self.task.file_rows[row].existing(cases)
 
+    def label_files(self, segmenter: str, image: str, cases: Iterable[str]) -> list[str]:
+        """The files of label maps of an image (`ct`, or a row), of a segmenter that makes none, as far as they are
+        there."""
+        found = self.task.segmenters[segmenter].label_files(self.task.root).get(image)
+        return found.existing(cases) if found is not None else []
+
     # --- code
 
     def generator_code(self, variant: str) -> tuple[str, ...]:

@@ -90,6 +90,11 @@ class ResultPlan:
         """Whether the segmenters can be compared with true labels."""
         return self.task.source.has_true_labels and bool(self.truth)
 
+    @property
+    def has_check(self) -> bool:
+        """Whether the pairs of MR and CT are looked at before the import: files that are such."""
+        return self.task.source.has_mr and not self.task.source.makes_cases
+
     # --- records of images
 
     def synthetic_records(self, *runs: str) -> list[str]:
@@ -231,8 +236,9 @@ class ResultPlan:
     def all_files(self) -> list[str]:
         """Everything that a finished task has."""
         paths = self.paths
-        files = [paths.registration, paths.registration_page, paths.metrics, paths.statistics]
-        files += [] if self.task.source.makes_cases else [paths.check_page]
+        files = [paths.metrics, paths.statistics]
+        files += [paths.registration, paths.registration_page] if self.task.source.has_mr else []
+        files += [paths.check_page] if self.has_check else []
         files += [paths.accuracy] if self.has_accuracy else []
         files += self.image_records
         return files + paths.tables(list(self.task.tables)) + self.figures("png") + self.figures("pdf")
@@ -242,5 +248,6 @@ class ResultPlan:
         """The files beside tables and figures that the report reads."""
         paths = self.paths
         files = [paths.metrics, paths.statistics, *(paths.fold(fold).splits for fold in paths.folds)]
-        files += [paths.registration, *(path for _, path in self.models.trained("cost"))]
+        files += [paths.registration] if self.task.source.has_mr else []
+        files += [path for _, path in self.models.trained("cost")]
         return files + ([paths.accuracy] if self.has_accuracy else [])

@@ -28,19 +28,20 @@ class Folder(RootSource):
 
     name = "folder"
     label_maps = "data.label_map"
-    required: ClassVar[tuple[str, ...]] = ("root", "mr", "ct")
+    required: ClassVar[tuple[str, ...]] = ("root", "ct")
     properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "root": DATA_ROOT,
         "mr": {
-            **PATTERN,
+            **OPTIONAL_PATTERN,
             "description": "Where the MR of a case lies below `root`. `{case}` stands for the id, `*` for any text "
-            "without a slash.",
+            "without a slash. `null` if there is none: the CT's grid is the case's then, nothing is registered, and "
+            "rows are files or the control `real_ct`.",
         },
         "ct": {**PATTERN, "description": "Where the CT of a case lies, in the same way."},
         "mask": {
             **OPTIONAL_PATTERN,
-            "description": "Where the region of evaluation of a case lies, a mask on the MR's grid; `null` if there is "
-            "none, and the body is found in the images.",
+            "description": "Where the region of evaluation of a case lies, a mask on the grid of the MR (without MR of "
+            "the CT); `null` if there is none, and the body is found in the images.",
         },
         "label_map": {
             **OPTIONAL_PATTERN,
@@ -52,14 +53,22 @@ class Folder(RootSource):
         "labels": LABELS,
     }
 
+    @property
+    def has_mr(self) -> bool:
+        return bool(self.options.get("mr"))
+
+    @property
+    def _images(self) -> tuple[str, ...]:
+        return ("mr", "ct") if self.has_mr else ("ct",)
+
     def available(self) -> list[str]:
         need_folder(self.base_folder)
-        cases = set().union(*(ids_of(self.options[role], self.base_folder, f"data.{role}") for role in ("mr", "ct")))
+        cases = set().union(*(ids_of(self.options[role], self.base_folder, f"data.{role}") for role in self._images))
         if not cases:
             raise ConfigError(
                 f"data.root: no case in {self.base_folder}",
-                found=f"nothing that fits {self.options['mr']} or {self.options['ct']}",
-                expected="at least one MR and its CT",
+                found=f"nothing that fits {' or '.join(self.options[role] for role in self._images)}",
+                expected="at least one MR and its CT" if self.has_mr else "at least one CT",
                 hint=f"correct data.root, data.mr and data.ct; {CASE} stands for the id, * for any text",
             )
         return sorted(cases)
