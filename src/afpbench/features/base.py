@@ -85,7 +85,7 @@ class FeatureNetwork(nn.Module):
 
 
 def load(
-    spec: dict, spacing_mm: Sequence[float], layers: str | Sequence[str] | None = None, device="cpu"
+    spec: dict, spacing_mm: Sequence[float], layers: str | int | Sequence[str] | None = None, device="cpu"
 ) -> FeatureNetwork:
     """Load a feature network, frozen, onto a device.
 
@@ -118,15 +118,18 @@ def load(
 
 
 def choose_layers(
-    layers: str | Sequence[str] | None, groups: dict[str, list[str]], known: Sequence[str], what: str
+    layers: str | int | Sequence[str] | None, groups: dict[str, list[str]], known: Sequence[str], what: str
 ) -> list[str]:
-    """The layer names that `layers` means: a group's name, or a list of names.
+    """The layer names that `layers` means: a group's name, how many encoder stages from the first, or a list of names.
 
-    groups: the names that stand for several layers; the first is the default. known: every layer name there is.
-    what: the network, for the error message.
+    groups: the names that stand for several layers; the first is the default, and gives the layers that a number counts
+    where there is no `encoder`. known: every layer name there is. what: the network, for the error message.
     """
+    default = next(iter(groups))
     if layers is None:
-        layers = next(iter(groups))
+        layers = default
+    if isinstance(layers, int):
+        return _first_layers(layers, groups.get("encoder", groups[default]), what)
     if isinstance(layers, str):
         if layers in groups:
             return groups[layers]
@@ -141,3 +144,13 @@ def choose_layers(
             hint=f"did you mean {near[0]}?" if near else "",
         )
     return list(layers)
+
+
+def _first_layers(count: int, stages: list[str], what: str) -> list[str]:
+    if not 1 <= count <= len(stages):
+        raise ConfigError(
+            f"{what}: it has another number of stages",
+            found=f"layers: {count}",
+            expected=f"1 to {len(stages)}: {', '.join(stages)}",
+        )
+    return stages[:count]

@@ -37,7 +37,7 @@ class MedicalNetFeatures(FeatureNetwork):
         self,
         weights: str | Path,
         spacing_mm: Sequence[float],
-        layers: str | Sequence[str] | None = None,
+        layers: str | int | Sequence[str] | None = None,
         mean_hu: float | None = None,
         std_hu: float | None = None,
         statistics: str | Path | None = None,

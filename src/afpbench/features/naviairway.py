@@ -51,7 +51,7 @@ class NaviAirwayFeatures(FeatureNetwork):
         self,
         weights: str | Path | Sequence[str | Path],
         spacing_mm: Sequence[float],
-        layers: str | Sequence[str] | None = None,
+        layers: str | int | Sequence[str] | None = None,
     ):
         super().__init__()
         paths = [weights] if isinstance(weights, str | Path) else list(weights)

@@ -52,7 +52,7 @@ class NnunetFeatures(FeatureNetwork):
         self,
         folder: str | Path,
         spacing_mm: Sequence[float],
-        layers: str | Sequence[str] | None = None,
+        layers: str | int | Sequence[str] | None = None,
         fold: int | str = "auto",
         checkpoint: str = "checkpoint_final.pth",
         configuration: str | None = None,
@@ -114,7 +114,7 @@ class FoldEnsemble(FeatureNetwork):
 def load_nnunet(
     folder: str | Path,
     spacing_mm: Sequence[float],
-    layers: str | Sequence[str] | None = None,
+    layers: str | int | Sequence[str] | None = None,
     fold: int | str | Sequence[int | str] = "auto",
     **options,
 ) -> FeatureNetwork:

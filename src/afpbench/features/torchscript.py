@@ -29,7 +29,7 @@ class TorchScriptFeatures(FeatureNetwork):
         self,
         path: str | Path,
         spacing_mm: Sequence[float],
-        layers: str | Sequence[str] | None = None,
+        layers: str | int | Sequence[str] | None = None,
         mean_hu: float = 0.0,
         std_hu: float = 1.0,
         clip_hu: Sequence[float] | None = None,

@@ -25,7 +25,7 @@ class UNetLayers(nn.Module):
     encoder: Any
     decoder: Any
 
-    def __init__(self, network: Any, layers: str | Sequence[str] | None = None, what: str = "U-Net"):
+    def __init__(self, network: Any, layers: str | int | Sequence[str] | None = None, what: str = "U-Net"):
         super().__init__()
         _check_architecture(network, what)
         stem = network.encoder.stem if getattr(network.encoder, "stem", None) is not None else None

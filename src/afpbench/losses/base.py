@@ -31,7 +31,7 @@ class LossContext:
     device: torch.device | str = "cpu"
     regions: Sequence[tuple[str, ...]] = ()
 
-    def load_network(self, name: str, layers: str | Sequence[str] | None = None) -> FeatureNetwork:
+    def load_network(self, name: str, layers: str | int | Sequence[str] | None = None) -> FeatureNetwork:
         """The feature network `name`, frozen, with the layers asked for."""
         if name not in self.networks:
             near = get_close_matches(name, self.networks, n=1)

@@ -12,6 +12,7 @@ from ..features import FeatureNetwork
 from .base import LossContext, LossTerm, named_weights
 from .distance import absolute_sum, l1_sum, mse_sum
 from .gradients import with_gradient
+from .scaling import SCALINGS
 from .segmented_region import SegmentedRegion
 from .weighting import build_weighting
 
@@ -37,6 +38,7 @@ class FeatureDistance(LossTerm):
             )
         if self.options["crop"] < 1 and self.options["region"] != "all":
             raise ConfigError(f"loss term {self.term}: crop beside region", expected="one of the two")
+        self.scaling = SCALINGS.get(self.options["scale"], lambda features: features)
         self.shares = named_weights(self.options["networks"])
         networks = [context.load_network(name, self.options["layers"]) for name in self.shares]
         self.networks: Any = nn.ModuleList(networks)
@@ -112,7 +114,7 @@ class FeatureDistance(LossTerm):
         both = zip(batch.real(part), batch.network.stream(self.to_hu(image)), strict=True)
         for (place, target), (_, feature) in both:
             if weight := layer_weights[place]:
-                value = distance(feature, target, batch.region(place, part))
+                value = distance(self.scaling(feature), self.scaling(target), batch.region(place, part))
                 count = len(batch.real_hu) if summed else batch.elements(place, target)
                 values[place] = weight * value / (count * batch.magnitudes[place])
         return torch.stack([values[place] for place in sorted(values)])

@@ -1,5 +1,7 @@
 """The AFP term, patch by patch, against Eq. 1 in plain PyTorch on the whole batch."""
 
+from itertools import product
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -26,6 +28,20 @@ def context(tmp_path_factory):
     return LossContext(CT, SPACING, networks)
 
 
+def naive_scale(features, scale):
+    """The scales that change the features, voxel by voxel and channel by channel."""
+    scaled = features.clone()
+    if scale == "unit_norm":
+        for place in product(*map(range, features[:, 0].shape)):
+            vector = features[place[0], :, place[1], place[2], place[3]]
+            scaled[place[0], :, place[1], place[2], place[3]] = vector / (vector**2).sum().sqrt().clamp_min(1e-6)
+    if scale == "instance":
+        for sample, channel in product(*map(range, features.shape[:2])):
+            values = features[sample, channel]
+            scaled[sample, channel] = (values - values.mean()) / (values.var(correction=0) + 1e-5).sqrt()
+    return scaled
+
+
 def equation_1(network, synthetic, real, mask, options):
     """Every layer of the whole batch at once, with autograd's own gradient."""
     features, targets = (network(image * CT["std_hu"] + CT["mean_hu"]) for image in (synthetic, real))
@@ -35,6 +51,7 @@ def equation_1(network, synthetic, real, mask, options):
         weights = network.regions(inside if options["region"] == "inside" else 1 - inside, features)
     values = []
     for feature, target, weight in zip(features, targets, weights, strict=True):
+        feature, target = (naive_scale(side, options["scale"]) for side in (feature, target))
         count = weight.sum() * feature.shape[1]
         value = ((feature - target).abs() * weight).sum() / count
         if options["reduction"] == "sum":
@@ -59,6 +76,11 @@ def equation_1(network, synthetic, real, mask, options):
     }),
 )  # fmt: skip
 def test_value_and_gradient_are_those_of_equation_1(context, name, layers, shape, options):
+    compare(context, name, layers, shape, options, tolerance=1e-5)
+
+
+def compare(context, name, layers, shape, options, tolerance):
+    """Value and gradient of the term against equation_1; tolerance: of the gradient, relative."""
     generator = torch.Generator().manual_seed(0)
     synthetic, real = torch.randn(2, shape[0], 1, *shape[1:], generator=generator)
     mask = torch.randn(shape[0], 1, *shape[1:], generator=generator)
@@ -69,7 +91,30 @@ def test_value_and_gradient_are_those_of_equation_1(context, name, layers, shape
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
     expected.backward()
     found.backward()
-    assert (other.grad - one.grad).norm() <= 1e-5 * one.grad.norm()
+    assert (other.grad - one.grad).norm() <= tolerance * one.grad.norm()
+
+
+@pytest.mark.parametrize("scale", ["unit_norm", "instance"])
+@pytest.mark.parametrize(("region", "reduction"), [("all", "mean"), ("inside", "sum")])
+def test_scaled_features_are_those_of_a_naive_implementation(context, scale, region, reduction):
+    """To what float32 keeps: the scaling divides by small numbers."""
+    options = {"scale": scale, "region": region, "reduction": reduction, "layer_reduction": "mean"}
+    compare(context, "tiny", "stages", (2, 6, 5, 7), options, tolerance=3e-4)
+
+
+def test_masked_mse_and_a_masked_anatomical_perceptual_loss(context):
+    """0.5 masked MSE + 0.5 MAP: unit features of the first encoder stage, compared inside the mask."""
+    torch.manual_seed(0)
+    synthetic, real = torch.randn(2, 2, 1, 8, 8, 8)
+    mask = (torch.rand(2, 1, 8, 8, 8) > 0.5).float()
+    afp = {"term": "afp", "networks": ["tiny"], "layers": 1, "scale": "unit_norm", "region": "inside", "weight": 0.5}
+    loss = build_loss([{"term": "mse", "region": "inside", "weight": 0.5}, afp], context)
+    found, _ = loss(synthetic, real, mask)
+    network = load(context.networks["tiny"], SPACING, ["encoder.0"])
+    options = {"scale": "unit_norm", "region": "inside", "reduction": "mean", "layer_reduction": "mean"}
+    perceptual = equation_1(network, synthetic, real, mask, options)
+    squares = ((synthetic - real) ** 2)[mask > 0].mean()
+    assert found.item() == pytest.approx((0.5 * squares + 0.5 * perceptual).item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("weighting", ["uncertainty", "gradient_norm"])

@@ -12,6 +12,7 @@ from afpbench.features import load
 from afpbench.losses import LossContext, build_loss, check_gradient
 from afpbench.losses.base import named_weights
 from afpbench.losses.distance import absolute_sum, l1_sum
+from afpbench.losses.scaling import instance, unit_norm
 from afpbench.losses.segmentation import soft_dice
 
 # TorchScript is deprecated in PyTorch 2.13, and still what networks in the field are exported to.
@@ -153,6 +154,32 @@ def test_afp_over_a_batch(context):
 def test_afp_options_by_hand(context, options, expected):
     term = {"term": "afp", "networks": ["powers"], **options}
     assert single(context, constant(300), constant(100), **term) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("hu", "scale", "expected"),
+    [
+        (-300, "unit_norm", (2 + 0) / 2),  # -3 and 1 become -1 and 1; (9, 9) and (1, 1) one direction
+        (300, "unit_norm", 0),
+        (300, "instance", 0),  # constant features have no deviation from their mean
+    ],
+)
+def test_scales_that_hide_magnitude_by_hand(context, hu, scale, expected):
+    value = single(context, constant(hu), constant(100), term="afp", networks=["powers"], scale=scale)
+    assert value == pytest.approx(expected, abs=1e-5)
+
+
+def test_instance_by_hand():
+    features = torch.tensor([1.0, 3.0, 10.0, 50.0]).reshape(1, 2, 1, 1, 2)  # means 2, 30; SDs 1, 20
+    assert instance(features).flatten().tolist() == pytest.approx([-1, 1, -1, 1], abs=1e-4)
+
+
+def test_unit_norm_by_hand():
+    features = torch.tensor([[3.0, 0.0], [4.0, 0.0]]).reshape(1, 2, 1, 1, 2).requires_grad_()
+    scaled = unit_norm(features)
+    assert scaled.flatten().tolist() == pytest.approx([0.6, 0, 0.8, 0])
+    scaled.sum().backward()
+    assert torch.isfinite(features.grad).all()  # at a vector of zeros too
 
 
 def test_real_magnitude_divides_by_the_real_side(context):

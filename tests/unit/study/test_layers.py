@@ -33,7 +33,7 @@ def plan(stages):
 
 
 @pytest.mark.parametrize(
-    "layers", [None, "stages", "encoder", "decoder", "all", "encoder.3", ["decoder.2.1", "encoder.stem", "logits"]]
+    "layers", [None, 3, "stages", "encoder", "decoder", "all", "encoder.3", ["decoder.2.1", "encoder.stem", "logits"]]
 )
 def test_layers_of_a_trained_segmenter(layers, tmp_path):
     load_study(study(STAND_IN, loss("navi", layers)), tmp_path)
@@ -51,6 +51,17 @@ def test_layers_of_a_trained_segmenter(layers, tmp_path):
 def test_misspelt_layers_of_a_trained_segmenter(layers, found, near, tmp_path):
     line = f"{SPOT}: the network 'navi' has no such layer; found: '{found}'; allowed: {UNET_NAMES}"
     assert lines_of(STAND_IN, tmp_path, loss("navi", layers)) == [f"{line}; did you mean '{near}'?"]
+
+
+def test_a_number_of_layers(tmp_path):
+    folder = model_folder(tmp_path, {"3d_fullres": plan(5)})
+    networks = {"medicalnet": {"kind": "nnunet", "folder": folder.name}}
+    load_study(study(networks, loss("medicalnet", 5)), tmp_path)
+    line = f"{SPOT}: the network 'medicalnet' has not so many stages; found: 6; allowed: 1 to 5"
+    assert lines_of(networks, tmp_path, loss("medicalnet", 6)) == [line]
+    load_study(study(STAND_IN, loss("medicalnet", 5)), tmp_path)
+    line = f"{SPOT}: the network 'medicalnet' has not so many stages; found: 7; allowed: 1 to 5"
+    assert lines_of(STAND_IN, tmp_path, loss("medicalnet", 7)) == [line]
 
 
 def test_the_stages_of_a_model_folder_are_those_of_its_plans(tmp_path):

@@ -10,6 +10,7 @@ from ..messages import nearest, shown
 
 UNET_GROUPS = ("stages", "encoder", "decoder", "all")
 UNET_LAYER = re.compile(r"(encoder|decoder)\.(\d+)(?:\.\d+)?")
+ENCODER_STAGE = re.compile(r"encoder\.\d+")
 UNET_OTHERS = ("encoder.stem", "logits")
 USUAL_STAGES = 8  # to find the name that was meant, where the number of stages is not known
 
@@ -17,8 +18,11 @@ USUAL_STAGES = 8  # to find the name that was meant, where the number of stages 
 def unknown_layers(what: str, layers: object, groups: Sequence[str], known: Sequence[str]) -> str | None:
     """What is wrong with the option `layers` of a loss; None where nothing is.
 
-    what: the network's name. layers: null, the name of a group, or a list of names. known: every layer name.
+    what: the network's name. layers: null, the name of a group, a number of encoder stages (of layers where there is no
+    encoder), or a list of names. known: every layer name.
     """
+    if isinstance(layers, int):
+        return _too_many(what, layers, sum(bool(ENCODER_STAGE.fullmatch(name)) for name in known) or len(known))
     words = f"{', '.join(groups)}, or a list of {', '.join(known)}"
     wrong = [name for name in _asked(layers, groups) if name not in known]
     return _line(what, wrong[0], words, [*groups, *known]) if wrong else None
@@ -27,6 +31,8 @@ def unknown_layers(what: str, layers: object, groups: Sequence[str], known: Sequ
 def unknown_unet_layers(what: str, layers: object, folder: Path | None = None) -> str | None:
     """The same for an nnU-Net. folder: its model folder, where there is one: its plans say how many stages it has."""
     stages = stages_of(folder) if folder is not None else None
+    if isinstance(layers, int):
+        return _too_many(what, layers, stages)
     shown_stages = stages or USUAL_STAGES
     likely = [f"encoder.{n}" for n in range(shown_stages)] + [f"decoder.{n}" for n in range(shown_stages - 1)]
     words = f"{', '.join(UNET_GROUPS)}, or a list of names such as encoder.0, decoder.2.1, encoder.stem, logits"
@@ -35,6 +41,13 @@ def unknown_unet_layers(what: str, layers: object, folder: Path | None = None) -
     asked = _asked(layers, UNET_GROUPS)
     wrong = [name for name in asked if name not in UNET_OTHERS and not _is_unet_layer(name, stages)]
     return _line(what, wrong[0], words, [*UNET_GROUPS, *UNET_OTHERS, *likely]) if wrong else None
+
+
+def _too_many(what: str, asked: int, stages: int | None) -> str | None:
+    """The same for a number of stages; how many there are is not always known."""
+    if stages is None or asked <= stages:
+        return None
+    return f"the network '{what}' has not so many stages; found: {asked}; allowed: 1 to {stages}"
 
 
 def stages_of(folder: Path) -> int | None:

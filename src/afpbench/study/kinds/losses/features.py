@@ -31,11 +31,13 @@ FEATURES: dict[str, Any] = {
     "networks": NETWORKS,
     "layers": {
         "description": "Where features are taken: `stages` (every encoder and decoder stage, after its last "
-        "activation), `encoder`, `decoder`, `all` (after every convolutional block), or a list of layer names such as "
-        "`encoder.0` or `decoder.2.1`. null: the network's default (for nnU-Net `stages`).",
+        "activation), `encoder`, `decoder`, `all` (after every convolutional block), a number (so many of the first "
+        "encoder stages, or of the layers of a network without encoder), or a list of layer names such as `encoder.0` "
+        "or `decoder.2.1`. null: the network's default (for nnU-Net `stages`).",
         "oneOf": [
             {"type": "null"},
             {"type": "string"},
+            {"type": "integer", "minimum": 1},
             {"type": "array", "minItems": 1, "items": {"type": "string"}},
         ],
         "default": None,
@@ -77,8 +79,10 @@ FEATURES: dict[str, Any] = {
     },
     "scale": {
         "description": "`real_magnitude` divides each layer's distance by the mean magnitude of the real CT's features "
-        "there, so that layers count alike whatever their scale.",
-        "enum": ["none", "real_magnitude"],
+        "there, so that layers count alike whatever their scale. `unit_norm` compares directions: each voxel's vector "
+        "of features is brought to length 1 over the channels. `instance` brings each channel of each patch to mean 0 "
+        "and standard deviation 1. Both hide some of the scale from the loss.",
+        "enum": ["none", "real_magnitude", "unit_norm", "instance"],
         "default": "none",
     },
     "crop": {

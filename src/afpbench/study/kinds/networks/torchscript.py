@@ -70,6 +70,8 @@ class TorchScript(Network):
 
     def layer_problem(self, layers: object) -> str | None:
         """How many outputs there are, only the module knows."""
+        if isinstance(layers, int):
+            return None
         asked = [layers] if isinstance(layers, str) else layers if isinstance(layers, list) else []
         outputs = [name for name in asked if OUTPUT.fullmatch(name)]
         return unknown_layers(self.entry, layers, ("all",), list(dict.fromkeys([*outputs, "output.0", "output.1"])))
