@@ -261,7 +261,8 @@ def _tiny_task() -> dict:
     return load_study(yaml.safe_load(TINY_STUDY.read_text()), PROJECT)["tasks"]["thorax"]
 
 
-PLANNER = _tiny_task()["generators"]["nnunet"]["planner"]
+GENERATOR = {**_tiny_task()["generators"]["nnunet"], "patch_size": PATCH}
+PLANNER = GENERATOR["planner"]
 
 
 def training_options(**changes) -> dict:
@@ -280,6 +281,5 @@ def training_set(prepared_cases, tmp_path_factory) -> tuple[Path, Path]:
     root = tmp_path_factory.mktemp("training")
     statistics = normalization.fit([prepared_cases[case] for case in SPLITS["train"]], _tiny_task()["normalization"])
     write_json(root / "normalization.json", statistics)
-    generator = {"kind": "nnunet", "planner": PLANNER, "patch_size": PATCH, "decoder": "transposed"}
-    build(prepared_cases, SPLITS, statistics, generator, GRID.spacing_mm, root / "set", seed=1)
+    build(prepared_cases, SPLITS, statistics, GENERATOR, GRID.spacing_mm, root / "set", seed=1)
     return root / "set", root / "normalization.json"

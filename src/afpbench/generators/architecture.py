@@ -3,13 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+UNETS = "dynamic_network_architectures.architectures.unet"
 TRILINEAR = {
-    "dynamic_network_architectures.architectures.unet.PlainConvUNet": "afpbench.generators.trilinear.TrilinearUNet",
+    f"{UNETS}.PlainConvUNet": "afpbench.generators.trilinear.TrilinearUNet",
+    f"{UNETS}.ResidualEncoderUNet": "afpbench.generators.trilinear.TrilinearResidualUNet",
 }
 
 
 def unet(generator: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, Any]:
-    """The U-Net that nnU-Net's planner chose, with the decoder that the generator's entry names."""
-    if generator["decoder"] == "transposed":
-        return dict(planned)
-    return {**planned, "network_class_name": TRILINEAR[planned["network_class_name"]]}
+    """The U-Net that nnU-Net's planner chose, with the decoder and the head that the generator's entry names."""
+    found = dict(planned)
+    if generator["decoder"] == "trilinear":
+        found["network_class_name"] = TRILINEAR[planned["network_class_name"]]
+    return found if generator["head"] == "direct" else _on_a_line(found)
+
+
+def _on_a_line(network: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "network_class_name": "afpbench.generators.residual_head.ResidualHead",
+        "arch_kwargs": {"architecture": network},
+        "_kw_requires_import": [],
+    }

@@ -1,23 +1,35 @@
-"""nnU-Net's U-Net with upsampling and convolution where it has transposed convolutions.
+"""nnU-Net's U-Nets with upsampling and convolution where they have transposed convolutions.
 
 Source: A. Odena et al., Deconvolution and checkerboard artifacts, Distill 2016, which the paper follows.
 """
 
-from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from typing import Any
+
+from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
 from torch import nn
 
 
-class TrilinearUNet(PlainConvUNet):
-    """PlainConvUNet whose decoder enlarges trilinearly and then convolves; same arguments, same feature maps.
+class Trilinear:
+    """Before a U-Net among the bases: its decoder enlarges trilinearly and then convolves; same arguments and features.
 
     A transposed convolution whose kernel is its stride gives each voxel of a block its own weights, which shows as a
     pattern of the stride's period. Here every voxel gets the same weights (a kernel of 3, or 1 along axes that are
     not enlarged).
     """
 
+    decoder: Any
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.decoder.transpconvs = nn.ModuleList(_enlarge(module) for module in self.decoder.transpconvs)
+
+
+class TrilinearUNet(Trilinear, PlainConvUNet):
+    """PlainConvUNet with a trilinear decoder."""
+
+
+class TrilinearResidualUNet(Trilinear, ResidualEncoderUNet):
+    """ResidualEncoderUNet with a trilinear decoder."""
 
 
 def _enlarge(transposed: nn.ConvTranspose3d) -> nn.Sequential:

@@ -57,7 +57,8 @@ def write_raw_dataset(
 def plan(dataset_name: str, planner: dict, patch_size, spacing_mm) -> dict:
     """Run nnU-Net's fingerprint extraction and planner on a raw dataset; write and return its plans.
 
-    planner: {memory_gb, base_features, max_features, blocks_per_stage, batch_size}.
+    planner: {encoder, memory_gb, base_features, max_features, blocks_per_stage, residual_blocks, decoder_blocks,
+    batch_size}.
     patch_size: "auto" or [z, y, x] voxels.
     spacing_mm: z, y, x. Needs `environment.use_nnunet` with raw and preprocessed folders.
     """
@@ -70,15 +71,13 @@ def plan(dataset_name: str, planner: dict, patch_size, spacing_mm) -> dict:
     with environment.one_worker():
         extractor.run(overwrite_existing=True)
     shutil.copyfile(raw / "dataset.json", preprocessed / "dataset.json")
-    plans = _planner_class()(dataset_name, planner, patch_size, spacing_mm).plan_experiment()
+    plans = _planner_class(planner)(dataset_name, planner, patch_size, spacing_mm).plan_experiment()
     return plans
 
 
-def _planner_class():
-    from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
-
-    class Planner(ExperimentPlanner):
-        """nnU-Net's planner with the study's budget, features, batch size and, if given, patch size."""
+def _planner_class(options: dict):
+    class Planner(_nnunet_planner(options)):  # type: ignore[misc]
+        """nnU-Net's planner with the study's budget, features, depths, batch size and, if given, patch size."""
 
         def __init__(self, dataset_name: str, options: dict, patch_size, spacing_mm):
             super().__init__(
@@ -92,8 +91,10 @@ def _planner_class():
             self.given_patch_size = None if patch_size == "auto" else tuple(patch_size)
             self.UNet_base_num_features = options["base_features"]
             self.UNet_max_features_3d = options["max_features"]
-            blocks = (options["blocks_per_stage"],) * len(vars(self)["UNet_blocks_per_stage_encoder"])
-            self.UNet_blocks_per_stage_encoder = self.UNet_blocks_per_stage_decoder = blocks
+            encoder, decoder = _depths(options)
+            stages = len(vars(self)["UNet_blocks_per_stage_encoder"])
+            self.UNet_blocks_per_stage_encoder = _stretched(encoder, stages)
+            self.UNet_blocks_per_stage_decoder = _stretched(decoder, stages)
             self.lowres_creation_threshold = 0  # one configuration: there is no cascade here
 
         def get_plans_for_configuration(self, spacing, median_shape, *args):
@@ -108,3 +109,27 @@ def _planner_class():
             return plans
 
     return Planner
+
+
+def _nnunet_planner(options: dict) -> type:
+    """The planner of nnU-Net whose networks have the encoder asked for, and whose budget is the nearest."""
+    from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
+    from nnunetv2.experiment_planning.experiment_planners.residual_unets import residual_encoder_unet_planners as res
+
+    if options["encoder"] == "plain":
+        return ExperimentPlanner
+    presets = {8: res.nnUNetPlannerResEncM, 24: res.nnUNetPlannerResEncL, 40: res.nnUNetPlannerResEncXL}
+    found: type = presets.get(options["memory_gb"], res.ResEncUNetPlanner)
+    return found
+
+
+def _depths(options: dict) -> tuple[list[int], list[int]]:
+    """Blocks or convolutions of each stage of encoder and decoder."""
+    if options["encoder"] == "plain":
+        return [options["blocks_per_stage"]], [options["blocks_per_stage"]]
+    return options["residual_blocks"], options["decoder_blocks"]
+
+
+def _stretched(depths: list[int], stages: int) -> tuple[int, ...]:
+    """So many depths, the last one repeated."""
+    return (*depths, *[depths[-1]] * stages)[:stages]

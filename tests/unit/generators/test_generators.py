@@ -2,13 +2,16 @@
 
 import pytest
 import torch
+from dynamic_network_architectures.architectures.unet import ResidualEncoderUNet
 from nnunet_folder import make_dataset, make_network, make_plans
+from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 
 from afpbench.base.errors import ConfigError
 from afpbench.generators import adversarial
 from afpbench.generators.architecture import TRILINEAR
 from afpbench.generators.discriminator import MultiScaleDiscriminator
 from afpbench.generators.pix2pixhd import Pix2PixHD
+from afpbench.generators.residual_head import ResidualHead
 from afpbench.generators.spade import Spade, SpadeNorm
 from afpbench.inference.synthesis import fixed_weights
 from afpbench.study.kinds import registry
@@ -142,7 +145,7 @@ def architecture(generator, planned, patch_size):
 def unet(decoder, **changes):
     plans = make_plans(**changes)
     configuration = plans["configurations"]["3d_fullres"]
-    generator = {"kind": "nnunet", "decoder": decoder}
+    generator = {"kind": "nnunet", "decoder": decoder, "head": "direct"}
     configuration["architecture"] = architecture(generator, configuration["architecture"], [16, 16, 16])
     return make_network(plans, make_dataset(2))
 
@@ -170,9 +173,51 @@ def test_a_constant_stays_constant_only_with_the_trilinear_decoder():
     assert spread["trilinear"] < 1e-5 < 1e-3 < spread["transposed"]
 
 
+def build(planned):
+    """A network of one channel in and out, as nnU-Net builds it from its plans."""
+    names = ("network_class_name", "arch_kwargs", "_kw_requires_import")
+    return get_network_from_plans(*(planned[name] for name in names), 1, 1, True, deep_supervision=False)
+
+
+def test_a_residual_encoder_has_a_trilinear_decoder_too():
+    options = {"kind": "nnunet", "decoder": "trilinear", "head": "direct"}
+    planned = make_plans(features=(4, 8, 8), residual=True)["configurations"]["3d_fullres"]["architecture"]
+    network = build(architecture(options, planned, [8, 8, 8]))
+    assert isinstance(network, ResidualEncoderUNet)
+    assert not any(isinstance(module, torch.nn.ConvTranspose3d) for module in network.modules())
+    assert network(torch.randn(1, 1, 16, 16, 16)).shape == (1, 1, 16, 16, 16)
+
+
+@pytest.mark.parametrize("residual", [False, True], ids=["plain", "residual"])
+def test_a_residual_head_adds_a_line_of_the_mr(residual):
+    """With a line of 0 it is the network itself; the line is added to what that says."""
+    options = {"kind": "nnunet", "decoder": "transposed", "head": "residual"}
+    planned = make_plans(residual=residual)["configurations"]["3d_fullres"]["architecture"]
+    found = build(architecture(options, planned, [8, 8, 8])).eval()
+    mr = torch.randn(2, 1, 8, 8, 8)
+    with torch.no_grad():
+        inner = found.network(mr)
+        assert torch.equal(found(mr), inner) and inner.std() > 0
+        found.slope.fill_(2.0)
+        found.offset.fill_(-0.5)
+        torch.testing.assert_close(found(mr), 2 * mr - 0.5 + inner)
+    found(mr).sum().backward()
+    assert found.slope.grad.item() == pytest.approx(mr.sum().item(), rel=1e-4)
+    assert found.offset.grad.item() == mr.numel()
+
+
+def test_a_residual_head_has_a_slope_for_each_channel():
+    planned = make_plans()["configurations"]["3d_fullres"]["architecture"]
+    network = ResidualHead(2, 1, planned)
+    with torch.no_grad():
+        network.slope.copy_(torch.tensor([2.0, 3.0]).reshape(1, 2, 1, 1, 1))
+        mr = torch.randn(1, 2, 8, 8, 8)
+        torch.testing.assert_close(network(mr) - network.network(mr), 2 * mr[:, :1] + 3 * mr[:, 1:])
+
+
 def test_the_architecture_in_the_plans():
     planned = {"network_class_name": next(iter(TRILINEAR)), "arch_kwargs": {"n_stages": 3}}
-    assert architecture({"kind": "nnunet", "decoder": "transposed"}, planned, [8, 8, 8]) == planned
+    assert architecture({"kind": "nnunet", "decoder": "transposed", "head": "direct"}, planned, [8, 8, 8]) == planned
     spade = architecture({"kind": "spade", **SIZES, "spade_features": 4, "blocks": 1}, planned, [8, 8, 8])
     assert spade["network_class_name"] == "afpbench.generators.spade.Spade"
     assert spade["arch_kwargs"] == {**SIZES, "spade_features": 4}

@@ -70,3 +70,35 @@ def test_the_memory_budget_decides_the_patch(plan):
     small, large = (np.prod(plan(memory_gb=budget)["patch_size"]) for budget in (0.003, 8))
     assert small < large
     assert large >= 0.8 * np.prod(GRID.shape)
+
+
+RESENC = {8: "nnUNetPlannerResEncM", 24: "nnUNetPlannerResEncL", 40: "nnUNetPlannerResEncXL"}
+
+
+@pytest.mark.parametrize("memory_gb", RESENC)
+def test_a_residual_encoder_is_what_nnunets_own_planner_plans(plan, memory_gb):
+    """Of the same spacing and features; the memory it wants is the preset's."""
+    from nnunetv2.experiment_planning.experiment_planners.residual_unets import residual_encoder_unet_planners
+
+    found = plan(encoder="residual", memory_gb=memory_gb, base_features=4, max_features=8)
+    name = RESENC[memory_gb]
+    planner = getattr(residual_encoder_unet_planners, name)("Dataset001_test", overwrite_target_spacing=GRID.spacing_mm)
+    planner.UNet_base_num_features, planner.UNet_max_features_3d = 4, 8
+    expected = planner.plan_experiment()["configurations"]["3d_fullres"]
+    assert found["architecture"] == json.loads(json.dumps(expected["architecture"]))
+    assert found["patch_size"] == json.loads(json.dumps(expected["patch_size"], default=int))
+    assert found["architecture"]["network_class_name"].endswith("ResidualEncoderUNet")
+    assert found["architecture"]["arch_kwargs"]["n_blocks_per_stage"] == [1, 3, 4]
+
+
+def test_presets_differ_in_the_memory_that_they_want():
+    classes = {memory: planning._nnunet_planner({"encoder": "residual", "memory_gb": memory}) for memory in (8, 24, 40)}
+    assert {memory: cls.__name__ for memory, cls in classes.items()} == RESENC
+    assert planning._nnunet_planner({"encoder": "residual", "memory_gb": 11}).__name__ == "ResEncUNetPlanner"
+
+
+def test_depths_of_ones_own(plan):
+    changes = {"encoder": "residual", "base_features": 4, "residual_blocks": [1, 2], "decoder_blocks": [3]}
+    arguments = plan([16, 16, 16], **changes)["architecture"]["arch_kwargs"]
+    assert arguments["n_blocks_per_stage"] == [1, 2, 2][: arguments["n_stages"]]
+    assert arguments["n_conv_per_stage_decoder"] == [3] * (arguments["n_stages"] - 1)

@@ -106,7 +106,8 @@ def test_defaults_are_filled_in(phantom_study):
     assert task["tolerance_mm"] == task["structures"]["airways"]["tolerance_mm"] == 4.0  # twice the smallest, 2 mm
     assert task["inference"] == {"overlap": 0.5, "fusion": "median", "cases_per_job": 8}
     assert task["generators"]["nnunet"]["planner"] == {
-        "memory_gb": 8, "base_features": 32, "max_features": 320, "blocks_per_stage": 2, "batch_size": 2,
+        "encoder": "plain", "memory_gb": 8, "base_features": 32, "max_features": 320, "blocks_per_stage": 2,
+        "residual_blocks": [1, 3, 4, 6], "decoder_blocks": [1], "batch_size": 2,
     }  # fmt: skip
     assert task["controls"] == ["real_ct", "real_ct_clipped", "mr_linear", "mean_ct"]
     assert task["tables"]["t"]["rows"] == ["l1", "real_ct", "real_ct_clipped", "mr_linear", "mean_ct"]
@@ -132,12 +133,8 @@ def test_inheritance_works_key_by_key(phantom_study):
     assert variant["training"] == {**task["training"], "learning_rate": 0.003, "precision": "bfloat16"}
     assert navi["training"] == {**task["training"], "batch_size": 4}
     assert navi["planner"] == {
-        "memory_gb": 8,
-        "base_features": 8,
-        "max_features": 64,
-        "blocks_per_stage": 2,
-        "batch_size": 4,
-    }
+        **task["generators"]["nnunet"]["planner"], "base_features": 8, "max_features": 64, "batch_size": 4,
+    }  # fmt: skip
     assert navi["patch_size"] == total["patch_size"] == [32, 32, 32]
     assert total["training"] == task["training"]
     assert total["planner"]["batch_size"] == task["generators"]["nnunet"]["planner"]["batch_size"] == 3

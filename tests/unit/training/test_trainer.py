@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import GRID, PATCH, PLANNER, SPLITS, training_options, write_prepared
+from conftest import GENERATOR, GRID, PATCH, PLANNER, SPLITS, training_options, write_prepared
 from nnunet_folder import make_folder
 
 from afpbench.base import hardware
@@ -456,7 +456,7 @@ def test_another_setting_starts_anew(training_set, tmp_path, capfd):
 def test_another_plan_starts_anew(training_set, prepared_cases, tmp_path, capfd):
     """The same cases, planned for other patches: a checkpoint of the old network is not gone on from."""
     interrupted(training_set, tmp_path, epochs=1)
-    generator = {"kind": "nnunet", "planner": PLANNER, "patch_size": [16, 16, 24], "decoder": "transposed"}
+    generator = {**GENERATOR, "patch_size": [16, 16, 24]}
     statistics = read_json(training_set[1])
     build(prepared_cases, SPLITS, statistics, generator, GRID.spacing_mm, tmp_path / "set", seed=1)
     capfd.readouterr()

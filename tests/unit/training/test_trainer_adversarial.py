@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import GRID, PATCH, PLANNER, SPLITS, training_options
+from conftest import GENERATOR, GRID, PATCH, PLANNER, SPLITS, training_options
 from test_trainer import RUNTIME, curves, dying, equal, weights
 
 from afpbench.base.atomic import read_json
@@ -148,7 +148,7 @@ def test_it_starts_from_both_networks_of_another_variant(model, spade_set, tmp_p
     "generator",
     [
         {key: value for key, value in {**SPADE, "kind": "pix2pixhd"}.items() if key != "spade_features"},
-        {"kind": "nnunet", "planner": PLANNER, "patch_size": PATCH, "decoder": "trilinear"},
+        {**GENERATOR, "decoder": "trilinear", "head": "residual"},
     ],
     ids=["pix2pixhd", "trilinear"],
 )

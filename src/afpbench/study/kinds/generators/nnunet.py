@@ -7,7 +7,7 @@ from ..generator import Generator
 
 
 class NnUNet(Generator):
-    """nnU-Net adapted to regression."""
+    """nnU-Net adapted to regression: its plain U-Net, or the one with a residual encoder (`planner.encoder`)."""
 
     name = "nnunet"
     citation = (
@@ -24,6 +24,12 @@ class NnUNet(Generator):
             "enum": ["transposed", "trilinear"],
             "default": "transposed",
         },
+        "head": {
+            "description": "What the network gives: `direct` the CT, `residual` its difference from a straight line of "
+            "the MR, whose slope and offset are learned with the network and begin at 0.",
+            "enum": ["direct", "residual"],
+            "default": "direct",
+        },
     }
 
     @classmethod
@@ -36,4 +42,5 @@ class NnUNet(Generator):
     @classmethod
     def code_of(cls, options: Mapping[str, Any]) -> tuple[str, ...]:
         trilinear = ("afpbench.generators.trilinear",) if options["decoder"] == "trilinear" else ()
-        return (*cls.code(), *trilinear)
+        residual = ("afpbench.generators.residual_head",) if options["head"] == "residual" else ()
+        return (*cls.code(), *trilinear, *residual)
