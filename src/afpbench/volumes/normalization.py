@@ -20,7 +20,7 @@ DECILES = tuple(range(10, 100, 10))
 def fit(case_dirs: Iterable[Path], options: dict) -> dict:
     """What the intensities of a study are normalised by, from the prepared folders of its training cases.
 
-    options: the task's `normalization` section: "mr_scheme", "mr_clip_percentiles", "ct_scheme",
+    options: the task's `normalization` section: "mr_scheme", "mr_clip_percentiles", "ct_scheme" (of CT_SCHEMES),
     "ct_clip_percentiles", "ct_clip_hu".
     Returns {"mr", "ct", "cases"}: what `normalize_mr` and `normalize_ct` take, and the ids of the training cases.
     Raises DataError for no case, an empty mask, or images without contrast.
@@ -67,26 +67,10 @@ def denormalize_ct(values, ct_stats: Mapping[str, Any]):
 
 
 def _fit_ct(folders: list[Path], options: dict) -> dict:
-    """Limits, mean and standard deviation of the CT.
-
-    `zscore`, as nnU-Net's CTNormalization: the limits are percentiles of the HU inside the masks (a lower one of None:
-    -1024), mean and standard deviation those of the same voxels before clipping. They are counted one case at a time in
-    a histogram with a bin for every integer HU, so the result is exact and its memory does not grow with the number of
-    cases. A lower limit well over air is told in the log.
-    `range`: the limits are the given ones and become -1 and 1.
-    """
-    if options["ct_scheme"] == "range":
-        lower, upper = (float(limit) for limit in options["ct_clip_hu"])
-        mean, std, counted = (lower + upper) / 2, (upper - lower) / 2, {}
-    else:
-        counts = np.zeros(HU_RANGE[1] - HU_RANGE[0] + 1, np.int64)
-        for folder in folders:
-            counts += _histogram(folder)
-        low, high = options["ct_clip_percentiles"]
-        lower = float(HU_RANGE[0]) if low is None else _percentile(counts, low)
-        upper = _percentile(counts, high)
-        mean, std = _mean_and_std(counts)
-        counted = {"voxels": int(counts.sum())}
+    """Limits, mean and standard deviation of the CT, by the scheme; a lower limit well over air is told in the log."""
+    scheme = options["ct_scheme"]
+    found = CT_SCHEMES[scheme](folders, options)
+    lower, upper, std = found["lower_hu"], found["upper_hu"], found["std_hu"]
     if not (std > 0 and upper > lower):
         raise DataError(
             "normalisation: the CT foreground of the training cases has no contrast",
@@ -100,8 +84,36 @@ def _fit_ct(folders: list[Path], options: dict) -> dict:
             "ct_clip_percentiles: [null, 99.5] keeps them",
             lower,
         )
-    scheme = options["ct_scheme"]
-    return {"scheme": scheme, "lower_hu": lower, "upper_hu": upper, "mean_hu": mean, "std_hu": std, **counted}
+    return {"scheme": scheme, **found}
+
+
+def _by_percentiles(folders: list[Path], options: dict) -> dict:
+    """As nnU-Net's CTNormalization: the limits are percentiles of the HU inside the masks (a lower one of None: -1024),
+    mean and standard deviation those of the same voxels before clipping.
+    """
+    counts = _counts(folders)
+    low, high = options["ct_clip_percentiles"]
+    lower = float(HU_RANGE[0]) if low is None else _percentile(counts, low)
+    mean, std = _mean_and_std(counts)
+    limits = {"lower_hu": lower, "upper_hu": _percentile(counts, high)}
+    return {**limits, "mean_hu": mean, "std_hu": std, "voxels": int(counts.sum())}
+
+
+def _clipped(folders: list[Path], options: dict) -> dict:
+    """The limits are the given ones, mean and standard deviation those of the HU inside the masks after clipping."""
+    counts = _counts(folders)
+    lower, upper = (float(limit) for limit in options["ct_clip_hu"])
+    mean, std = _mean_and_std(counts, lower, upper)
+    return {"lower_hu": lower, "upper_hu": upper, "mean_hu": mean, "std_hu": std, "voxels": int(counts.sum())}
+
+
+def _by_range(folders: list[Path], options: dict) -> dict:
+    """The limits are the given ones and become -1 and 1."""
+    lower, upper = (float(limit) for limit in options["ct_clip_hu"])
+    return {"lower_hu": lower, "upper_hu": upper, "mean_hu": (lower + upper) / 2, "std_hu": (upper - lower) / 2}
+
+
+CT_SCHEMES = {"zscore": _by_percentiles, "clipped_zscore": _clipped, "range": _by_range}
 
 
 def _fit_mr(folders: list[Path], options: dict) -> dict:
@@ -158,6 +170,17 @@ def _no_contrast(values: np.ndarray) -> DataError:
     )
 
 
+def _counts(folders: list[Path]) -> np.ndarray:
+    """How many voxels inside the masks have each integer HU.
+
+    One case is in memory at a time, so that the result is exact and memory does not grow with their number.
+    """
+    counts = np.zeros(HU_RANGE[1] - HU_RANGE[0] + 1, np.int64)
+    for folder in folders:
+        counts += _histogram(folder)
+    return counts
+
+
 def _histogram(folder: Path) -> np.ndarray:
     from . import io
 
@@ -185,7 +208,10 @@ def _percentile(counts: np.ndarray, percentile: float) -> float:
     return float(below + (rank - np.floor(rank)) * (above - below))
 
 
-def _mean_and_std(counts: np.ndarray) -> tuple[float, float]:
-    values = np.arange(HU_RANGE[0], HU_RANGE[1] + 1, dtype=np.float64)
+def _mean_and_std(
+    counts: np.ndarray, lower_hu: float = HU_RANGE[0], upper_hu: float = HU_RANGE[1]
+) -> tuple[float, float]:
+    """Of the values that the histogram holds, each clipped to the limits."""
+    values = np.clip(np.arange(HU_RANGE[0], HU_RANGE[1] + 1, dtype=np.float64), lower_hu, upper_hu)
     mean = float((counts * values).sum() / counts.sum())
     return mean, float(np.sqrt((counts * (values - mean) ** 2).sum() / counts.sum()))

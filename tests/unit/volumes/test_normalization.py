@@ -86,6 +86,31 @@ def test_the_range_is_the_given_one_whatever_the_cases_hold(tmp_path):
     np.testing.assert_allclose(normalization.normalize_ct(np.array([-1024, -1000, 500, 3000]), ct), [-1, -1, 0, 1])
 
 
+def test_clipped_zscore_by_hand(tmp_path):
+    """Inside the masks -1000, 0, 100 and 3000 HU, clipped to [-900, 1000]: mean 50, and their own deviation."""
+    mask = [1] * 4 + [0] * 16
+    folder = prepared(tmp_path / "p1", [-1000, 0, 100, 3000] + [500] * 16, mask)
+    ct = fit([folder], ct_scheme="clipped_zscore", ct_clip_hu=[-900, 1000])["ct"]
+    values = np.array([-900, 0, 100, 1000])
+    assert ct == {
+        "scheme": "clipped_zscore", "lower_hu": -900, "upper_hu": 1000, "mean_hu": 50,
+        "std_hu": pytest.approx(values.std()), "voxels": 4,
+    }  # fmt: skip
+    found = normalization.normalize_ct(np.array([-1024, 50, 3071]), ct)
+    np.testing.assert_allclose(found, [-950 / values.std(), 0, 950 / values.std()], rtol=1e-6)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(-1024, 3071), min_size=1, max_size=50),
+    st.lists(st.integers(-1024, 3071), min_size=2, max_size=2, unique=True).map(sorted),
+)
+def test_the_moments_of_clipped_values(values, limits):
+    counts = np.bincount(np.array(values) + 1024, minlength=4096)
+    clipped = np.clip(values, *limits)
+    assert normalization._mean_and_std(counts, *limits) == pytest.approx((clipped.mean(), clipped.std()), abs=1e-6)
+
+
 def test_mr_zscore():
     array = np.array([[[0.0, 2.0], [4.0, 6.0]]])
     np.testing.assert_allclose(normalization.normalize_mr(array, ZSCORE), (array - 3) / np.sqrt(5), rtol=1e-6)
