@@ -6,10 +6,10 @@ from pathlib import Path
 from afpbench.base.hardware import Runtime
 from afpbench.data.failures import alive
 from afpbench.inference.calibration import calibrate
-from afpbench.inference.synthesis import Generator
+from afpbench.inference.mirroring import Mirrored
 
 params = snakemake.params
 runtime = Runtime(params.device, params.precision, snakemake.threads)
-generator = Generator(Path(snakemake.input.plans).parent, params.options, runtime)
+generator = Mirrored(Path(snakemake.input.plans).parent, params.options, runtime)
 name = f"{snakemake.wildcards.task}/{snakemake.wildcards.variant}"
 calibrate(name, generator, alive(snakemake.input.prepared), Path(snakemake.output[0]))

@@ -139,6 +139,11 @@ def _footnotes(rows: Sequence[Row], columns, costs: Mapping, syntheses: Mapping,
         smallest, largest = (_times(shape) for shape in (min(shapes, key=math.prod), max(shapes, key=math.prod)))
         sizes = smallest if smallest == largest else f"{smallest} to {largest}"
         notes.append(f"Volumes of the test cases: {sizes} voxels (z, y, x)")
+    mirrors = {tuple(entry.get("mirror", ())) for row in rows for entry in syntheses[row.key]} - {()}
+    notes += [
+        f"Inference on mirror images too ({', '.join(axes)}): each case is predicted {2 ** len(axes)} times"
+        for axes in sorted(mirrors)
+    ]
     return tuple(notes + footnotes(rows, columns))
 
 

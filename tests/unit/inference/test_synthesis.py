@@ -8,6 +8,7 @@ from conftest import PATCH, training_options, write_prepared
 from afpbench.base.errors import DataError
 from afpbench.base.hardware import Runtime
 from afpbench.inference import fusion
+from afpbench.inference.mirroring import Mirrored
 from afpbench.inference.synthesis import Generator, synthesize_case
 from afpbench.training import checkpoints
 from afpbench.training.variant import train_variant
@@ -69,6 +70,27 @@ def test_hu_come_from_the_networks_output_by_hand(model):
     expected = output * made.ct_statistics["std_hu"] + made.ct_statistics["mean_hu"]
     assert np.allclose(made(mr), expected, atol=0.05)
     assert made.patches == 1
+
+
+@pytest.mark.parametrize("axes", [(), ("x",), ("z", "y")])
+def test_mirroring_is_flipping_by_hand(model, axes):
+    plain = generator(model)
+    made = Mirrored(model, {"overlap": 0.5, "fusion": "median", "mirror": list(axes)}, RUNTIME)
+    mr = np.random.default_rng(0).normal(100, 30, (18, 20, 17)).astype(np.float32)
+    by_hand = {
+        (): [plain(mr)],
+        ("x",): [plain(mr), plain(mr[:, :, ::-1].copy())[:, :, ::-1]],
+        ("z", "y"): [
+            plain(mr),
+            plain(mr[::-1].copy())[::-1],
+            plain(mr[:, ::-1].copy())[:, ::-1],
+            plain(mr[::-1, ::-1].copy())[::-1, ::-1],
+        ],
+    }[axes]
+    found = made(mr)
+    np.testing.assert_allclose(found, np.mean(by_hand, axis=0), atol=1e-3)
+    assert made.patches == len(by_hand) * plain.patches
+    assert np.array_equal(found, plain(mr)) == (axes == ())
 
 
 def test_the_scale_of_the_mr_does_not_matter(model):

@@ -51,6 +51,15 @@ def test_the_time_of_1000_epochs_is_projected_and_marked():
     assert "Volumes of the test cases: 40 × 50 × 60 to 40 × 50 × 62 voxels (z, y, x)" in text
 
 
+def test_mirroring_is_told():
+    costs = {"nnunet_l1": cost(0.36), "nnunet_afp_totalseg": cost(0.72)}
+    (plain,) = tables(costs)
+    assert not any("mirror" in note for note in plain.footnotes)
+    mirrored = {row: [{**entry, "mirror": ["z", "x"]} for entry in entries] for row, entries in SYNTHESES.items()}
+    (table,) = build_cost_tables("table4", SPEC, costs, mirrored, CONTEXT)
+    assert "Inference on mirror images too (z, x): each case is predicted 4 times" in to_markdown(table)
+
+
 def test_what_was_run_in_full_is_measured_and_has_no_mark():
     seconds = cost(0.1, iterations=250_000, seconds=7200.0)  # 0.1 s each would be 25000 s
     (table,) = tables({"nnunet_l1": seconds, "nnunet_afp_totalseg": cost(0.36)})
