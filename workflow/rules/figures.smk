@@ -129,6 +129,7 @@ rule figure_curves:
         runtime=10,
     params:
         labels=lambda w: [label for label, _ in task(w).models.trained("curves", with_seeds=False)],
+        structures=lambda w: task(w).results.structure_labels,
         code=code("figure_curves"),
     message:
         "{wildcards.task}: learning curves"

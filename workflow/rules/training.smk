@@ -8,6 +8,7 @@ rule train_variant:
         normalization=rules.normalization.output,
         networks=lambda w: task(w).models.network_inputs(w.fold, w.variant),
         start=lambda w: task(w).models.start(w.fold, w.seed, w.variant),
+        judge=lambda w: task(w).models.judges.inputs(w.fold, w.variant),
     output:
         plans=F.variant(RUN).plans,
         dataset=F.variant(RUN).dataset,
@@ -27,7 +28,7 @@ rule train_variant:
         runtime=5760,
         gpu=option("variants", "{variant}", "training", "gpus"),
     params:
-        variant=lambda w: task(w).models.training(w.variant),
+        variant=lambda w: task(w).models.training(w.fold, w.variant),
         networks=lambda w: task(w).models.features(w.fold, w.variant),
         label_values=lambda w: task(w).models.label_values(w.variant),
         work=F.unfinished("variants", RUN),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -17,28 +18,32 @@ SHARED = {
     "validation_mae_hu": "Validation MAE (HU)",
     "validation_me_hu": "Validation ME (HU)",
     "validation_dice": "Validation Dice",
+    "case_mae_hu": "MAE of whole cases (HU)",
+    "case_ssim": "SSIM of whole cases",
 }
-NOT_SHOWN = {"epoch", "iteration", "learning_rate", "seconds"}
+OF_STRUCTURE = "case_dice_"  # followed by the structure
+NOT_SHOWN = {"epoch", "iteration", "learning_rate", "seconds", "case_dice"}
 
 
-def draw_curves(models: Sequence[Mapping]):
+def draw_curves(models: Sequence[Mapping], structures: Mapping[str, str] = MappingProxyType({})):
     """For each network a panel with its losses, and for each validation metric a panel with all networks that have it.
 
     models: {"label", "path" (a curves.csv)}; those of one label are the seeds of a row, and share a panel and colours.
-    Loss curves that are positive and span more than a factor of LOG_RATIO are
-    on a logarithmic scale. Losses of different networks are not comparable, validation metrics are.
-    Returns a matplotlib figure.
+    structures: name -> name for people, of those whose Dice there may be. Loss curves that are positive and span more
+    than a factor of LOG_RATIO are on a logarithmic scale. Losses of different networks are not comparable, validation
+    metrics are. Returns a matplotlib figure.
     """
     tables: dict[str, list[pd.DataFrame]] = {}
     for model in models:
         tables.setdefault(model["label"], []).append(read_curves(model["path"]))
     every = [table for seeds in tables.values() for table in seeds]
-    shared = [name for name in SHARED if any(name in table and table[name].notna().any() for table in every)]
+    titles = SHARED | {f"{OF_STRUCTURE}{name}": f"Dice, {label}" for name, label in structures.items()}
+    shared = [name for name in titles if any(name in table and table[name].notna().any() for table in every)]
     lines = math.ceil((len(tables) + len(shared)) / PANELS_PER_LINE)
     figure = style.new_figure(1.75 * lines + 0.1)
     axes = list(figure.subplots(lines, PANELS_PER_LINE, squeeze=False).flat)
     for axis, name in zip(axes, shared, strict=False):
-        _compare(axis, name, tables)
+        _compare(axis, name, titles[name], tables)
     for axis, (label, seeds) in zip(axes[len(shared) :], tables.items(), strict=False):
         _losses(axis, label, seeds)
     for axis in axes[len(shared) + len(tables) :]:
@@ -57,8 +62,8 @@ def read_curves(path: str | Path) -> pd.DataFrame:
 
 def loss_columns(table: pd.DataFrame) -> list[str]:
     """The columns that are losses: the totals first, then the terms, in the order of the file."""
-    losses = [name for name in table.columns if name not in NOT_SHOWN and name not in SHARED]
-    losses = [name for name in losses if table[name].notna().any()]
+    losses = [name for name in table.columns if name not in NOT_SHOWN | set(SHARED)]
+    losses = [name for name in losses if table[name].notna().any() and not name.startswith(OF_STRUCTURE)]
     return sorted(losses, key=lambda name: name not in ("train_loss", "validation_loss"))
 
 
@@ -86,19 +91,20 @@ def _losses(axis, label: str, seeds: Sequence[pd.DataFrame]) -> None:
     _finish(axis, label)
 
 
-def _compare(axis, name: str, tables: Mapping[str, Sequence[pd.DataFrame]]) -> None:
+def _compare(axis, name: str, title: str, tables: Mapping[str, Sequence[pd.DataFrame]]) -> None:
     for index, (label, seeds) in enumerate(tables.items()):
         _draw(axis, name, [table for table in seeds if name in table], *style.colour_of(index), label)
-    _finish(axis, SHARED[name])
+    _finish(axis, title)
 
 
 def _draw(axis, name: str, seeds: Sequence[pd.DataFrame], colour: str, dash: str, label: str) -> None:
-    """A curve for each seed; the legend names the first."""
+    """A curve for each seed, through the epochs that have a value; the legend names the first."""
     width = None if len(seeds) == 1 else 0.7
     for position, table in enumerate(seeds):
-        marker, words = "o" if len(table) < 3 else None, "_nolegend_" if position else label
+        known = table[table[name].notna()]
+        marker, words = "o" if len(known) < 3 else None, "_nolegend_" if position else label
         axis.plot(
-            table["iteration"], table[name], dash, color=colour, label=words, marker=marker, markersize=2,
+            known["iteration"], known[name], dash, color=colour, label=words, marker=marker, markersize=2,
             linewidth=width,
         )  # fmt: skip
 

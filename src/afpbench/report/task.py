@@ -1,6 +1,7 @@
 """The part of the report that tells of one task, in sections."""
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..base import html
@@ -19,7 +20,7 @@ CAPTIONS = {
     "distributions": "The metrics of the tables: a point per test case, lines join the same case from row to "
     "row. Dashed: the median of the reference row; *: better than it with p below alpha, as in the tables.",
     "curves": "Learning curves: training (solid) and validation (dashed). Losses of different networks are not "
-    "comparable; what validation measures is.",
+    "comparable; what validation measures is. Dice of whole cases: is a row better at the end, or only faster?",
 }
 
 
@@ -183,12 +184,20 @@ def _cost(task: Task) -> str:
         lines.append((
             name, cost["iterations"], f"{cost['seconds']:.0f}", f"{cost['seconds_per_iteration']:.3f}",
             f"{cost['peak_memory_mb']:.0f}", f"{cost['parameters']:,}", " × ".join(map(str, cost["patch_size"])),
-            cost["batch_size"], cost["gpus"], cost["precision"],
+            cost["batch_size"], cost["gpus"], cost["precision"], _weights_of(cost),
         ))  # fmt: skip
     seconds = sum(cost["seconds"] for _, cost in costs)
-    lines += [("All of them", "", f"{seconds:.0f}", *[""] * 7)] if len(task.seeds) > 1 else []
+    lines += [("All of them", "", f"{seconds:.0f}", *[""] * 8)] if len(task.seeds) > 1 else []
     heads = ["Network", "iterations", "training (s)", "s per iteration", "peak memory (MB)", "parameters", "patch"]
-    return section(task, "Cost", "cost", html.table([*heads, "batch", "GPUs", "precision"], lines)) if lines else ""
+    heads += ["batch", "GPUs", "precision", "weights"]
+    return section(task, "Cost", "cost", html.table(heads, lines)) if lines else ""
+
+
+def _weights_of(cost: Mapping) -> str:
+    """Which epoch's weights make a model, counted from 1, and the value of the curves that it was chosen by."""
+    if not cost.get("checkpoint_by"):
+        return "last epoch"
+    return f"epoch {cost['checkpoint_epoch'] + 1}, {cost['checkpoint_by']} {cost['checkpoint_value']:.4g}"
 
 
 def _failures(task: Task) -> str:

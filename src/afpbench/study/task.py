@@ -72,6 +72,12 @@ class Task:
         learners = any(segmenter.trained_here for segmenter in self.segmenters.values())
         return bool(self.trained) or learners or any(name in TRAINING_CONTROLS for name in self.options["controls"])
 
+    def structure_labels(self, name: str) -> list[int]:
+        """The values of a structure's classes in its segmenter's label maps."""
+        structure = self.options["structures"][name]
+        values = self.segmenters[structure["segmenter"]].class_values()
+        return [values[label] for label in structure["classes"]]
+
     def losses(self, variant: str) -> list[Loss]:
         """The terms of a variant's loss, in order."""
         terms: list[Mapping[str, Any]] = self.options["variants"][variant]["loss"]

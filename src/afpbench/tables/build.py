@@ -25,7 +25,8 @@ class Context:
     labels: row -> name for people. structures: structure -> {"label", "segmenter"}. alpha: of the statistics.
     missing: what a row counts with that finds nothing of a structure, as metrics.missing.with_penalties takes it.
     notes: text that belongs in the caption. task: "" takes the long table's only one. losses: variant -> its terms.
-    definition: whose definitions of the metrics were taken.
+    chosen_by: variant -> what the epoch of its weights was chosen by, "" for the last one. definition: whose
+    definitions of the metrics were taken.
     """
 
     variants: Sequence[str]
@@ -38,6 +39,7 @@ class Context:
     notes: str = ""
     task: str = ""
     losses: Mapping[str, Sequence[Mapping]] = field(default_factory=dict)
+    chosen_by: Mapping[str, str] = field(default_factory=dict)
     definition: str = "afpbench"
 
 

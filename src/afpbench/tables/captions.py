@@ -1,4 +1,4 @@
-"""What a caption says of the metrics' definition, the losses (each row's terms and weights) and HU calibrations."""
+"""What a caption says of the metrics' definition, the losses, the choice of weights, and HU calibrations."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -14,6 +14,18 @@ def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str
     """
     notes = [f"{labels[row]}: {_terms(terms)}" for row, terms in losses.items() if row in rows]
     return f"Losses: {'; '.join(notes)}." if notes else ""
+
+
+def choice_notes(chosen_by: Mapping[str, str], labels: Mapping[str, str], rows: Collection[str]) -> str:
+    """What the epoch of each variant's weights was chosen by, among a table's rows; "" where all have the last one.
+
+    "Weights of the epoch with the lowest MAE on whole validation cases: nnU-Net / AFP."
+    """
+    of: dict[str, list[str]] = {}
+    for row, words in chosen_by.items():
+        if words and row in rows:
+            of.setdefault(words, []).append(labels[row])
+    return " ".join(f"Weights of the epoch with {words}: {', '.join(names)}." for words, names in of.items())
 
 
 def definition_note(definition: str) -> str:

@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..base import hardware
 from ..base.errors import TrainingError
 from ..base.log import logger
-from . import checkpoints, loading, processes
+from . import best, checkpoints, loading, processes
 
 
 class ResumableTrainer(nnunet.nnUNetTrainer):
@@ -179,17 +179,15 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
             self.save_checkpoint(os.path.join(self.output_folder, "checkpoint_latest.pth"))
         self.current_epoch += 1
 
-    BEST_BY: tuple[str, ...] = ("validation_loss",)
-
     def _keep_best(self, values: dict) -> None:
-        """Keep the epoch's weights, a discriminator's too, if it is the best so far.
-
-        By the first of BEST_BY that has a value in any epoch.
-        """
+        """Keep the epoch's weights, a discriminator's too, if it is the best so far (see `best`)."""
         if self.settings["training"]["checkpoint"] != "best":
             return
-        value = values[next(name for name in self.BEST_BY if name in values)]
-        if value is not None and math.isfinite(value) and (self.best is None or value < self.best["value"]):
+        measure = best.measure_of(values)
+        value = values[measure]
+        if value is None or not math.isfinite(value):
+            return
+        if self.best is None or best.is_better(measure, value, self.best["value"]):
             weights = {key: tensor.detach().cpu().clone() for key, tensor in self.network_weights().items()}
             extra = copy.deepcopy(self.extra_state())
             self.best = {"epoch": self.current_epoch, "value": value, "weights": weights, "extra": extra}

@@ -17,7 +17,7 @@ from ..base.errors import TrainingError
 from ..base.log import logger, tools
 from ..nnunet import environment, planning
 from ..nnunet.trainers import find_trainer
-from . import checkpoints, processes
+from . import best, checkpoints, processes
 
 MODEL_FILES = ("plans.json", "dataset.json")
 
@@ -122,6 +122,8 @@ def _export(fold: Path, out: Path) -> None:
         "number_format": own["number_format"],
         "checkpoint": settings["training"]["checkpoint"],
         "checkpoint_epoch": own["best"]["epoch"] if own["best"] is not None else curves[-1]["epoch"],
+        "checkpoint_by": best.measure_of(curves[-1]) if own["best"] is not None else None,
+        "checkpoint_value": own["best"]["value"] if own["best"] is not None else None,
         "machine": hardware.describe(),
     }
     write_json(out / "cost.json", cost)
@@ -130,9 +132,9 @@ def _export(fold: Path, out: Path) -> None:
 def _choose_best(content: dict, fold: Path) -> None:
     """The best epoch's weights as the model; the last ones stay beside it, as checkpoint_last.pth."""
     os.replace(fold / "checkpoint_final.pth", fold / "checkpoint_last.pth")
-    best = content["afpbench"]["best"]
-    logger.info("the model is that of epoch %d, the best of the validation", best["epoch"] + 1)
-    own = {**content["afpbench"], "best": None, "extra": best["extra"]}
-    chosen = {**content, "network_weights": best["weights"], "afpbench": own}
+    kept = content["afpbench"]["best"]
+    logger.info("the model is that of epoch %d, the best of the validation", kept["epoch"] + 1)
+    own = {**content["afpbench"], "best": None, "extra": kept["extra"]}
+    chosen = {**content, "network_weights": kept["weights"], "afpbench": own}
     with atomic_path(fold / "checkpoint_final.pth") as temporary:
         torch.save(chosen, temporary)

@@ -9,6 +9,7 @@ from ..nnunet import planning
 from ..study.kinds.registry import GENERATORS, NETWORKS
 from ..study.records import read_record
 from . import run
+from .judge import judge_files
 from .training_set import DATASET
 
 
@@ -27,13 +28,14 @@ def train_variant(
     """Train and leave a model folder at `out`.
 
     name: how messages call it. training_set: the folder that `training_set.build` wrote. normalization:
-    normalization.json. variant: its entry in the study. networks: feature networks by name, for `features.load`.
+    normalization.json. variant: its entry in the study; with `judge`, options of judge.Judge, where structures of whole
+    validation cases are judged. networks: feature networks by name, for `features.load`.
     start: a checkpoint to take the first weights from (`init_from`). work: rolling state that outlives a killed job.
     label_values: of the names in patch sampling and loss regions, the label values in the cases' label maps.
     """
     if not (training_set / DATASET).is_dir():
         raise TrainingError(f"{name}: no training set", found=str(training_set), expected=f"a folder with {DATASET}")
-    statistics = read_record(normalization)
+    statistics, judge = read_record(normalization), variant.get("judge")
     settings = {
         "name": name,
         "generator": variant["generator"],
@@ -46,14 +48,17 @@ def train_variant(
         "start": str(start) if start else None,
         "precision": runtime.precision,
         "seed": runtime.seed,
-        "inputs": _digests(training_set, normalization, networks, start),
+        "inputs": _digests(training_set, normalization, networks, start, judge),
+        **({"judge": judge} if judge else {}),
     }
     generator = read_json(training_set / DATASET / f"{planning.PLANS}.json")["generator"]
     trainer = GENERATORS[generator["kind"]].trainer
     run.train(trainer, training_set / DATASET, settings, work, out, runtime)
 
 
-def _digests(training_set: Path, normalization: Path, networks: dict[str, dict], start: Path | None) -> dict[str, str]:
+def _digests(
+    training_set: Path, normalization: Path, networks: dict[str, dict], start: Path | None, judge: dict | None
+) -> dict[str, str]:
     """What the training depends on beside its settings: a changed input starts a new training, not a resume."""
     dataset = training_set / DATASET
     files = {"training set": dataset / "digest.json", "plan": dataset / f"{planning.PLANS}.json"}
@@ -63,4 +68,6 @@ def _digests(training_set: Path, normalization: Path, networks: dict[str, dict],
             files[f"{name}: {path.parent.name}/{path.name}"] = path
     if start is not None:
         files["start"] = start
+    if judge is not None:
+        files |= judge_files(judge)
     return {name: sha256_of(path) for name, path in files.items()}

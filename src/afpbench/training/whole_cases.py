@@ -8,6 +8,9 @@ import torch
 from ..inference.volume import predict_volume
 from ..metrics.image import image_metrics
 from ..volumes import normalization
+from .judge import Judge, mean_dice
+
+IMAGE = {"case_mae_hu": "mae", "case_ssim": "ssim"}  # column of the curves -> metric
 
 
 def validate_cases(
@@ -18,8 +21,11 @@ def validate_cases(
     ct_statistics: dict,
     device: torch.device,
     dtype: torch.dtype | None,
-) -> list[dict[str, float]]:
+    judge: Judge | None = None,
+) -> list[dict]:
     """The body's image metrics of each whole case, predicted patch by patch with median fusion.
+
+    With a judge also, under `dice`, what it says of each structure.
 
     network: in evaluation mode, normalised MR to normalised CT. dataset: cases of `training_set`; their CT is clipped
     to the percentiles of the normalisation, so that the figures lie a little below those of the tables.
@@ -31,13 +37,17 @@ def validate_cases(
         images, body = np.asarray(data), np.asarray(labels[0]) > 0
         values, _ = predict_volume(network, images[0], patch, 0.5, "median", device, dtype)
         real, synthetic = (normalization.denormalize_ct(image, ct_statistics) for image in (images[1], values))
-        found.append(image_metrics(real, synthetic, body, what=f"validation case {case}")["body"])
+        metrics = image_metrics(real, synthetic, body, what=f"validation case {case}")["body"]
+        found.append(metrics | ({"dice": judge(case, synthetic)} if judge else {}))
     return found
 
 
-def mean_of_cases(found: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Mean MAE (HU) and SSIM inside the body, under the names of the curves."""
-    return {
-        "case_mae_hu": float(np.mean([metrics["mae"] for metrics in found])),
-        "case_ssim": float(np.mean([metrics["ssim"] for metrics in found])),
-    }
+def columns(judge: Judge | None) -> list[str]:
+    """The columns of the curves that whole cases fill."""
+    return [*IMAGE, *(judge.columns if judge else [])]
+
+
+def mean_of_cases(found: Sequence[dict], judge: Judge | None) -> dict[str, float | None]:
+    """Mean MAE (HU) and SSIM inside the body, and a judge's Dice of structures, under the names of the curves."""
+    image = {name: float(np.mean([metrics[key] for metrics in found])) for name, key in IMAGE.items()}
+    return image | (mean_dice([metrics["dice"] for metrics in found], judge.structures) if judge else {})

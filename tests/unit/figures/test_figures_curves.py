@@ -53,3 +53,29 @@ def test_panels(models):
     assert list(axes[2].lines[2].get_ydata()) == [0.5, 0.4, 0.3] and list(axes[0].lines[0].get_xdata()) == [10, 20, 30]
     assert [axis.get_yscale() for axis in axes] == ["linear", "linear", "log", "linear"]  # a negative loss has no log
     assert len(axes[0].lines) == len(axes[1].lines) == 1
+
+
+JUDGED = """epoch,iteration,train_l1,validation_loss,case_mae_hu,case_ssim,case_dice,case_dice_bones
+0,10,0.5,0.8,,,,
+1,20,0.4,0.6,90.0,0.7,0.3,0.3
+2,30,0.3,0.4,,,,
+3,40,0.2,0.3,80.0,0.8,0.4,0.4
+"""
+
+
+def test_the_dice_of_a_structure_in_whole_cases_has_a_panel_for_all_rows(models, tmp_path):
+    """Through the epochs with a validation; a row without one is not in it, nor is Dice among the losses."""
+    for name, text in (("l1", JUDGED), ("afp", JUDGED.replace("0.4,0.4\n", "0.6,0.6\n"))):
+        (tmp_path / f"{name}.csv").write_text(text)
+    rows = [{"label": name, "path": tmp_path / f"{name.lower()}.csv"} for name in ("L1", "AFP")]
+    with style.styled():
+        axes = [axis for axis in draw_curves([*rows, *models], {"bones": "Bones", "air": "Air"}).axes]
+    titled = {axis.get_title(loc="left"): axis for axis in axes}
+    assert list(titled)[:5] == [
+        "Validation MAE (HU)", "Validation Dice", "MAE of whole cases (HU)", "SSIM of whole cases", "Dice, Bones",
+    ]  # fmt: skip
+    panel = titled["Dice, Bones"]
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["L1", "AFP"]
+    assert [list(line.get_xdata()) for line in panel.lines] == [[20, 40], [20, 40]]
+    assert [list(line.get_ydata()) for line in panel.lines] == [[0.3, 0.4], [0.3, 0.6]]
+    assert [line.get_label() for line in titled["L1"].lines] == ["total (validation)", "l1"]

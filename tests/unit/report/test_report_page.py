@@ -163,7 +163,7 @@ def test_statistics(page):
 def test_tables_cost_registration_segmenters(page):
     assert "the table itself" in page and "the paper's own" in page.replace("&#x27;", "'")
     assert rows_of(page, "thorax-cost")[1] == [
-        "L1", "300", "61", "0.205", "812", "1,234,567", "16 × 24 × 32", "2", "1", "float32",
+        "L1", "300", "61", "0.205", "812", "1,234,567", "16 × 24 × 32", "2", "1", "float32", "last epoch",
     ]  # fmt: skip
     assert rows_of(page, "thorax-registration")[1:] == [["Smallest Jacobian determinant", "0.625", "0.5", "0.75", "2"]]
     assert "p4, before registration" in page and "p4, after registration" in page  # p4 is the typical case

@@ -216,7 +216,7 @@ def test_too_few_test_cases_for_the_corrected_tests_are_a_warning(variants, coun
     task = {
         "splits": {"test": count},
         "statistics": {"alpha": 0.05},
-        "variants": dict.fromkeys(f"v{index}" for index in range(variants)),
+        "variants": {f"v{index}": {"training": {"checkpoint": "last"}} for index in range(variants)},
     }
     needed = {8: 9, 3: 7}.get(variants)
     line = (
@@ -224,6 +224,30 @@ def test_too_few_test_cases_for_the_corrected_tests_are_a_warning(variants, coun
         f"hint: {needed} test cases or more"
     )
     assert config_checks.warnings({"tasks": {"lung": task}}) == ([line] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("training", "line"),
+    [
+        (
+            {"checkpoint": "best"},
+            "the best epoch is chosen by the loss on a few patches; "
+            "hint: set validate_cases_every_epochs to choose by whole validation cases",
+        ),
+        (
+            # 100 iterations of 40: three epochs
+            {"checkpoint": "best", "validate_cases_every_epochs": 3, "iterations": 100, "iterations_per_epoch": 40},
+            "whole cases are validated in the last of 3 epochs only, which is the best one then; "
+            "found: validate_cases_every_epochs 3; hint: set it lower",
+        ),
+        ({"checkpoint": "best", "validate_cases_every_epochs": 2, "iterations": 100, "iterations_per_epoch": 40}, ""),
+        ({"validate_cases_every_epochs": 0}, ""),
+    ],
+)
+def test_a_choice_of_the_best_epoch_that_cannot_choose_is_a_warning(phantom_study, training, line):
+    phantom_study["tasks"]["lung"]["training"] = training
+    lines = [f"tasks.lung.variants.l1.training.checkpoint: {line}"] if line else []
+    assert config_checks.warnings(load_study(phantom_study, ROOT)) == lines
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])

@@ -48,7 +48,7 @@ TRAINING_KEYS = (
     "weight_decay, gradient_clip, "
     "augmentation, "
     "foreground_oversampling, patch_sampling, outside_hu, validation_iterations, validate_cases_every_epochs, "
-    "checkpoint, checkpoint_every_epochs, precision"
+    "validate_structures, checkpoint, checkpoint_every_epochs, precision"
 )
 SOURCES = "phantom, sts, table, folder, bids, synthrad2023, synthrad2025"
 GROUP = "allowed: a group of keys"
@@ -325,6 +325,27 @@ def test_names_of_patches_and_regions(tmp_path):
         "tasks.lung.segmenters.navi.training.patch_sampling: a segmenter's foreground is its classes; "
         "allowed: foreground, uniform; hint: remove the list"
     ]
+
+
+def test_structures_of_the_validation(tmp_path):
+    place = "tasks.lung.variants.l1.training.validate_structures"
+    wrong = {"validate_structures": ["airway"], "validate_cases_every_epochs": 1}
+    assert lines_of(changed({"LUNG.variants.l1.training": wrong}), tmp_path) == [
+        f"{place}: no such structure; found: 'airway'; allowed: airways, bones; did you mean 'airways'?"
+    ]
+    assert lines_of(changed({"LUNG.variants.l1.training": {"validate_structures": True}}), tmp_path) == [
+        f"{place}: structures are looked for in whole validation cases, and none is validated; "
+        "found: validate_cases_every_epochs 0; hint: set it to 1 or more"
+    ]
+    assert lines_of(changed({"LUNG.segmenters.navi.training": {"validate_structures": True}}), tmp_path) == [
+        "tasks.lung.segmenters.navi.training.validate_structures: of generators only; hint: remove it"
+    ]
+    study = load_study(
+        changed({"LUNG.training": {"validate_structures": True, "validate_cases_every_epochs": 1}}), tmp_path
+    )
+    task = study["tasks"]["lung"]
+    assert task["variants"]["l1"]["training"]["validate_structures"] is True
+    assert task["segmenters"]["navi"]["training"]["validate_structures"] is False
 
 
 def test_names_stand_for_label_values(tmp_path):

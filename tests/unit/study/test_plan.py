@@ -97,7 +97,7 @@ def test_variants(tiny):
     assert models.features("", "nnunet_afp")["navi"] == {
         "kind": "nnunet", "folder": f"{RESULTS}/models/segmenters/navi",
     }  # fmt: skip
-    assert set(models.training("nnunet_l1")) == {"generator", "loss", "training"}
+    assert set(models.training("", "nnunet_l1")) == {"generator", "loss", "training"}
     assert models.label_values("nnunet_l1") == {}
     assert tiny.precision("variants", "nnunet_l1") == "float32"
 
@@ -120,12 +120,56 @@ def test_the_code_of_a_variant_is_that_of_what_it_uses(tiny):
     assert {"afpbench.features.nnunet", "afpbench.features.medicalnet", "afpbench.losses.feature_distance"} <= set(
         models.variant_code("nnunet_afp")
     )
-    assert models.idle_code("nnunet_l1") == ("afpbench.training.whole_cases",)
+    assert models.idle_code("nnunet_l1") == ("afpbench.training.whole_cases", "afpbench.training.judge")
 
 
 def test_a_variant_that_validates_whole_cases_depends_on_how_they_are_made():
     plan = planned(lambda task: task["training"].update(validate_cases_every_epochs=1)).tasks["thorax"]
-    assert plan.models.idle_code("nnunet_l1") == ()
+    assert plan.models.idle_code("nnunet_l1") == ("afpbench.training.judge",)
+
+
+def test_a_variant_that_judges_structures_depends_on_their_segmenters():
+    def change(task):
+        training = {"validate_cases_every_epochs": 1, "validate_structures": ["airways"], "checkpoint": "best"}
+        task["variants"]["nnunet_l1"]["training"] = training
+
+    plan = planned(change).tasks["thorax"]
+    models, navi = plan.models, f"{RESULTS}/models/segmenters/navi"
+    prepared = f"{RESULTS}/cases/{VALIDATION[0]}/prepared"
+    assert models.judges.inputs("", "nnunet_l1") == [prepared, f"{navi}/fold_0/checkpoint_final.pth"]
+    training = models.training("", "nnunet_l1")
+    judge, options = training["judge"], training["judge"]["segmenters"]["navi"].pop("options")
+    assert judge == {
+        "structures": {"airways": {"segmenter": "navi", "labels": [1, 2]}},
+        "segmenters": {"navi": {"folder": navi, "weights": [f"{navi}/fold_0/checkpoint_final.pth"]}},
+        "cases": {VALIDATION[0]: prepared},
+    }
+    assert options["kind"] == "trained" and "label" not in options
+    assert "validate_structures" not in training["training"]
+    assert models.variant_code("nnunet_l1")[-1] == "afpbench.segmenters.prediction"
+    assert models.idle_code("nnunet_l1") == ()
+    words = "the highest mean Dice of airways on whole validation cases"
+    assert plan.results.table_context["chosen_by"] == {"nnunet_l1": words, "nnunet_afp": ""}
+
+
+def test_a_variant_without_a_judge_is_defined_as_before(tiny):
+    assert tiny.models.judges.inputs("", "nnunet_l1") == []
+    assert "validate_structures" not in tiny.models.training("", "nnunet_l1")["training"]
+
+
+def test_all_structures_and_folds():
+    def change(task):
+        task["splits"] = {"folds": 3, "validation": 1}
+        task["training"].update(validate_cases_every_epochs=1, validate_structures=True)
+
+    models = planned(change).tasks["thorax"].models
+    judge = models.judges.options("folds/1/", "nnunet_afp")
+    assert list(judge["structures"]) == ["organs", "airways"] and list(judge["segmenters"]) == ["totalseg", "navi"]
+    folder = f"{RESULTS}/folds/1/models"
+    assert judge["segmenters"]["totalseg"]["folder"] == f"{folder}/totalsegmentator/totalseg"
+    assert models.judges.inputs("folds/1/", "nnunet_afp")[1:] == [
+        f"{folder}/totalsegmentator/totalseg", f"{folder}/segmenters/navi/fold_0/checkpoint_final.pth",
+    ]  # fmt: skip
 
 
 def test_rows_structures_and_truth(tiny):

@@ -1,4 +1,4 @@
-from afpbench.tables.captions import loss_notes
+from afpbench.tables.captions import choice_notes, loss_notes
 
 LABELS = {"l1": "nnU-Net / L1", "afp": "nnU-Net / AFP"}
 
@@ -26,3 +26,14 @@ def test_terms_without_networks_have_no_brackets():
     assert loss_notes({"l1": [{"term": "mse", "weight": 1e-3, "networks": []}]}, LABELS, ["l1"]) == (
         "Losses: nnU-Net / L1: 0.001 mse."
     )
+
+
+def test_rows_whose_weights_were_chosen_alike_share_a_sentence():
+    dice, mae = "the highest mean Dice of Bones on whole validation cases", "the lowest MAE on whole validation cases"
+    labels = {**LABELS, "spade": "SPADE"}
+    chosen = {"l1": dice, "afp": dice, "spade": mae}
+    assert choice_notes(chosen, labels, ["l1", "afp", "spade"]) == (
+        f"Weights of the epoch with {dice}: nnU-Net / L1, nnU-Net / AFP. Weights of the epoch with {mae}: SPADE."
+    )
+    assert choice_notes(chosen, labels, ["afp"]) == f"Weights of the epoch with {dice}: nnU-Net / AFP."
+    assert choice_notes({"l1": ""}, LABELS, ["l1"]) == ""

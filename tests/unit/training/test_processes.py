@@ -6,6 +6,7 @@ import signal
 import pytest
 import torch
 from conftest import GRID, SPLITS, training_options
+from judged_variant import judged
 from nnunet_folder import make_folder
 from test_trainer import GROUPS, curves, equal, run_child, segmenter
 from test_trainer_adversarial import SPADE
@@ -99,9 +100,9 @@ def train(training_set, folder, changed, networks=None, start=None):
 
 
 @pytest.mark.slow
-def test_a_training_on_two_gpus_goes_on_bit_for_bit(training_set, tmp_path):
-    """Whole cases are validated too, of which the two processes have one and none."""
-    changed = variant(validate_cases_every_epochs=1)
+def test_a_training_on_two_gpus_goes_on_bit_for_bit(training_set, prepared_cases, tmp_path):
+    """Whole cases are validated and judged too, of which the two processes have one and none."""
+    changed = judged(prepared_cases["p4"], tmp_path, variant(validate_cases_every_epochs=1))
     undisturbed = train(training_set, tmp_path / "undisturbed", changed)
     arguments = ["thorax/l1", *training_set, changed, {}, None, tmp_path / "work", tmp_path / "model"]
     first = run_child(arguments, kill_after=1)
@@ -111,7 +112,7 @@ def test_a_training_on_two_gpus_goes_on_bit_for_bit(training_set, tmp_path):
     assert equal(tmp_path / "model", undisturbed)
     ours, theirs = curves(tmp_path / "model"), curves(undisturbed)
     assert [{**line, "seconds": 0} for line in ours] == [{**line, "seconds": 0} for line in theirs]
-    assert len(ours) == 3 and float(ours[-1]["case_mae_hu"]) > 0
+    assert len(ours) == 3 and float(ours[-1]["case_mae_hu"]) > 0 and 0 < float(ours[-1]["case_dice"]) < 1
     cost = read_json(tmp_path / "model" / "cost.json")
     assert (cost["gpus"], cost["batch_size"]) == (2, 2)
     assert read_json(tmp_path / "model" / "plans.json")["configurations"]["3d_fullres"]["batch_size"] == 2

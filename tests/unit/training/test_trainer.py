@@ -15,14 +15,18 @@ import numpy as np
 import pytest
 import torch
 from conftest import GENERATOR, GRID, PATCH, PLANNER, SPLITS, training_options, write_prepared
+from judged_variant import judged
 from nnunet_folder import make_folder
 
 from afpbench.base import hardware
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import TrainingError
 from afpbench.base.hardware import Runtime
-from afpbench.inference.synthesis import Generator
+from afpbench.inference.synthesis import Generator, synthesize_case
+from afpbench.metrics.evaluate import Pair, evaluate_pair
 from afpbench.metrics.image import image_metrics
+from afpbench.metrics.structures import parse_structures
+from afpbench.segmenters.prediction import open_nnunet
 from afpbench.segmenters.training import _key, train_segmenter
 from afpbench.study.kinds.losses.l1 import L1
 from afpbench.training import checkpoints, run
@@ -297,6 +301,7 @@ def test_the_best_epoch_makes_the_model_and_the_last_stays(training_set, tmp_pat
     values = [float(line[column]) for line in curves(folder)]
     cost = read_json(folder / "cost.json")
     assert cost["checkpoint"] == "best" and cost["checkpoint_epoch"] == values.index(min(values))
+    assert (cost["checkpoint_by"], cost["checkpoint_value"]) == (column, min(values))
     last = checkpoints.load(folder / "fold_0" / "checkpoint_last.pth")
     best = checkpoints.load(folder / "fold_0" / "checkpoint_final.pth")
     kept = last["afpbench"]["best"]
@@ -307,10 +312,59 @@ def test_the_best_epoch_makes_the_model_and_the_last_stays(training_set, tmp_pat
     assert equal(train(training_set, tmp_path, diverging), folder)
 
 
+def test_structures_are_judged_as_the_tables_do(model, training_set, prepared_cases, tmp_path):
+    """And no weight is changed by it."""
+    changed = judged(prepared_cases["p4"], tmp_path, variant(validate_cases_every_epochs=2))
+    folder = train(training_set, tmp_path, changed)
+    assert equal(folder, model)
+    lines = curves(folder)
+    assert [bool(line["case_dice_one"]) for line in lines] == [False, True, True]
+    generator, prepared = Generator(folder, {"overlap": 0.5, "fusion": "median"}, RUNTIME), prepared_cases["p4"]
+    synthesize_case(generator, prepared, tmp_path / "synthetic" / "p4.nii.gz", "p4")
+    segment = open_nnunet(Path(changed["judge"]["segmenters"]["judge"]["folder"]), [0], "cpu", 1)
+    real, synthetic = map(io.read, (prepared / "ct.nii.gz", tmp_path / "synthetic" / "p4.nii.gz"))
+    maps = [real.with_array(segment(image)) for image in (real, synthetic)]
+    mask = io.read(prepared / "mask.nii.gz")
+    structures = parse_structures(changed["judge"]["structures"], tolerance_mm=6.0)
+    pair = Pair("p4", None, None, mask, {"judge": tuple(maps)})
+    values = {line["structure"]: line["value"] for line in evaluate_pair(pair, "thorax", "l1", structures)
+              if line["metric"] == "dice"}  # fmt: skip
+    assert all(0 < value < 1 for value in values.values())
+    for name, value in values.items():
+        assert float(lines[-1][f"case_dice_{name}"]) == pytest.approx(value, abs=1e-5)
+    assert float(lines[-1]["case_dice"]) == pytest.approx(sum(values.values()) / 2, abs=1e-5)
+
+
+def test_the_best_epoch_is_that_of_the_highest_dice(training_set, prepared_cases, tmp_path):
+    """Also where the training is killed and goes on: nothing of the validation is lost."""
+    options = {"learning_rate": 0.3, "momentum": 0.0, "iterations": 8, "checkpoint": "best", "augmentation": "none"}
+    changed = judged(prepared_cases["p4"], tmp_path, variant(validate_cases_every_epochs=1, **options))
+    folder = train(training_set, tmp_path / "undisturbed", changed)
+    values = [float(line["case_dice"]) for line in curves(folder)]
+    cost = read_json(folder / "cost.json")
+    assert (cost["checkpoint_by"], cost["checkpoint_value"]) == ("case_dice", max(values))
+    assert cost["checkpoint_epoch"] == values.index(max(values))
+    interrupted(training_set, tmp_path, 3, changed)
+    assert list((tmp_path / "work").rglob("real_segmentations/judge/p4.nii.gz"))
+    assert equal(train(training_set, tmp_path, changed), folder)
+    assert [float(line["case_dice"]) for line in curves(tmp_path / "model")] == values
+
+
+def test_other_weights_of_the_judge_start_anew(training_set, prepared_cases, tmp_path):
+    changed = judged(prepared_cases["p4"], tmp_path, variant(validate_cases_every_epochs=1))
+    interrupted(training_set, tmp_path, 1, changed)
+    (before,) = (tmp_path / "work").iterdir()
+    make_folder(tmp_path / "judge", spacing_mm=GRID.spacing_mm, seed=1)
+    interrupted(training_set, tmp_path, 1, changed)
+    (after,) = (tmp_path / "work").iterdir()
+    assert before.name != after.name
+
+
 def test_without_a_choice_the_last_epoch_makes_the_model(model):
     assert not (model / "fold_0" / "checkpoint_last.pth").exists()
     cost = read_json(model / "cost.json")
     assert (cost["checkpoint"], cost["checkpoint_epoch"], cost["number_format"]) == ("last", 2, "float32")
+    assert cost["checkpoint_by"] is None and cost["checkpoint_value"] is None
     assert cost["seconds_per_iteration"] == cost["seconds"] / 6
     assert 0 < cost["loop_seconds_per_iteration"] < cost["seconds_per_iteration"]
 

@@ -6,7 +6,7 @@ from ..kinds import Network, Segmenter
 from ..kinds.metric import REGIONS
 from ..messages import not_among
 from ..task import Task
-from .training import NNUNET_OPTIMIZERS, training_problems
+from .training import NNUNET_OPTIMIZERS, of_generators_only, training_problems
 
 
 def check_segmenters(task: Task) -> Iterator[str]:
@@ -17,6 +17,7 @@ def check_segmenters(task: Task) -> Iterator[str]:
         if segmenter.trained_here:
             what = "segmenters are trained by nnU-Net"
             yield from training_problems(segmenter.place, segmenter.options["training"], what, NNUNET_OPTIMIZERS)
+            yield from of_generators_only(segmenter.place, segmenter.options["training"])
 
 
 def check_networks(task: Task) -> Iterator[str]:
@@ -28,6 +29,7 @@ def check_networks(task: Task) -> Iterator[str]:
         if network.trained_here:
             what = "stand-ins are trained by nnU-Net"
             yield from training_problems(network.place, network.options["training"], what, NNUNET_OPTIMIZERS)
+            yield from of_generators_only(network.place, network.options["training"])
 
 
 def check_structures(task: Task) -> Iterator[str]:

@@ -25,6 +25,7 @@ from .data import (
 from .generators import check_generators
 from .paths import check_paths
 from .segmenters import check_networks, check_segmenters, check_structures
+from .training import choice_warnings
 from .variants import check_variants
 
 PARTS_WITH_PATHS = ("data", "registration", "segmenters", "feature_networks", "variants")
@@ -81,6 +82,9 @@ def warnings(study: dict) -> list[str]:
         if test is not None:  # folds: every case is a test case
             count = len(test) if isinstance(test, list) else test
             lines += [f"tasks.{name}.splits.test: with {count} test cases {line}" for line in _unreachable(task, count)]
+        for variant, entry in task["variants"].items():
+            if "synthetic" not in entry:
+                lines += choice_warnings(f"tasks.{name}.variants.{variant}", entry["training"])
     return lines
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..messages import not_among
+from ..validation import JUDGED, epochs, judged_structures
 
 NNUNET_OPTIMIZERS = ("sgd", "adamw")
 
@@ -20,4 +21,43 @@ def training_problems(place: str, training: Mapping[str, Any], what: str, optimi
         yield (
             f"{place}.training.gpus: a batch of {batch} patches cannot be shared equally; found: {gpus}; "
             "hint: set batch_size to a multiple of it"
+        )
+
+
+def judge_problems(place: str, training: Mapping[str, Any], structures: Mapping[str, Any]) -> Iterator[str]:
+    """The structures of a generator's validation exist, and there are whole cases to find them in.
+
+    place: of the variant. structures: those of the task.
+    """
+    judged = judged_structures(training, structures)
+    for name in judged:
+        if name not in structures:
+            yield not_among(f"{place}.training.{JUDGED}", name, structures, "no such structure")
+    if judged and not training["validate_cases_every_epochs"]:
+        yield (
+            f"{place}.training.{JUDGED}: structures are looked for in whole validation cases, and none is validated; "
+            "found: validate_cases_every_epochs 0; hint: set it to 1 or more"
+        )
+
+
+def of_generators_only(place: str, training: Mapping[str, Any]) -> Iterator[str]:
+    """Other networks make no CT to find structures in. place: of one. training: its own, with what it inherits."""
+    if training[JUDGED]:
+        yield f"{place}.training.{JUDGED}: of generators only; hint: remove it"
+
+
+def choice_warnings(place: str, training: Mapping[str, Any]) -> Iterator[str]:
+    """What leaves `checkpoint: best` of a generator little to choose from. place: of the variant."""
+    if training["checkpoint"] != "best":
+        return
+    every, count = training["validate_cases_every_epochs"], epochs(training)
+    if not every:
+        yield (
+            f"{place}.training.checkpoint: the best epoch is chosen by the loss on a few patches; "
+            "hint: set validate_cases_every_epochs to choose by whole validation cases"
+        )
+    elif every >= count:
+        yield (
+            f"{place}.training.checkpoint: whole cases are validated in the last of {count} epochs only, which is the "
+            f"best one then; found: validate_cases_every_epochs {every}; hint: set it lower"
         )

@@ -8,7 +8,7 @@ from ..messages import not_among
 from ..rows import CONTROLS
 from ..task import Task
 from .losses import check_losses
-from .training import training_problems
+from .training import judge_problems, training_problems
 
 
 def check_variants(task: Task) -> Iterator[str]:
@@ -26,6 +26,7 @@ def check_variants(task: Task) -> Iterator[str]:
         else:
             what = f"the generator '{variant['generator']}' is of kind {generator.name}"
             yield from training_problems(place, variant["training"], what, generator.optimizers)
+        yield from judge_problems(place, variant["training"], task.options["structures"])
         yield from check_losses(task, name)
         yield from _start_problems(place, name, task.trained)
     if task.options["reference"] not in variants:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..validation import JUDGED
+
 if TYPE_CHECKING:
     from ..task import Task
 
@@ -43,11 +45,16 @@ def planner_option(description: str) -> dict[str, Any]:
     return {"description": description, "$ref": "#/$defs/planner", "x-inherits": inherits}
 
 
+def inherited_training(task: "Task") -> dict[str, Any]:
+    """What networks that are no generators inherit of the task's `training`: they make no CT to find structures in."""
+    return {**task.options["training"], JUDGED: False}
+
+
 def inherit_training(options: dict[str, Any], task: "Task") -> None:
     """Fill in `training`, `planner` and `patch_size` of a segmenter that nnU-Net trains, in place."""
     like = task.options["generators"]["nnunet"]
     # Its classes are its foreground: structures named for the patches of generators are no choice for it.
-    inherited = {**task.options["training"], "patch_sampling": "foreground", "outside_hu": None}
+    inherited = {**inherited_training(task), "patch_sampling": "foreground", "outside_hu": None}
     options["training"] = {**inherited, **options.get("training", {})}
     batch_size = {"batch_size": options["training"]["batch_size"]}
     options["planner"] = {**like["planner"], **batch_size, **options.get("planner", {})}

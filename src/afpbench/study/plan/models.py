@@ -10,10 +10,13 @@ from ..rows import FITTED_CONTROLS, TRAINING_CONTROLS
 from ..seeds import with_seed
 from ..splits import with_fold
 from ..task import Task
+from ..validation import JUDGED
 from .cases import CasePlan
+from .judge import JudgePlan
 
 TRAINERS = "afpbench.training.trainers"  # nnU-Net finds them by name
 WHOLE_CASES = "afpbench.training.whole_cases"
+JUDGE = "afpbench.training.judge"
 
 
 class ModelPlan:
@@ -24,6 +27,7 @@ class ModelPlan:
         self.paths = paths
         self.cases = cases
         self.seeds = seeds
+        self.judges = JudgePlan(task, paths, cases)
 
     # --- segmenters
 
@@ -62,9 +66,15 @@ class ModelPlan:
         entry: Mapping[str, Any] = self.task.options["variants"][name]
         return entry
 
-    def training(self, name: str) -> dict[str, Any]:
+    def training(self, fold: str, name: str) -> dict[str, Any]:
         """What defines the training of a variant: a new label or calibration retrains nothing."""
-        return {key: self.variant(name)[key] for key in ("generator", "loss", "training")}
+        variant, judge = self.variant(name), self.judges.options(fold, name)
+        return {
+            "generator": variant["generator"],
+            "loss": variant["loss"],
+            "training": {key: value for key, value in variant["training"].items() if key != JUDGED},
+            **({"judge": judge} if judge else {}),
+        }
 
     def label_values(self, name: str) -> dict[str, list[int]]:
         """The label values of the names that a variant's patch sampling and loss regions use."""
@@ -139,8 +149,10 @@ class ModelPlan:
         kinds = dict.fromkeys(spec["kind"] for spec in self.features("", variant).values())
         networks = [module for kind in kinds for module in NETWORKS[kind].code()]
         trainer = self.task.generators[self.variant(variant)["generator"]].trainer
-        return (f"{TRAINERS}.{trainer}", *losses, *networks, *self.generator_code(variant))
+        judges = self.judges.code(variant)
+        return (f"{TRAINERS}.{trainer}", *losses, *networks, *self.generator_code(variant), *judges)
 
     def idle_code(self, variant: str) -> tuple[str, ...]:
         """The modules that the trainer imports and this variant's training does not use."""
-        return () if self.variant(variant)["training"]["validate_cases_every_epochs"] else (WHOLE_CASES,)
+        validates = self.variant(variant)["training"]["validate_cases_every_epochs"]
+        return (*(() if validates else (WHOLE_CASES,)), *(() if self.judges.code(variant) else (JUDGE,)))

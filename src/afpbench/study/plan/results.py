@@ -1,6 +1,6 @@
 """What a task is evaluated by, and what is shown of it: rows, structures, records of images, tables, figures."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,7 @@ from ..metrics import extra_metrics, family_metrics, shown
 from ..paths import PLANES, TaskPaths
 from ..rows import CONTROL_LABELS
 from ..task import Task
+from ..validation import chosen_by
 from .cases import CasePlan
 from .models import ModelPlan
 
@@ -61,16 +62,20 @@ class ResultPlan:
     @cached_property
     def structures(self) -> dict[str, dict[str, Any]]:
         """The structures with label values instead of class names: what afpbench.metrics takes."""
-        return {name: self._structure(spec) for name, spec in self.task.options["structures"].items()}
-
-    def _structure(self, spec: Mapping[str, Any]) -> dict[str, Any]:
-        values = self.task.segmenters[spec["segmenter"]].class_values()
         return {
-            "segmenter": spec["segmenter"],
-            "labels": [values[name] for name in spec["classes"]],
-            "tolerance_mm": spec["tolerance_mm"],
-            "tree": spec["tree"],
+            name: {
+                "segmenter": spec["segmenter"],
+                "labels": self.task.structure_labels(name),
+                "tolerance_mm": spec["tolerance_mm"],
+                "tree": spec["tree"],
+            }
+            for name, spec in self.task.options["structures"].items()
         }
+
+    @property
+    def structure_labels(self) -> dict[str, str]:
+        """Structure -> its name for people."""
+        return {name: spec["label"] for name, spec in self.task.options["structures"].items()}
 
     @cached_property
     def truth(self) -> dict[str, list[int]]:
@@ -180,6 +185,10 @@ class ResultPlan:
             "alpha": options["statistics"]["alpha"],
             "missing": options["statistics"]["missing"],
             "losses": {name: variant["loss"] for name, variant in self.task.trained.items()},
+            "chosen_by": {
+                name: chosen_by(variant["training"], options["structures"])
+                for name, variant in self.task.trained.items()
+            },
             "definition": options["definition"],
         }
 

@@ -1,5 +1,7 @@
 """The adapted nnU-Net: MR in, CT out, with any loss of the study. nnU-Net finds this file by `nnUNet_extTrainer`."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
@@ -13,9 +15,10 @@ from afpbench.study.label_names import label_regions
 from afpbench.training import processes
 from afpbench.training.augmentation import FillPadding, MRIntensityTransform, SpatialOfKnown, spatial_transforms
 from afpbench.training.base import ResumableTrainer
+from afpbench.training.judge import Judge, check_found
 from afpbench.training.regions import LabelsToRegions
 from afpbench.training.sampling import CentredDataset, check_present
-from afpbench.training.whole_cases import mean_of_cases, validate_cases
+from afpbench.training.whole_cases import columns, mean_of_cases, validate_cases
 from afpbench.volumes import normalization
 
 AIR_HU = -1024.0
@@ -124,6 +127,7 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         super().on_train_start()
         self.term_sums: dict[str, float] = {}
         self.unchecked = set(self.loss.terms)
+        self.judge = self._open_judge()
 
     def on_train_epoch_start(self):
         super().on_train_epoch_start()
@@ -181,23 +185,43 @@ class nnUNetTrainerTranslation(ResumableTrainer):
             "me": (difference.sum() / count).cpu().numpy(),
         }
 
-    BEST_BY = ("case_mae_hu", "validation_loss")
+    @property
+    def own_cases(self) -> list[str]:
+        """The validation cases that this process takes."""
+        return list(self.validation_cases.identifiers[processes.rank() :: processes.count()])
+
+    def _open_judge(self) -> Judge | None:
+        """The segmenters that judge whole validation cases, where the study asks for structures.
+
+        They see the real CT first: what cannot be judged by stops the training before its first iteration.
+        """
+        if "judge" not in self.settings:
+            return None
+        folder = Path(self.output_folder) / "real_segmentations"
+        judge = Judge(self.settings["judge"], folder, self.device.type, torch.get_num_threads())
+        found = processes.gather(judge.in_real(self.own_cases))
+        check_found((name for part in found for name in part), judge.structures, self.settings["name"])
+        return judge
 
     def _whole_cases(self) -> dict[str, float | None]:
-        """MAE and SSIM of the whole validation cases, in the epochs that the study asks for; empty in others."""
+        """What whole validation cases say, in the epochs that the study asks for; without values in others."""
         every = self.settings["training"]["validate_cases_every_epochs"]
         done = self.current_epoch + 1
         if not every:
             return {}
         if done % every and done != self.num_epochs:
-            return {"case_mae_hu": None, "case_ssim": None}
-        cases, patch = self.validation_cases.identifiers, tuple(self.configuration_manager.patch_size)
-        own = cases[processes.rank() :: processes.count()]
-        network = self.bare_network.eval()
+            return dict.fromkeys(columns(self.judge))
         found = validate_cases(
-            network, self.validation_cases, own, patch, self.ct_statistics, self.device, self.precision
+            self.bare_network.eval(),
+            self.validation_cases,
+            self.own_cases,
+            tuple(self.configuration_manager.patch_size),
+            self.ct_statistics,
+            self.device,
+            self.precision,
+            self.judge,
         )
-        return {**mean_of_cases([metrics for part in processes.gather(found) for metrics in part])}
+        return mean_of_cases([metrics for part in processes.gather(found) for metrics in part], self.judge)
 
     def on_validation_epoch_end(self, val_outputs: list[dict]):
         for key in ("mae", "me"):

@@ -9,7 +9,7 @@ from ..files import relative_hint
 from ..layers import unknown_layers
 from ..network import DOWNLOAD, Network, download_path
 from ..segmenter import expand_paths
-from ..training import PATCH_SIZE, STAND_IN, StandIn, training_option
+from ..training import PATCH_SIZE, STAND_IN, StandIn, inherited_training, training_option
 
 LAYER_GROUPS = ("all",)
 LAYER_NAMES = ("relu1", "layer1", "layer2", "layer3", "layer4")
@@ -70,7 +70,7 @@ class MedicalNet(StandIn, Network):
         if not self.trained_here:
             expand_paths(options, ("weights",))
             return
-        options["training"] = {**self.task.options["training"], **options.get("training", {})}
+        options["training"] = {**inherited_training(self.task), **options.get("training", {})}
         options.setdefault("patch_size", self.task.options["generators"]["nnunet"]["patch_size"])
 
     def inputs(self, fold_folder: str) -> list[str]:
