@@ -251,7 +251,7 @@ def _complete(study: dict, task: Task) -> None:
     options.setdefault("title", task.name)
     options.setdefault("tolerance_mm", 2 * min(options["spacing_mm"]) if options["spacing_mm"] else None)
     options["training"].setdefault("precision", study["runtime"]["precision"])
-    _expand_paths(options["registration"])
+    _expand_paths(options["registration"], task.root)
     for part in ("segmenters", "structures", "variants"):
         for name, entry in options[part].items():
             entry.setdefault("label", name)
@@ -275,10 +275,10 @@ def _complete_figures(options: dict) -> None:
     figures["zoom"].setdefault("structure", next(iter(figures["structures"]), None))
 
 
-def _expand_paths(registration: dict) -> None:
+def _expand_paths(registration: dict, root: Path) -> None:
     """`~` in the paths of a user's own registration."""
     external = registration["external"]
     for part, key in ((registration, "parameter_files"), (external, "transforms")):
-        part[key] = [expand_path(path) for path in part[key]]
+        part[key] = [expand_path(path, root) for path in part[key]]
     for key in ("ct", "labels"):
-        external[key] = expand_path(external[key]) if external[key] else None
+        external[key] = expand_path(external[key], root) if external[key] else None

@@ -19,13 +19,13 @@ def names() -> list[str]:
     return sorted(path.name for path in folder().iterdir() if (path / "README.md").is_file())
 
 
-def path_of(path: str) -> str | None:
+def path_of(path: str, root: Path) -> str | None:
     """The path that `pretrained:NAME`, or `pretrained:NAME/FILE`, stands for; None for another path.
 
-    Relative to the working directory where it lies in it, so that results name no folder of one machine. A name that
-    does not exist gives a path that does not, which is a problem of the entry that asks for it.
+    root: where relative paths start; a folder in it is given relative to it, so that results name no folder of one
+    machine. A name that does not exist gives a path that does not, which is a problem of the entry that asks for it.
     """
     if not path.startswith(PREFIX):
         return None
-    found, here = folder() / path.removeprefix(PREFIX), Path.cwd().resolve()
-    return str(found.resolve().relative_to(here) if found.resolve().is_relative_to(here) else found)
+    found, here = (folder() / path.removeprefix(PREFIX)).resolve(), root.resolve()
+    return str(found.relative_to(here) if found.is_relative_to(here) else found)

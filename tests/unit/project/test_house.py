@@ -59,7 +59,7 @@ def test_what_the_rules_share_is_short():
 
 
 def test_every_room_has_its_tests_and_its_line_in_contributing():
-    rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
     tests = {path.name for path in (ROOT / "tests/unit").iterdir() if path.is_dir()}
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     assert rooms <= tests

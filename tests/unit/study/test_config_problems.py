@@ -134,7 +134,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.data", {"source": "phantom", "region": "thorax"},
          "tasks.lung.data.cases: missing; allowed: a whole number at least 1, at most 1000"),
         ("LUNG.segmenters.navi.kind", "train", "tasks.lung.segmenters.navi.kind: not allowed; found: 'train'; "
-         "allowed: totalsegmentator, nnunet, trained, distilled, naviairway; did you mean 'trained'?"),
+         "allowed: totalsegmentator, nnunet, trained, distilled, naviairway, files; did you mean 'trained'?"),
         ("LUNG.segmenters.navi", {"kind": "trained"},
          "tasks.lung.segmenters.navi.classes: missing; allowed: a group of keys not empty"),
         ("LUNG.segmenters.navi.classes.airway", "airway_lumen", "tasks.lung.segmenters.navi.classes.airway: "
@@ -170,7 +170,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.generators.big.decoder", "linear", "tasks.lung.generators.big.decoder: not allowed; "
          "found: 'linear'; allowed: transposed, trilinear; did you mean 'trilinear'?"),
         ("LUNG.generators.big.decodr", "trilinear", "tasks.lung.generators.big.decodr: unknown key; "
-         "allowed: kind, planner, patch_size, decoder; did you mean 'decoder'?"),
+         "allowed: kind, planner, patch_size, decoder, head; did you mean 'decoder'?"),
         ("LUNG.generators.big.kind", "unet", "tasks.lung.generators.big.kind: not allowed; "
          "found: 'unet'; allowed: nnunet, pix2pixhd, spade; did you mean 'nnunet'?"),
         ("LUNG.registration.stages", ["rigid", "bspine"], "tasks.lung.registration.stages[1]: not allowed; "

@@ -52,10 +52,10 @@ def test_a_shipped_model_folder(shipped):
     assert navi.true_labels() == VALUES
 
 
-def test_the_path_is_relative_inside_the_working_directory(shipped, monkeypatch):
-    monkeypatch.chdir(shipped.parent)
-    assert pretrained.path_of("pretrained:airways") == "pretrained/airways"
-    assert pretrained.path_of("elsewhere/airways") is None
+def test_the_path_is_relative_where_it_lies_under_the_root(shipped, tmp_path):
+    assert pretrained.path_of("pretrained:airways", shipped.parent) == "pretrained/airways"
+    assert pretrained.path_of("pretrained:airways", tmp_path / "elsewhere") == str(shipped / "airways")
+    assert pretrained.path_of("elsewhere/airways", tmp_path) is None
 
 
 def test_shipped_weights_of_totalsegmentator_find_what_they_have_learned(shipped):

@@ -142,9 +142,9 @@ class Kind:
         """Fill in, in place, what the entry inherits from its task; the schema's defaults are there already."""
 
 
-def expand_path(path: str) -> str:
-    """`~` and `pretrained:` in a path of the study file."""
-    return pretrained.path_of(path) or str(Path(path).expanduser())
+def expand_path(path: str, root: Path) -> str:
+    """`~` and `pretrained:` in a path of the study file. root: where relative paths start."""
+    return pretrained.path_of(path, root) or str(Path(path).expanduser())
 
 
 def load(target: str) -> Any:

@@ -52,7 +52,7 @@ class Network(Kind):
 
     def complete(self, options: dict[str, Any]) -> None:
         """Fill in what the entry inherits from its task, in place; `~` in its paths."""
-        expand_paths(options, self.PATHS)
+        expand_paths(options, self.PATHS, self.task.root)
 
     @property
     def trained_here(self) -> bool:

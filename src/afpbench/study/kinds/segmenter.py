@@ -34,7 +34,7 @@ class Segmenter(Kind):
 
     def complete(self, options: dict[str, Any]) -> None:
         """Fill in what the entry inherits from its task, in place; its paths as `expand_path` has them."""
-        expand_paths(options, self.PATHS)
+        expand_paths(options, self.PATHS, self.task.root)
 
     @classmethod
     def to_write(cls) -> Iterable[tuple[str, ...]]:
@@ -122,10 +122,10 @@ class Segmenter(Kind):
         return ()
 
 
-def expand_paths(options: dict[str, Any], keys: Iterable[str]) -> None:
+def expand_paths(options: dict[str, Any], keys: Iterable[str], root: Path) -> None:
     """`~` and `pretrained:` in the options that name files, in place."""
     for key in keys:
         if isinstance(options.get(key), str):
-            options[key] = expand_path(options[key])
+            options[key] = expand_path(options[key], root)
         elif isinstance(options.get(key), list):
-            options[key] = [expand_path(path) for path in options[key]]
+            options[key] = [expand_path(path, root) for path in options[key]]

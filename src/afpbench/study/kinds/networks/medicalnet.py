@@ -68,7 +68,7 @@ class MedicalNet(StandIn, Network):
 
     def complete(self, options: dict[str, Any]) -> None:
         if not self.trained_here:
-            expand_paths(options, ("weights",))
+            expand_paths(options, ("weights",), self.task.root)
             return
         options["training"] = {**inherited_training(self.task), **options.get("training", {})}
         options.setdefault("patch_size", self.task.options["generators"]["nnunet"]["patch_size"])

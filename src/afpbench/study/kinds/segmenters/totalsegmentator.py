@@ -85,7 +85,7 @@ class TotalSegmentator(StandIn, Segmenter):
         if self.trained_here:
             inherit_training(options, self.task)
         else:
-            expand_paths(options, ("weights",))
+            expand_paths(options, ("weights",), self.task.root)
 
     def class_values(self) -> dict[str, int]:
         return {name: value for value, name in totalsegmentator_classes().items()}
