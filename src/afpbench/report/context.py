@@ -49,6 +49,11 @@ class Task:
         self.splits = [read_record(self.paths.fold(fold).splits) for fold in self.folds]
         self.labels = context["labels"]
 
+    @property
+    def has_trained_rows(self) -> bool:
+        """Whether any row was trained here; rows from files were not."""
+        return any("synthetic" not in variant for variant in self.spec["variants"].values())
+
     def label(self, row: str) -> str:
         return self.labels.get(row) or row
 

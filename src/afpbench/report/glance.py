@@ -37,7 +37,7 @@ SEVERAL_SEEDS = (
 def first_lines(tasks: Sequence[Task]) -> str:
     """What each table says, with the controls that win on top; as HTML."""
     parts, how_seeds = [], SEVERAL_SEEDS if any(len(task.seeds) > 1 for task in tasks) else ONE_SEED
-    how_seeds = how_seeds if any(task.context["losses"] for task in tasks) else ""
+    how_seeds = how_seeds if any(task.has_trained_rows for task in tasks) else ""
     for task in tasks:
         tables = [(title(name), spec["rows"], task.columns([name])) for name, spec in task.spec["tables"].items()]
         claims = [(name, _claims(task, columns, rows)) for name, rows, columns in tables if columns]

@@ -53,7 +53,7 @@ def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> N
 
 
 def _question(tasks: Sequence[Task]) -> tuple[str, str]:
-    trained = any(task.context["losses"] for task in tasks)
+    trained = any(task.has_trained_rows for task in tasks)
     return (QUESTION, READING) if trained else (FILES_QUESTION, FILES_READING)
 
 

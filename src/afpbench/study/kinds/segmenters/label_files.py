@@ -65,7 +65,7 @@ class LabelFiles(Segmenter):
     def label_files(self, root: Path) -> dict[str, FileRow]:
         given = {"ct": ("real", self.options["real"])}
         given |= {row: (f"synthetic.{row}", pattern) for row, pattern in self.options["synthetic"].items()}
-        place = f"segmenters.{self.entry}"
+        place = self.place if self._task is not None else f"segmenters.{self.entry}"
         return {
             image: FileRow({"synthetic": pattern, "resample": False}, root, f"{place}.{key}")
             for image, (key, pattern) in given.items()
