@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ....base.errors import ConfigError
 from ...file_rows import FileRow
-from ..segmenter import Segmenter
+from ..segmenter import Segment, Segmenter
 
 PATTERN: dict[str, Any] = {
     "type": "string",
@@ -70,6 +71,13 @@ class LabelFiles(Segmenter):
             image: FileRow({"synthetic": pattern, "resample": False}, root, f"{place}.{key}")
             for image, (key, pattern) in given.items()
         }
+
+    def open(self, folder: Path, device: str, threads: int) -> Segment:
+        """There is no network to be opened: jobs read `label_files`."""
+        raise ConfigError(
+            f"the segmenter '{self.entry or self.name}' has the label maps of its files and makes no others",
+            expected="a segmenter with weights",
+        )
 
     def problems(self) -> Iterable[str]:
         """Every row has label maps, and is one whose images lie in files; losses cannot use it."""
