@@ -32,6 +32,13 @@ READING = (
 )
 
 
+class _WrittenOut(yaml.SafeDumper):
+    """YAML in which what stands in two places is written twice, without anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
 def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> None:
     """Write the page, atomically.
 
@@ -68,7 +75,7 @@ def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
         ("Failed cases", f"{study['failed_cases']} (policy)"),
         *(("Trained on", words) for words in provenance.machines(costs)),
     ]
-    config = yaml.safe_dump(dict(study), sort_keys=False, allow_unicode=True, width=100)
+    config = yaml.dump(dict(study), Dumper=_WrittenOut, sort_keys=False, allow_unicode=True, width=100)
     heads = ["Case", "MR, sha256", "CT, sha256"]
     inputs = [
         html.table(heads, provenance.input_checksums(task.root, task.used_cases()), task.spec["title"])

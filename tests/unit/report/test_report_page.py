@@ -189,6 +189,13 @@ def test_provenance(page):
     assert "failed_cases: exclude" in page and "<th scope=\"row\">Seed</th><td>7</td>" in page  # fmt: skip
 
 
+def test_the_study_file_is_written_out_without_anchors(task, tmp_path):
+    training = {"iterations": 300}
+    write_report(tmp_path / "report.html", STUDY | {"first": training, "second": training}, [task])
+    text = (tmp_path / "report.html").read_text()
+    assert "first:\n  iterations: 300\nsecond:\n  iterations: 300\n" in text and "&amp;id" not in text
+
+
 def test_the_same_results_give_the_same_bytes(task, page, tmp_path):
     write_report(tmp_path / "again.html", copy.deepcopy(STUDY), [task])
     assert (tmp_path / "again.html").read_text() == page
