@@ -11,9 +11,15 @@ import pandas as pd
 from ..base.errors import DataError
 from ..study.kinds.metric import DIAGONAL as OF_IMAGE
 from ..study.kinds.registry import METRICS
-from .longtable import DIAGONAL
+from .longtable import DIAGONAL, is_failed
 
 PENALISED = "penalised"
+NOT_IN_REAL = ("both_empty", "real_empty")  # of a case whose real CT does not show a structure, by its segmenter
+IN_WORDS = {
+    "both_empty": "found in neither CT",
+    "real_empty": "not found in the real CT",
+    "synthetic_empty": "not found in the synthetic CT",
+}
 FEWEST_CASES = 3  # that rows must share to be compared
 
 
@@ -39,6 +45,15 @@ def with_penalties(long: pd.DataFrame, missing: str) -> pd.DataFrame:
     ]
     long.loc[lines, "status"] = PENALISED
     return long
+
+
+def never_in_real(lines: pd.DataFrame) -> bool:
+    """Whether the real CT of no case shows the structure that these lines of the long table are of.
+
+    Failed cases say nothing; lines of the whole image are never of this kind.
+    """
+    told = lines.loc[~is_failed(lines["status"]), "status"]
+    return bool(len(told) and told.isin(NOT_IN_REAL).all())
 
 
 def common_values(lines: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from ..metrics.missing import FEWEST_CASES, common_values
+from ..metrics.missing import FEWEST_CASES, common_values, never_in_real
 from ..metrics.seeds import rank_agreement
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS
@@ -14,8 +14,9 @@ from ..study.rows import TRIVIAL_CONTROLS
 from .context import Task
 
 POOR_DICE = 0.3  # below it a segmenter mostly does not find the structure in the real CT: it cannot judge
-TOO_FEW, POOR_JUDGE, CONTROL_WINS, REFERENCE, BETTER, OTHER_SEED, NOT_SHOWN = (
-    "too few cases", "poor judge", "control wins", "reference", "better", "another seed may differ", "not shown"
+NEVER_REAL, TOO_FEW, POOR_JUDGE, CONTROL_WINS, REFERENCE, BETTER, OTHER_SEED, NOT_SHOWN = (
+    "in no real CT", "too few cases", "poor judge", "control wins", "reference", "better", "another seed may differ",
+    "not shown",
 )  # fmt: skip
 JUDGED = (REFERENCE, BETTER, OTHER_SEED, NOT_SHOWN)  # what a row may be praised for
 
@@ -50,15 +51,17 @@ def claim(task: Task, column: tuple[str, str, str], variants: Sequence[str]) -> 
     """What a column says of variants.
 
     column: metric, structure or region, name for people. Rows are compared over the cases that all variants have, by
-    means as they are shown: where the reference row shows the best digits, it is the best. Nothing is said of fewer
-    than three cases, nor where the judge is poor. A trivial control that is better than the best variant wins. Else the
-    best variant is better than the reference if p after Holm's correction is below alpha and, where there are several
-    seeds, the second test's p is too.
+    means as they are shown: where the reference row shows the best digits, it is the best. Nothing is said of a
+    structure that no real CT shows, of fewer than three cases, nor where the judge is poor. A trivial control that is
+    better than the best variant wins. Else the best variant is better than the reference if p after Holm's correction
+    is below alpha and, where there are several seeds, the second test's p is too.
     """
     name, place, words = column
     metric, lines = METRICS[name], _lines(task.compared, name, place)
     values = common_values(lines[lines["variant"].isin(variants)])
     found = Claim(words, metric, len(values), judge_dice=task.judge_dice.get(place, math.nan))
+    if never_in_real(lines):
+        return replace(found, verdict=NEVER_REAL)
     if len(values) < FEWEST_CASES or values.empty:
         return found
     if found.judge_dice < POOR_DICE:

@@ -1,6 +1,5 @@
 """What the report's sections read of a task."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -124,12 +123,6 @@ class Task:
 def named(metric: type[Metric]) -> str:
     """A metric's name with its unit."""
     return metric.label + (f" ({metric.unit})" if metric.unit else "")
-
-
-def title(name: str) -> str:
-    """A table's name for people: `table1` is Table 1, `airway_tree` is Airway tree."""
-    numbered = re.fullmatch(r"table_?(\d+\w*)", name)
-    return f"Table {numbered[1]}" if numbered else name[:1].upper() + name[1:].replace("_", " ")
 
 
 def section(task: Task, title: str, key: str, *parts: str) -> str:

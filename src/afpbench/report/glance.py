@@ -12,6 +12,7 @@ from .claims import (
     BETTER,
     CONTROL_WINS,
     JUDGED,
+    NEVER_REAL,
     NOT_SHOWN,
     OTHER_SEED,
     POOR_DICE,
@@ -21,8 +22,9 @@ from .claims import (
     Claim,
     claim,
 )
-from .context import Task, section, title
+from .context import Task, section
 
+WEAK = (NOT_SHOWN, POOR_JUDGE, NEVER_REAL, TOO_FEW)  # verdicts that are said last
 HOW = (
     "Rows are compared over the cases that all variants of a table have, a row is better where p is below alpha after "
     "Holm's correction over the rows, and differences are medians over the cases with their 95 % bootstrap interval. "
@@ -39,7 +41,7 @@ def first_lines(tasks: Sequence[Task]) -> str:
     parts, how_seeds = [], SEVERAL_SEEDS if any(len(task.seeds) > 1 for task in tasks) else ONE_SEED
     how_seeds = how_seeds if any(task.has_trained_rows for task in tasks) else ""
     for task in tasks:
-        tables = [(title(name), spec["rows"], task.columns([name])) for name, spec in task.spec["tables"].items()]
+        tables = [(spec["title"], spec["rows"], task.columns([name])) for name, spec in task.spec["tables"].items()]
         claims = [(name, _claims(task, columns, rows)) for name, rows, columns in tables if columns]
         won = [(name, one) for name, found in claims for one in _only(found, CONTROL_WINS)]
         wins = [f"A control wins. {name}: {_words(task, one)}" for name, one in won]
@@ -61,7 +63,7 @@ def table_words(task: Task, claims: Sequence[Claim]) -> str:
     sentences += [_words(task, one) for one in _only(claims, OTHER_SEED)]
     if best := _only(claims, REFERENCE):
         sentences.append(f"No row has a better mean than {reference} in {_names(best)}.")
-    sentences += [_words(task, one) for verdict in (NOT_SHOWN, POOR_JUDGE, TOO_FEW) for one in _only(claims, verdict)]
+    sentences += [_words(task, one) for verdict in WEAK for one in _only(claims, verdict)]
     return " ".join(sentences)
 
 
@@ -97,6 +99,7 @@ def _poor(task: Task, one: Claim) -> str:
 
 
 VERDICTS: Mapping[str, Callable[[Task, Claim], str]] = {
+    NEVER_REAL: lambda task, one: "nothing can be said: its segmenter finds it on the real CT of no case",
     TOO_FEW: lambda task, one: f"nothing can be said: {one.n} common {'case' if one.n == 1 else 'cases'}",
     POOR_JUDGE: _poor,
     CONTROL_WINS: lambda task, one: f"a control wins: {task.label(one.control)}",
@@ -127,6 +130,7 @@ def _left_out(claims: Sequence[Claim]) -> str:
     words = {
         CONTROL_WINS: "a trivial control is better than every variant",
         POOR_JUDGE: f"the judge is too poor (Dice below {POOR_DICE:g} against the truth)",
+        NEVER_REAL: "no real CT shows the structure",
         TOO_FEW: "there are too few common cases",
     }
     counts = [(len(_only(claims, verdict)), reason) for verdict, reason in words.items()]

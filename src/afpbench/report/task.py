@@ -8,10 +8,12 @@ from ..base import html
 from ..figures.cases import choose_case
 from ..metrics.csv_file import read_csv
 from ..metrics.longtable import FAILED, is_failed
+from ..metrics.missing import IN_WORDS
 from ..metrics.seeds import over_seeds
 from ..study.kinds.registry import METRICS
 from ..study.kinds.sources import open_source
-from .context import PARTS, Task, named, section, structure_label, title
+from ..tables.captions import loss_words
+from .context import PARTS, Task, named, section, structure_label
 from .glance import at_a_glance, seeds_words
 
 CAPTIONS = {
@@ -30,7 +32,15 @@ ORDER = ("distributions", "slices", "surfaces", "curves")
 
 def sections(task: Task) -> str:
     """The whole part of a task, as HTML."""
-    parts = [_data(task), at_a_glance(task), _tables(task), _figures(task), _comparison(task), _segmenters(task)]
+    parts = [
+        _data(task),
+        _rows(task),
+        at_a_glance(task),
+        _tables(task),
+        _figures(task),
+        _comparison(task),
+        _segmenters(task),
+    ]
     parts += [_registration(task), _cost(task), _failures(task)]
     return html.section(task.spec["title"], f"task-{task.name}", *filter(None, parts))
 
@@ -54,14 +64,27 @@ def _data(task: Task) -> str:
     return section(task, "Data", "data", html.facts(facts))
 
 
+def _rows(task: Task) -> str:
+    """What each variant is, once for all tables."""
+    lines = [(task.label(name), *_made(task, spec)) for name, spec in task.spec["variants"].items()]
+    return section(task, "Rows", "rows", html.table(["Row", "Generator", "Loss", "Iterations"], lines))
+
+
+def _made(task: Task, variant: Mapping) -> tuple[str, str, object]:
+    """Generator, loss and iterations of a variant; its files where nothing was trained for it."""
+    if "synthetic" in variant:
+        return "–", f"none: files {variant['synthetic']}", "–"
+    start = f", from {task.label(variant['init_from'])}" if variant["init_from"] else ""
+    return variant["generator"], loss_words(variant["loss"]) + start, variant["training"]["iterations"]
+
+
 def _tables(task: Task) -> str:
     parts = []
-    for name in task.spec["tables"]:
-        parts += [html.heading(title(name)), _fragment(task, name)]
+    for name, spec in task.spec["tables"].items():
+        parts += [html.heading(spec["title"]), _fragment(task, name)]
         if Path(task.paths.table(f"{name}_published", "html")).is_file():
-            parts.append(
-                html.folded(f"{title(name)}: the paper's numbers beside ours", _fragment(task, f"{name}_published"))
-            )
+            words = f"{spec['title']}: the paper's numbers beside ours"
+            parts.append(html.folded(words, _fragment(task, f"{name}_published")))
     return section(task, "Tables", "tables", *parts)
 
 
@@ -211,10 +234,10 @@ def _failures(task: Task) -> str:
         for (case, reason), labels in reasons.items()
     ]
     long = over_seeds(task.long)  # a structure is empty in a case where some seed's is
-    empty = long[long["status"].isin(["both_empty", "real_empty", "synthetic_empty"])]
+    empty = long[long["status"].isin(IN_WORDS)]
     empty = empty.drop_duplicates(["variant", "case", "structure"])
     for (row, structure, status), count in empty.groupby(["variant", "structure", "status"], sort=False).size().items():
         label = structure_label(task, structure)
-        lines.append(f"{task.label(row)}: {label} is empty in {count} of the test cases ({status})")
+        lines.append(f"{task.label(row)}: {label} is {IN_WORDS[status]} in {count} of the test cases")
     parts = html.items(lines) if lines else html.paragraph("No case failed, and no structure was empty.")
     return section(task, "Failures", "failures", parts)

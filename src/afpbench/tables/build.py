@@ -10,7 +10,7 @@ from ..base.errors import ConfigError
 from ..metrics.missing import with_penalties
 from ..metrics.seeds import over_seeds, seeds_of
 from ..study.kinds.registry import METRICS
-from .captions import comparison_note, seeds_note
+from .captions import comparison_note, loss_notes, seeds_note
 from .cells import Cell, Column, cell, compared_cases
 from .footnotes import failures, footnotes
 from .marks import mark_best, shade
@@ -58,7 +58,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table ready to be rendered. seeds: how many trained each variant."""
+    """A table ready to be rendered. seeds: how many trained each variant.
+
+    What only some formats say of it: legend, what the cells' colours mean, where there are colours; losses, each row's,
+    where the table stands alone.
+    """
 
     name: str
     caption: str
@@ -66,6 +70,8 @@ class Table:
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...]
     seeds: int = 1
+    legend: str = ""
+    losses: str = ""
 
 
 def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> Table:
@@ -89,7 +95,9 @@ def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.Dat
     rows = [_row(key, long, statistics, compared, context, every[every["variant"] == key]) for key in keys]
     rows = shade(mark_best(rows, columns), columns)
     caption = _caption(spec, context, columns, rows, seeds)
-    return Table(name, caption, columns, tuple(rows), tuple(footnotes(rows, columns)), seeds)
+    losses = loss_notes(context.losses, context.labels, keys)
+    notes = tuple(footnotes(rows, columns))
+    return Table(name, caption, columns, tuple(rows), notes, seeds, _legend(rows, context.alpha), losses)
 
 
 def build_companion(table: Table, key: str) -> Table:
@@ -117,7 +125,7 @@ def build_companion(table: Table, key: str) -> Table:
         f"{table.caption} Beside each column: what the paper printed in its Table {number}, with its "
         "bold and asterisks (other data, networks and training length: not a target). A dash: no counterpart."
     )
-    return Table(f"{table.name}_published", caption, columns, tuple(rows), table.footnotes, table.seeds)
+    return replace(table, name=f"{table.name}_published", caption=caption, columns=columns, rows=tuple(rows))
 
 
 def build_all(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> list[Table]:
@@ -217,19 +225,23 @@ def _caption(spec: Mapping, context: Context, columns: Sequence[Column], rows: S
     counts = [row.n for row in rows]
     cases = f"{max(counts)}" if counts and min(counts) == max(counts) else "up to " + str(max(counts, default=0))
     reference = context.labels.get(context.reference) or context.reference
-    shaded = any(each.shade for row in rows for each in row.cells)
-    colours = (
-        "Dark green: the best; green, orange, red: by thirds of the column's range, in columns whose variants differ "
-        f"(Friedman's test, of two the Wilcoxon test, p < {context.alpha:g}). "
-    )
     parts = [
         str(spec.get("caption", "")).strip(),
         f"Mean ± SD over {cases} test cases (n in the last column). {seeds_note(seeds)}"
         "Bold: the best mean of the variants. "
-        f"{colours if shaded else ''}"
         f"Asterisk: better than {reference}, two-sided Wilcoxon signed-rank test, p < {context.alpha:g}, "
         "not adjusted for multiple tests.",
         comparison_note(context.missing, any(column.segmenter for column in columns)),
         context.notes.strip(),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _legend(rows: Sequence[Row], alpha: float) -> str:
+    """What the shades mean; "" where no cell has one."""
+    if not any(each.shade for row in rows for each in row.cells):
+        return ""
+    return (
+        "Dark green: the best; green, orange, red: by thirds of the column's range, in columns whose variants differ "
+        f"(Friedman's test, of two the Wilcoxon test, p < {alpha:g})."
+    )

@@ -12,7 +12,7 @@ def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str
 
     "Losses: nnU-Net / L1: l1; nnU-Net / AFP: 0.5 l1 + afp (navi)."
     """
-    notes = [f"{labels[row]}: {_terms(terms)}" for row, terms in losses.items() if row in rows]
+    notes = [f"{labels[row]}: {loss_words(terms)}" for row, terms in losses.items() if row in rows]
     return f"Losses: {'; '.join(notes)}." if notes else ""
 
 
@@ -26,6 +26,11 @@ def choice_notes(chosen_by: Mapping[str, str], labels: Mapping[str, str], rows: 
         if words and row in rows:
             of.setdefault(words, []).append(labels[row])
     return " ".join(f"Weights of the epoch with {words}: {', '.join(names)}." for words, names in of.items())
+
+
+def loss_words(terms: Sequence[Mapping]) -> str:
+    """A loss in words: `0.5 l1 + afp (navi)`."""
+    return " + ".join(f"{_weight(term)}{term['term']}{_networks(term)}" for term in terms)
 
 
 def definition_note(definition: str) -> str:
@@ -74,10 +79,6 @@ def calibration_notes(long: pd.DataFrame, labels: Mapping[str, str], task: str) 
         for row in rows
     ]
     return f"HU calibrated on the validation cases: {'; '.join(notes)}." if notes else ""
-
-
-def _terms(terms: Sequence[Mapping]) -> str:
-    return " + ".join(f"{_weight(term)}{term['term']}{_networks(term)}" for term in terms)
 
 
 def _weight(term: Mapping) -> str:

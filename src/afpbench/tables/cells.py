@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from ..metrics.longtable import is_failed
-from ..metrics.missing import FEWEST_CASES, PENALISED, common_values
+from ..metrics.missing import FEWEST_CASES, PENALISED, common_values, never_in_real
 from ..metrics.statistics import p_of_rows
 from ..study.kinds.metric import Metric
 
@@ -19,7 +19,7 @@ class Column:
     """A metric of a region (segmenter "") or of a structure. group: the heading above; published: the paper's own.
 
     n_common: the cases of which every variant has a value; None where nothing is compared over cases. differs: whether
-    the variants differ over them at all (statistics.p_of_rows).
+    the variants differ over them at all (statistics.p_of_rows). never_real: the real CT of no case has the structure.
     """
 
     metric: type[Metric]
@@ -29,6 +29,7 @@ class Column:
     published: bool = False
     n_common: int | None = None
     differs: bool = False
+    never_real: bool = False
 
     @property
     def is_compared(self) -> bool:
@@ -75,7 +76,7 @@ def compared_cases(
     lines = _of_column(long, column)
     values = common_values(lines[lines["variant"].isin(variants)])
     differs = p_of_rows(column.metric.compared(values.to_numpy())) < alpha
-    column = replace(column, n_common=len(values), differs=differs)
+    column = replace(column, n_common=len(values), differs=differs, never_real=never_in_real(lines))
     return column, list(values.index) if column.is_compared else None
 
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,8 +21,7 @@ PROJECTED = "†"
 
 def cost_files(name: str, spec: Mapping[str, Any], inputs: Inputs, context: Context) -> dict[str, str]:
     """File name -> text of the table and, where its spec says `published`, of its companion."""
-    noted = replace(context, notes=loss_notes(context.losses, context.labels, spec["rows"]))
-    return rendered(build_cost_tables(name, spec, inputs.costs, inputs.syntheses, noted))
+    return rendered(build_cost_tables(name, spec, inputs.costs, inputs.syntheses, context))
 
 
 def build_cost_tables(
@@ -53,7 +51,8 @@ def build_cost_tables(
         for key in spec["rows"]
     )
     notes = _footnotes(rows, columns, costs, syntheses, spec["epochs"])
-    table = Table(name, _caption(spec, costs, context), columns, rows, notes)
+    losses = loss_notes(context.losses, context.labels, spec["rows"])
+    table = Table(name, _caption(spec, costs, context), columns, rows, notes, losses=losses)
     return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..metrics.longtable import FAILED, is_failed
+from ..metrics.missing import IN_WORDS
 from .cells import MAY_CHANGE
 
 if TYPE_CHECKING:
@@ -31,9 +32,23 @@ def footnotes(rows: Sequence["Row"], columns: Sequence["Column"]) -> list[str]:
     for (case, reason), labels in failures.items():
         rows_text = "every row" if len(labels) == len(rows) else ", ".join(labels)
         notes.append(f"Failed in {rows_text}: case {case}: {reason}")
-    undefined = _counted(rows, columns, lambda cell: {f"undefined ({s})": n for s, n in cell.undefined.items()})
+    undefined = _counted(rows, columns, lambda cell: {_undefined(s): n for s, n in cell.undefined.items()})
     penalties = _counted(rows, columns, lambda cell: {"with the penalty": cell.penalised} if cell.penalised else {})
-    return [*notes, *penalties, *undefined, *_not_compared(columns), *_may_change(rows)]
+    return [*notes, *_never_real(columns), *penalties, *undefined, *_not_compared(columns), *_may_change(rows)]
+
+
+def _undefined(status: str) -> str:
+    return f"undefined, {IN_WORDS[status]}" if status in IN_WORDS else f"undefined ({status})"
+
+
+def _never_real(columns: Sequence["Column"]) -> list[str]:
+    """The structures that no real CT shows, each once: their columns say nothing, and no other note is needed."""
+    found = dict.fromkeys((column.group, column.segmenter) for column in columns if column.never_real)
+    return [
+        f"{group}: the segmenter {segmenter} finds it on the real CT of no case, so that its columns say nothing of "
+        "any row; it is not in these images, or the segmenter does not know it (see the structure's classes)"
+        for group, segmenter in found
+    ]
 
 
 def _may_change(rows: Sequence["Row"]) -> list[str]:
@@ -47,7 +62,7 @@ def _not_compared(columns: Sequence["Column"]) -> list[str]:
     """The columns with too few common cases: those of a group that have equally many share a note."""
     metrics: dict[tuple[str, int], list[str]] = {}
     for column in columns:
-        if column.n_common is not None and not column.is_compared:
+        if column.n_common is not None and not column.is_compared and not column.never_real:
             metrics.setdefault((column.group, column.n_common), []).append(column.metric.label)
     return [
         f"{', '.join(labels)} of {group} not compared: {_cases(count)} in common, each row is over its own"
@@ -61,6 +76,8 @@ def _counted(
     """What is counted in cells, in words: metrics and rows that say the same share a note."""
     metrics: dict[tuple, list[str]] = {}
     for position, column in enumerate(columns):
+        if column.never_real:
+            continue
         by_words: dict[str, list[tuple[str, int]]] = {}
         for row in rows:
             for words, count in counted(row.cells[position]).items():

@@ -68,9 +68,9 @@ def to_csv(table: Table) -> str:
 
 
 def to_markdown(table: Table) -> str:
-    """A pipe table. Markdown has no rules inside a table: controls stand in italics, below the variants."""
+    """A pipe table. Markdown has no rules and no colours: controls stand in italics, below the variants."""
     heads = ["Row", *(_flat_head(column) for column in table.columns), "n"]
-    lines = [f"**{_title(table)}** {escape_markdown(table.caption)}", ""]
+    lines = [f"**{_title(table)}** {escape_markdown(_caption(table.caption, table.losses))}", ""]
     lines += [pipe([escape_markdown(head) for head in heads]), pipe(["---"] + ["---:"] * (len(heads) - 1))]
     for row in table.rows:
         label = escape_markdown(row.label)
@@ -98,7 +98,7 @@ def to_latex(table: Table) -> str:
         r"% needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolor}",
         r"\begin{table}[htbp]",
         r"\centering",
-        rf"\caption{{{escape_latex(table.caption)}}}",
+        rf"\caption{{{escape_latex(_caption(table.caption, table.legend, table.losses))}}}",
         rf"\label{{tab:{label_key(table.name)}}}",
         r"\setlength{\tabcolsep}{4pt}",
         r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
@@ -122,14 +122,17 @@ def to_latex(table: Table) -> str:
 
 
 def to_html(table: Table) -> str:
-    """A <table> whose only style is the cells' colours; rows carry their kind as a class, cells their shade."""
+    """A <table> whose only style is the cells' colours; rows carry their kind as a class, cells their shade.
+
+    It belongs into a page, which says the rows' losses once for all its tables.
+    """
     top = "".join(
         f'<th colspan="{count}" scope="colgroup">{html.escape(name)}</th>' for name, count in _groups(table.columns)
     )
     heads = "".join(f'<th scope="col">{html.escape(_short_head(column))}</th>' for column in table.columns)
     lines = [
         f'<table id="{html.escape(table.name)}">',
-        f"<caption>{html.escape(table.caption)}</caption>",
+        f"<caption>{html.escape(_caption(table.caption, table.legend))}</caption>",
         f"<thead><tr><td></td>{top}<td></td></tr>",
         f'<tr><th scope="col">Row</th>{heads}<th scope="col">n</th></tr></thead>',
         "<tbody>",
@@ -218,6 +221,10 @@ def _latex_head(column: Column) -> str:
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
     return [(name, len(list(members))) for name, members in groupby(columns, key=lambda column: column.group)]
+
+
+def _caption(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
 
 
 def _title(table: Table) -> str:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from .build import Context, build_all
-from .captions import calibration_notes, choice_notes, definition_note, loss_notes
+from .captions import calibration_notes, choice_notes, definition_note
 from .inputs import Inputs
 from .render import rendered
 
@@ -15,7 +15,6 @@ def score_files(name: str, spec: Mapping[str, Any], inputs: Inputs, context: Con
     long, rows = inputs.long, spec["rows"]
     notes = [
         definition_note(context.definition),
-        loss_notes(context.losses, context.labels, rows),
         choice_notes(context.chosen_by, context.labels, rows),
         calibration_notes(long[long["variant"].isin(rows)], context.labels, context.task),
     ]

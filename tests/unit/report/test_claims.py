@@ -10,7 +10,17 @@ import pytest
 from afpbench.metrics.longtable import COLUMNS, line
 from afpbench.metrics.seeds import over_seeds
 from afpbench.metrics.statistics import compare
-from afpbench.report.claims import BETTER, CONTROL_WINS, NOT_SHOWN, OTHER_SEED, POOR_JUDGE, REFERENCE, TOO_FEW, claim
+from afpbench.report.claims import (
+    BETTER,
+    CONTROL_WINS,
+    NEVER_REAL,
+    NOT_SHOWN,
+    OTHER_SEED,
+    POOR_JUDGE,
+    REFERENCE,
+    TOO_FEW,
+    claim,
+)
 from afpbench.report.glance import at_a_glance, table_words
 
 CONTROLS = ["real_ct", "mr_linear", "mean_ct"]
@@ -101,6 +111,14 @@ def test_a_poor_judge_says_nothing():
     assert "0 can be judged" in at_a_glance(task)
     assert claimed(task_of(judge_dice=0.3)).verdict == BETTER
     assert claimed(task_of(judge_dice=math.nan)).verdict == BETTER  # patients: nobody knows
+
+
+def test_a_structure_that_no_real_ct_shows_says_nothing():
+    task = task_of({row: [None] * 10 for row in ROWS})
+    one = claimed(task)
+    assert one.verdict == NEVER_REAL
+    assert "its segmenter finds it on the real CT of no case" in table_words(task, [one])
+    assert "in 1 no real CT shows the structure" in at_a_glance(task)
 
 
 @pytest.mark.parametrize(("shared", "verdict"), [(1, TOO_FEW), (2, TOO_FEW), (3, NOT_SHOWN)])

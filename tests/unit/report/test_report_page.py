@@ -23,13 +23,30 @@ SPEC = {
     "data": {"source": "phantom", "region": "thorax"},
     "spacing_mm": [3.0, 1.5, 1.5],
     "splits": {"folds": None},
-    "variants": {"l1": {"label": "L1"}, "afp": {"label": f"AFP {EVIL}"}},
+    "variants": {
+        "l1": {
+            "label": "L1",
+            "generator": "nnunet",
+            "init_from": None,
+            "training": {"iterations": 300},
+            "loss": [{"term": "l1", "weight": 1}],
+        },
+        "afp": {
+            "label": f"AFP {EVIL}",
+            "generator": "nnunet",
+            "init_from": "l1",
+            "training": {"iterations": 100},
+            "loss": [{"term": "l1", "weight": 0.5}, {"term": "afp", "weight": 1, "networks": ["seg"]}],
+        },
+        "theirs": {"label": "Theirs", "synthetic": "theirs/{case}.nii.gz"},
+    },
     "segmenters": {"seg": {"label": "Judge"}},
     "structures": {"bones": {"label": "Bones"}},
     "figures": {"cases": ["typical", "p8"]},
     "tables": {
         "t": {
             "kind": "scores",
+            "title": "Quality",
             "rows": ["l1", "afp", "real_ct"],
             "columns": [
                 {"metric": "mae", "structure": None, "region": "body"},
@@ -129,6 +146,15 @@ def test_the_data(page):
     ]
 
 
+def test_the_rows_are_told_once(page):
+    assert rows_of(page, "thorax-rows") == [
+        ["Row", "Generator", "Loss", "Iterations"],
+        ["L1", "nnunet", "l1", "300"],
+        ["AFP &lt;script&gt;alert(1)&lt;/script&gt;", "nnunet", "0.5 l1 + afp (seg), from L1", "100"],
+        ["theirs", "–", "none: files theirs/{case}.nii.gz", "–"],
+    ]
+
+
 def test_at_a_glance(page):
     assert (
         "Of 2 metrics of the tables, 2 can be judged; there the best mean has: L1 in 2. In 0 of them that row is "
@@ -145,7 +171,7 @@ def test_the_first_lines_say_what_can_be_said(page):
     first = page[page.index("<main>") : page.index('<section id="question">')]
     assert '<section id="claims"><h2>What can be said</h2>' in first
     assert (
-        "<li>T: no row can be said to be better than L1. "
+        "<li>Quality: no row can be said to be better than L1. "
         "No row has a better mean than L1 in MAE (HU) ↓; Dice ↑, Bones.</li>"
     ) in first
 
@@ -173,7 +199,7 @@ def test_tables_cost_registration_segmenters(page):
 def test_failures(page):
     body = re.search(r'<section id="thorax-failures">(.*?)</section>', page, re.DOTALL)[1]
     assert "Case p8 failed in every row: import: &lt;script&gt;" in body
-    assert "Bones is empty in 1 of the test cases (synthetic_empty)" in body
+    assert "Bones is not found in the synthetic CT in 1 of the test cases" in body
 
 
 def test_a_study_without_failures_says_so(task, tmp_path):

@@ -108,9 +108,19 @@ def test_failures_are_counted_and_told():
     assert table.footnotes == (
         "Failed in every row: case c1: no overlap",
         "Failed in nnunet_afp_totalseg: case c3: out of memory",
-        "HD95 of Bones undefined (both_empty): nnU-Net / L1 1 case",
+        "HD95 of Bones undefined, found in neither CT: nnU-Net / L1 1 case",
     )
     assert "over up to 7 test cases" in table.caption
+
+
+def test_a_structure_that_no_real_ct_shows_has_its_reason_below_the_table():
+    """L1 finds bones that are not there in one case, the others find none: dashes and zeros would look like results."""
+    rows = ("nnunet_l1", "nnunet_afp_totalseg", "real_ct")
+    changes = {(row, f"c{case}", metric): (math.nan, "both_empty")
+               for row in rows for case in CASES for metric in ("dice", "hd95")}  # fmt: skip
+    changes |= {("nnunet_l1", "c0", "dice"): (0.0, "real_empty"), ("nnunet_l1", "c0", "hd95"): (math.nan, "real_empty")}
+    (note,) = build(changes=changes).footnotes
+    assert note.startswith("Bones: the segmenter ts finds it on the real CT of no case")
 
 
 def found_in(row, distances_mm):
@@ -173,7 +183,14 @@ def test_a_column_whose_rows_do_not_differ_has_no_colours():
     assert table.rows[1].cells[0].mean - table.rows[0].cells[0].mean == pytest.approx(0.2)
     assert [row.cells[0].shade for row in table.rows] == ["", "", ""] and not table.columns[0].differs
     assert table.rows[1].cells[2].shade == "optimal" and table.columns[2].differs  # Dice: 8 of 8 better
-    assert "in columns whose variants differ (Friedman's test" in table.caption
+    assert "in columns whose variants differ (Friedman's test" in table.legend
+
+
+def test_a_caption_has_neither_colours_nor_losses():
+    losses = {"nnunet_l1": [{"term": "l1", "weight": 1}]}
+    table = build(context=replace(CONTEXT, losses=losses))
+    assert table.losses == "Losses: nnU-Net / L1: l1." and table.legend.startswith("Dark green: the best")
+    assert "Losses" not in table.caption and "green" not in table.caption
 
 
 def test_everything_failed():

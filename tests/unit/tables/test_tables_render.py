@@ -1,6 +1,7 @@
 import csv
 import io
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -39,6 +40,14 @@ def test_markdown():
         "\n"
         "- Failed in AFP\\_1: case c1: 50 % \\<nothing>\n"
     )
+
+
+def test_each_format_says_what_its_readers_need():
+    """Markdown has no colours, and a page says the losses once for all its tables."""
+    table = replace(TABLE, caption="C.", legend="Green: good.", losses="Losses: x.")
+    assert to_markdown(table).startswith("**table\\_1.** C. Losses: x.\n")
+    assert r"\caption{C. Green: good. Losses: x.}" in to_latex(table)
+    assert "<caption>C. Green: good.</caption>" in to_html(table)
 
 
 def test_latex():

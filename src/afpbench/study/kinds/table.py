@@ -1,5 +1,6 @@
 """What a table is, as a study file names it."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +14,12 @@ if TYPE_CHECKING:
     from ...tables.inputs import Inputs
     from ..paths import TaskPaths
 
+TITLE: dict[str, Any] = {
+    "description": "Its heading in the report.",
+    "type": "string",
+    "minLength": 1,
+    "x-inherits": "its name in words (`table1`: Table 1)",
+}
 CAPTION: dict[str, Any] = {"$ref": "#/$defs/caption"}
 PUBLISHED: dict[str, Any] = {"$ref": "#/$defs/published"}
 
@@ -47,7 +54,7 @@ class Table(Kind):
             "x-inherits": every,
             "x-allowed": f"a list of {each}",
         }
-        return {"caption": CAPTION, "rows": rows}
+        return {"title": TITLE, "caption": CAPTION, "rows": rows}
 
     @classmethod
     def to_write(cls) -> Iterable[tuple[str, ...]]:
@@ -60,7 +67,8 @@ class Table(Kind):
         return "costs" not in cls.uses
 
     def complete(self, options: dict[str, Any]) -> None:
-        """All rows of the task, unless the entry says which."""
+        """All rows of the task, unless the entry says which, and its name in words."""
+        options.setdefault("title", title_of(self.entry))
         options.setdefault("rows", self._known_rows())
 
     def columns(self) -> list[dict[str, Any]]:
@@ -122,3 +130,12 @@ class Table(Kind):
     def _known_rows(self) -> list[str]:
         task = self.task.options
         return [*task["variants"], *(task["controls"] if self.has_controls() else [])]
+
+
+def title_of(name: str) -> str:
+    """A table's name for people: `table1` is Table 1, `airway_tree` is Airway tree, `hd95` is the metric HD95."""
+    from .registry import METRICS
+
+    if numbered := re.fullmatch(r"table_?(\d+\w*)", name):
+        return f"Table {numbered[1]}"
+    return METRICS[name].label if name in METRICS else name[:1].upper() + name[1:].replace("_", " ")
