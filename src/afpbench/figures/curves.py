@@ -14,6 +14,7 @@ from . import style
 PANELS_PER_LINE = 3
 LOG_RATIO = 4
 LEGEND_LINE = 0.085  # the height of a line of a legend, of that of its panel
+NAMES_PER_LINE, NAMES_LINE_IN = 4, 0.13  # of the networks' names above the panels that all of them share
 SHARED = {
     "validation_mae_hu": "Validation MAE (HU)",
     "validation_me_hu": "Validation ME (HU)",
@@ -26,7 +27,7 @@ NOT_SHOWN = {"epoch", "iteration", "learning_rate", "seconds", "case_dice"}
 
 
 def draw_curves(models: Sequence[Mapping], structures: Mapping[str, str] = MappingProxyType({})):
-    """For each network a panel with its losses, and for each validation metric a panel with all networks that have it.
+    """For each validation metric a panel with all networks that have it, and for each network one with its losses.
 
     models: {"label", "path" (a curves.csv)}; those of one label are the seeds of a row, and share a panel and colours.
     structures: name -> name for people, of those whose Dice there may be. Loss curves that are positive and span more
@@ -40,7 +41,8 @@ def draw_curves(models: Sequence[Mapping], structures: Mapping[str, str] = Mappi
     titles = SHARED | {f"{OF_STRUCTURE}{name}": f"Dice, {label}" for name, label in structures.items()}
     shared = [name for name in titles if any(name in table and table[name].notna().any() for table in every)]
     lines = math.ceil((len(tables) + len(shared)) / PANELS_PER_LINE)
-    figure = style.new_figure(1.75 * lines + 0.1)
+    names_in = NAMES_LINE_IN * math.ceil(len(tables) / NAMES_PER_LINE) + 0.05 if shared else 0.0
+    figure = style.new_figure(1.75 * lines + 0.1 + names_in)
     axes = list(figure.subplots(lines, PANELS_PER_LINE, squeeze=False).flat)
     for axis, name in zip(axes, shared, strict=False):
         _compare(axis, name, titles[name], tables)
@@ -48,9 +50,10 @@ def draw_curves(models: Sequence[Mapping], structures: Mapping[str, str] = Mappi
         _losses(axis, label, seeds)
     for axis in axes[len(shared) + len(tables) :]:
         axis.set_visible(False)
+    _name_networks(figure, axes[: len(shared)])
     height = figure.get_figheight()
     figure.subplots_adjust(
-        left=0.065, right=0.985, wspace=0.24, hspace=0.62, top=1 - 0.27 / height, bottom=0.38 / height
+        left=0.065, right=0.985, wspace=0.24, hspace=0.62, top=1 - (0.27 + names_in) / height, bottom=0.38 / height
     )
     return figure
 
@@ -89,6 +92,7 @@ def _losses(axis, label: str, seeds: Sequence[pd.DataFrame]) -> None:
         axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter())
     _finish(axis, label)
+    _add_legend(axis)
 
 
 def _compare(axis, name: str, title: str, tables: Mapping[str, Sequence[pd.DataFrame]]) -> None:
@@ -115,6 +119,10 @@ def _finish(axis, title: str) -> None:
     axis.tick_params(length=2.5)
     axis.grid(color="#E6E9ED", linewidth=0.5)
     axis.set_axisbelow(True)
+
+
+def _add_legend(axis) -> None:
+    """The curves' names, above them inside the panel."""
     entries = len(axis.get_legend_handles_labels()[1])
     columns = 1 if entries < 5 else 2
     _leave_room(axis, LEGEND_LINE * math.ceil(entries / columns))
@@ -122,6 +130,19 @@ def _finish(axis, title: str) -> None:
         loc="upper right", ncols=columns, fontsize=5.2, handlelength=1.5, labelspacing=0.25, borderaxespad=0.2,
         columnspacing=0.8,
     )  # fmt: skip
+
+
+def _name_networks(figure, axes: Sequence) -> None:
+    """The networks' names once above the panels that they share: in each they would cover what it shows."""
+    curves = {}
+    for axis in axes:
+        for line, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            curves.setdefault(label, line)
+    if curves:
+        figure.legend(
+            curves.values(), curves.keys(), loc="upper left", ncols=NAMES_PER_LINE, bbox_to_anchor=(0.05, 1.0),
+            fontsize=5.8, handlelength=2, labelspacing=0.25, borderaxespad=0.2, columnspacing=1.2,
+        )  # fmt: skip
 
 
 def _leave_room(axis, share: float) -> None:

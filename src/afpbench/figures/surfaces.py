@@ -16,6 +16,7 @@ from .render import Camera, camera_for, render
 PANELS_PER_LINE = 6
 PIXELS = 260
 AGREED, EXTRA, MISSED = 1, 2, 3
+NOT_FOUND = "not found"
 COLOURS = (style.AGREE, style.EXTRA, style.MISSED)
 
 
@@ -44,7 +45,10 @@ def compare(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
 
 
 def _panels(context: Context, case: str, structure: str, mask, long: pd.DataFrame) -> list[tuple]:
-    """(label, picture, values) of the real CT and of each row; one camera for all."""
+    """(label, picture, values) of the real CT and of each row; one camera for all.
+
+    The volume in the real CT stands below it: beside a few voxels, "to within one voxel" and a Dice of 0 go together.
+    """
     inside = mask.array != 0
     real = structure_mask(context, structure, "ct", case) & inside
     found = {row: structure_mask(context, structure, row, case) & inside for row in context.rows}
@@ -52,10 +56,13 @@ def _panels(context: Context, case: str, structure: str, mask, long: pd.DataFram
     if camera is None:
         return []
     colours = [to_rgb(colour) for colour in COLOURS]
-    panels = [("Real CT", render(real.astype(np.uint8) * AGREED, colours, camera), "")]
+    volume_ml = float(real.sum() * np.prod(mask.spacing_mm) / 1000)
+    picture = render(real.astype(np.uint8) * AGREED, colours, camera)
+    panels = [("Real CT", picture, f"{volume_ml:.1f} mL" if real.any() else NOT_FOUND)]
     for row, synthetic in found.items():
         picture = render(compare(real, synthetic), colours, camera)
-        panels.append((context.label(row), picture, _values(long, row, case, structure)))
+        values = _values(long, row, case, structure) if synthetic.any() else NOT_FOUND
+        panels.append((context.label(row), picture, values))
     return panels
 
 

@@ -42,7 +42,19 @@ def test_the_seeds_of_a_row_share_a_panel_and_colours(models, tmp_path):
     assert [axis.get_title(loc="left") for axis in axes] == ["Validation MAE (HU)", "Validation Dice", "L1 <b>", "Navi"]
     assert [line.get_ydata()[0] for line in axes[0].lines] == [120, 150]
     assert len({line.get_color() for line in axes[0].lines}) == 1 and len(axes[2].lines) == 6
-    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["L1 <b>"]
+    assert [text.get_text() for text in axes[2].get_legend().get_texts()] == ["total", "total (validation)", "l1"]
+
+
+def test_the_networks_are_named_once_above_all_panels(models):
+    with style.styled():
+        figure = draw_curves([{"label": f"{models[0]['label']} {n}", "path": models[0]["path"]} for n in range(8)])
+        figure.draw_without_rendering()
+    (legend,) = figure.legends
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert len(legend.get_texts()) == 8 and shown[0].get_legend() is None
+    lowest = legend.get_window_extent().y0
+    assert all(axis.get_tightbbox().y1 <= lowest for axis in shown)
+    assert legend.get_window_extent().x1 <= figure.bbox.x1
 
 
 def test_panels(models):
