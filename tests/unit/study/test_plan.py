@@ -374,9 +374,12 @@ def test_the_summary_shows_the_tables_that_are_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     plan = planned()
     (tmp_path / RESULTS / "tables").mkdir(parents=True)
-    (tmp_path / RESULTS / "tables" / "quality.md").write_text("| a |\n")
+    (tmp_path / RESULTS / "tables" / "quality.md").write_text("| a\\_1 | 0.5\\*, p \\< 0.05 |\n")
     text = plan.summary()
-    assert "results/thorax/tables/quality.md (and .csv, .tex, .html)\n\n| a |" in text and "cost" not in text
+    assert (
+        "results/thorax/tables/quality.md (and .csv, .tex, .html)\n\n| a_1 | 0.5*, p < 0.05 |" in text
+        and "cost" not in text
+    )
     assert text.endswith("Everything on one page: results/report.html")
 
 

@@ -95,10 +95,16 @@ class StudyPlan:
         for plan in self.tasks.values():
             for path in map(Path, plan.paths.tables(list(plan.task.tables), ["md"])):
                 if path.exists():
-                    lines += ["", f"{path} (and .csv, .tex, .html)", "", path.read_text(encoding="utf-8").rstrip()]
+                    text = unescaped(path.read_text(encoding="utf-8")).rstrip()
+                    lines += ["", f"{path} (and .csv, .tex, .html)", "", text]
         if self.study["report"]:
             lines += ["", f"Everything on one page: {self.paths.report}"]
         return "\n".join(lines)
+
+
+def unescaped(markdown: str) -> str:
+    """Markdown as a terminal shows it: `p < 0.05`, and not `p \\< 0.05`."""
+    return re.sub(r"\\([\\|*_<`])", r"\1", markdown)
 
 
 def failure_hint(log: Path) -> str:
