@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import PROJECT
 from dicom_series import SECRETS, write_rtstruct, write_series
 
 from afpbench.commands import main as cli
@@ -246,3 +247,12 @@ def test_what_the_import_would_refuse_of_a_mask_or_a_label_map(tmp_path, role, a
     data["labels"] = {"kind": "files", "classes": {"tissue": 1}} if role == "labels" else None
     (item,) = inspection.inspect_source(data, ["p1"], tmp_path)
     assert item.status == "error" and words in item.error
+
+
+def test_cases_that_the_run_will_download_are_no_errors(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("AFPBENCH_REAL_DATA", str(tmp_path / "nothing"))
+    study = PROJECT / "config" / "sts.yaml"
+    assert cli.main(["check", str(study), "--root", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "sts: 29 of 29 cases are not downloaded yet (STS_001, STS_002, STS_003, ...) and are not checked" in out
+    assert f"downloads them into {tmp_path / 'resources' / 'sts'}" in out and "check the path" not in out
