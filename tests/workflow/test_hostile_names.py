@@ -54,7 +54,7 @@ def harmless(tree):
 
 
 def test_hostile_paths_are_only_paths(tree):
-    target = "results/own/cases/p1/prepared"
+    target = "results/own_data/own/cases/p1/prepared"
     result = plan(tree, "p1", target)
     assert result.returncode == 0, result.stdout[-3000:]
     assert (tree / target / "mask.nii.gz").is_file()

@@ -98,9 +98,9 @@ def test_files_of_a_users_source_are_validated_checked_and_imported(tree):
     checked = command(tree, "numbered", "check", "--config", "numbered.yaml", "--out", "checked")
     assert [case in checked.stdout for case in ("007", "008", "012")] == [True] * 3, checked.stderr
     assert (tree / "checked/own/check/index.html").is_file()
-    result = run(tree, "numbered", "results/own/cases/012/imported")
+    result = run(tree, "numbered", "results/own_data/own/cases/012/imported")
     assert result.returncode == 0, result.stdout[-3000:]
-    out = tree / "results/own/cases/012/imported"
+    out = tree / "results/own_data/own/cases/012/imported"
     stored = io.read(tree / "scans/ct_012.nii.gz").array
     np.testing.assert_array_equal(io.read(out / "ct.nii.gz").array, stored)
     assert io.read(out / "labels.nii.gz").array[8, 10, 12] == 1
@@ -134,14 +134,14 @@ def test_a_mistyped_option_of_a_users_source_is_refused(tree):
 
 
 def test_images_that_a_users_source_makes_are_imported(tree):
-    result = run(tree, "balls", "results/own/cases/ball_01/imported")
+    result = run(tree, "balls", "results/own_data/own/cases/ball_01/imported")
     assert result.returncode == 0, result.stdout[-3000:]
-    out = tree / "results/own/cases/ball_01/imported"
+    out = tree / "results/own_data/own/cases/ball_01/imported"
     ct = io.read(out / "ct.nii.gz")
     radius_mm = json.loads((out / "case.json").read_text())["record"]["radius_mm"]
     assert 40 <= radius_mm <= 60
     volume_mm3 = 64.0 * int((ct.array > -500).sum())
     assert volume_mm3 == pytest.approx(4 / 3 * np.pi * radius_mm**3, rel=0.03)
-    again = run(tree, "balls", "results/own/cases/ball_01/imported")
+    again = run(tree, "balls", "results/own_data/own/cases/ball_01/imported")
     assert "Nothing to be done" in again.stdout
     assert "nothing to check" in command(tree, "balls", "check", "--config", "balls.yaml").stdout

@@ -9,6 +9,7 @@ import platform
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from .log import logger
@@ -43,6 +44,11 @@ def device(requested: str = "auto"):
             hint="set runtime.device to 'auto' or 'cpu', or install a CUDA build of PyTorch",
         )
     return torch.device(requested)
+
+
+def has_gpu() -> bool:
+    """Whether the system shows an NVIDIA GPU, without loading PyTorch: what a study is told before it runs."""
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/dxg").exists()  # the second is WSL's
 
 
 def require_gpus(device, count: int) -> None:

@@ -3,11 +3,17 @@
 import argparse
 from pathlib import Path
 
+from ..base.hardware import has_gpu
+from ..base.log import logger
 from ..study import load as config
+from ..study.checks.training import iterations_run
 from ..study.kinds.sources import open_source
 from ..study.seeds import training_seeds
-from ..study.splits import PARTS, make_folds
+from ..study.splits import PARTS, fold_folders, make_folds
+from ..study.task import Task
 from .arguments import add_study
+
+MANY_ITERATIONS = 20_000  # of all trainings; the shipped studies for a CPU stay below 10,000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,8 +27,33 @@ def run(options: argparse.Namespace) -> int:
     study = config.read_study(options.study)
     if options.preset is not None and isinstance(study, dict):
         study["preset"] = options.preset
-    print(summary(config.load_study(study, options.root), options.root))
+    loaded = config.load_study(study, options.root)
+    print(summary(loaded, options.root))
+    if warning := too_long(loaded, options.root, has_gpu()):
+        logger.warning(warning)
     return 0
+
+
+def too_long(study: dict, root: Path, gpu: bool) -> str:
+    """What is said of a study whose trainings are for a GPU, on a machine without one; "" where there is nothing."""
+    count = sum(_iterations(name, task, study, root) for name, task in study["tasks"].items())
+    if count <= MANY_ITERATIONS or (gpu and study["runtime"]["device"] != "cpu"):
+        return ""
+    others = [name for name in study["presets"] if name != study["preset"]]
+    hint = f"--preset {others[0]} (presets: {', '.join(others)})" if others else "lower training.iterations"
+    return (
+        f"{count} iterations of training and no GPU: on a CPU this takes days to months; hint: a machine with a GPU, "
+        f"or for a first table {hint}"
+    )
+
+
+def _iterations(name: str, options: dict, study: dict, root: Path) -> int:
+    """Of all trainings of a task: of each fold, and of a variant with each seed."""
+    task = Task(name, options, root, study["seed"])
+    learners = {**task.segmenters, **task.networks}
+    once = sum(iterations_run(learner.options["training"]) for learner in learners.values() if learner.trained_here)
+    each = sum(iterations_run(variant["training"]) for variant in task.trained.values())
+    return len(fold_folders(options["splits"])) * (once + each * len(training_seeds(study)))
 
 
 def summary(study: dict, root: Path) -> str:

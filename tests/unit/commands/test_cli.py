@@ -8,6 +8,8 @@ import pytest
 
 from afpbench import __version__
 from afpbench.commands import main as cli
+from afpbench.commands import validate
+from afpbench.study.load import load_study, read_study
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -73,6 +75,19 @@ hip: hip
   tables      t
 """
     assert capsys.readouterr().out == out
+
+
+def test_a_long_training_without_a_gpu_is_told_with_the_way_out():
+    """Four rows of 250,000 iterations, one of 62,500, a segmenter of 62,500 and a feature network of 12,500."""
+    study = load_study(read_study(ROOT / "config" / "sts.yaml") | {"preset": "gpu"}, ROOT)
+    words = validate.too_long(study, ROOT, gpu=False)
+    assert (
+        words.startswith(f"{4 * 250_000 + 2 * 62_500 + 12_500} iterations of training and no GPU") and "quick" in words
+    )
+    assert validate.too_long(study, ROOT, gpu=True) == ""
+    assert validate.too_long({**study, "runtime": {"device": "cpu"}}, ROOT, gpu=True) == words
+    short = load_study(read_study(ROOT / "config" / "sts.yaml"), ROOT)
+    assert validate.too_long(short, ROOT, gpu=False) == ""
 
 
 def test_problems_are_printed_without_traceback(tmp_path):

@@ -25,7 +25,7 @@ from .data import (
 from .generators import check_generators
 from .paths import check_paths
 from .segmenters import check_networks, check_segmenters, check_structures
-from .training import choice_warnings
+from .training import broken_epochs, choice_warnings
 from .variants import check_variants
 
 PARTS_WITH_PATHS = ("data", "registration", "segmenters", "feature_networks", "variants")
@@ -85,6 +85,7 @@ def warnings(study: dict) -> list[str]:
         for variant, entry in task["variants"].items():
             if "synthetic" not in entry:
                 lines += choice_warnings(f"tasks.{name}.variants.{variant}", entry["training"])
+        lines += broken_epochs(f"tasks.{name}", task)
     return lines
 
 

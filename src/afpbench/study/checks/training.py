@@ -61,3 +61,28 @@ def choice_warnings(place: str, training: Mapping[str, Any]) -> Iterator[str]:
             f"{place}.training.checkpoint: whole cases are validated in the last of {count} epochs only, which is the "
             f"best one then; found: validate_cases_every_epochs {every}; hint: set it lower"
         )
+
+
+def iterations_run(training: Mapping[str, Any]) -> int:
+    """The iterations that are run: whole epochs, as many as `iterations` needs."""
+    return epochs(training) * min(training["iterations_per_epoch"], training["iterations"])
+
+
+def trainings(task: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Where the training of each network stands in a completed task, and its options."""
+    for part in ("segmenters", "feature_networks", "variants"):
+        for name, entry in task.get(part, {}).items():
+            if "training" in entry:
+                yield f"{part}.{name}", entry["training"]
+
+
+def broken_epochs(place: str, task: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each training whose last epoch makes it longer than the study says."""
+    for where, training in trainings(task):
+        asked, run = training["iterations"], iterations_run(training)
+        if run != asked:
+            epoch = training["iterations_per_epoch"]
+            yield (
+                f"{place}.{where}.training.iterations: {asked} are run as {run}, whole epochs of {epoch}; "
+                f"hint: a multiple of {epoch}, or another iterations_per_epoch"
+            )
