@@ -133,6 +133,19 @@ def tree_with_inputs(tmp_path_factory):
     return study_inputs(copy_project(tmp_path_factory.mktemp("inputs") / "project"))
 
 
+@pytest.mark.parametrize("preset", ["full", "quick"])
+def test_the_winners_recipe(tree_with_inputs, preset):
+    tree = tree_with_inputs
+    study = yaml.safe_load((tree / "config/synthrad2025_winner.yaml").read_text())
+    study = load_study({**study, "preset": preset}, tree)
+    jobs = plan(tree, "--configfile", "config/synthrad2025_winner.yaml", "--config", f"preset={preset}")
+    assert jobs == expected_jobs(study, tree)
+    rows = study["tasks"]["thorax"]["variants"]
+    newest = {tuple(term.get("networks", ())): term["weight"] for term in rows["authors_newest"]["loss"]}
+    assert newest == {("navi",): 3, ("hal",): 1, ("same_plan",): 0.5, (): 0.5}
+    assert [term["weight"] for term in rows["winner"]["loss"]] == [0.5, 0.5]
+
+
 @pytest.mark.parametrize("name", ["own_data", "thorax_synthrad2025", "lung"])
 def test_studies_of_other_data(tree_with_inputs, name):
     tree = tree_with_inputs

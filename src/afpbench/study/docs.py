@@ -15,7 +15,8 @@ INTRODUCTION = """# The study file
 <!-- Made by `python -m afpbench.study.docs` from src/afpbench/study/schema.yaml and study/kinds/. -->
 
 A study is one YAML file. `config.yaml` is the phantom study, `sts.yaml` one of real patients, `own_data.yaml` one to
-start from with your own, `pelvis_synthrad2023.yaml` and `thorax_synthrad2025.yaml` those of public challenges;
+start from with your own, `pelvis_synthrad2023.yaml` and `thorax_synthrad2025.yaml` those of public challenges,
+`synthrad2025_winner.yaml` the winner's recipe beside the paper's rows;
 `snakemake --configfile FILE` runs another. `afpbench validate FILE` checks a file and says what it asks for,
 without running anything; all problems are shown at once.
 
