@@ -42,7 +42,7 @@ def expected_jobs(study, root):
         for rule in ("import_case", "resample_case", "register_case", "prepare_case"):
             add(rule, cases if rule in ("import_case", "resample_case", "register_case") else splits_total(task))
         add("check_data", task["data"]["source"] != "phantom")
-        for rule in ("registration_table", "splits", "normalization", "metrics", "statistics"):
+        for rule in ("registration_table", "splits", "normalization", "mr_range", "metrics", "statistics"):
             add(rule, 1)
         add("training_set", len({variant["generator"] for variant in task["variants"].values()}))
         add("train_segmenter", len(made))
@@ -51,6 +51,7 @@ def expected_jobs(study, root):
         add("train_medicalnet", len(used_stand_ins(task)))
         add("stand_in_weights", sum(s.get("weights") == "stand_in" for s in made))
         add("train_variant", variants)
+        add("model_card", variants)
         add("calibrate_variant", sum(v["hu_calibration"] != "none" for v in task["variants"].values()))
         add("synthesize", variants * chunks)
         add("fit_control", len({"mr_linear", "mean_ct"} & {*task["controls"]}))
@@ -178,7 +179,8 @@ def test_seeds_multiply_what_follows_a_training(tree):
     one, three = (plan(tree, "--configfile", "seeds.yaml", "--config", f"seeds={n}") for n in ("1", "[7,8,20]"))
     assert one == plan(tree, "--configfile", "seeds.yaml")
     more = {rule: three[rule] - count for rule, count in one.items() if three[rule] != count}
-    assert more == {"train_variant": 4, "synthesize": 4, "segment": 8, "row_metrics": 4}  # two rows, two segmenters
+    each = {"train_variant": 4, "model_card": 4, "synthesize": 4, "row_metrics": 4}  # two rows
+    assert more == {**each, "segment": 8}  # two segmenters
     presets = plan(tree, "--config", "preset=three_seeds")
     assert presets["train_variant"] == 3 * plan(tree)["train_variant"]
 
@@ -208,7 +210,7 @@ def test_no_test_case_reaches_normalisation_or_training(tree):
         found = re.search(r"case: (\w+)", names[job])
         return found[1] if found else case_of(parents[job][0])
 
-    allowed = {"normalization": {"train"}, "training_set": {"train", "validation"}}
+    allowed = {"normalization": {"train"}, "mr_range": {"train"}, "training_set": {"train", "validation"}}
     allowed |= dict.fromkeys(("train_variant", "train_segmenter"), {"train", "validation"})
     seen = set()
     for job, name in names.items():

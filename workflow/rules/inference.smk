@@ -32,6 +32,36 @@ rule calibrate_variant:
         "../../scripts/calibrate_variant.py"
 
 
+rule model_card:
+    """What a trained variant is, so that `afpbench predict` can apply it to an MR without the study."""
+    input:
+        checkpoint=rules.train_variant.output.checkpoint,
+        plans=rules.train_variant.output.plans,
+        dataset=rules.train_variant.output.dataset,
+        mr_range=rules.mr_range.output,
+        calibration=lambda w: task(w).models.calibration(w.fold, w.seed, w.variant),
+    output:
+        F.variant(RUN).card,
+    log:
+        T.log(f"{{fold}}model_card/{RUN}"),
+    benchmark:
+        T.benchmark(f"{{fold}}model_card/{RUN}")
+    conda:
+        "../../envs/nnunet.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        about=lambda w: task(w).models.card(w.fold, w.seed, w.variant),
+        precision=lambda w: task(w).precision("variants", w.variant),
+        code=code("model_card"),
+    message:
+        "{wildcards.task}: model card of {wildcards.fold}{wildcards.variant}{wildcards.seed}"
+    script:
+        "../../scripts/model_card.py"
+
+
 rule synthesize:
     """Patches, median fusion, de-normalisation: synthetic CT in HU on each case's grid, for a chunk of cases."""
     input:

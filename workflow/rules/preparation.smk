@@ -82,6 +82,32 @@ rule normalization:
         "../../scripts/normalization.py"
 
 
+rule mr_range:
+    """What the training MRs are like, so that a network that is applied to another MR can say how it differs."""
+    input:
+        imported=lambda w: task(w).cases.imported_of(w.fold, "train"),
+        prepared=lambda w: task(w).cases.prepared_of(w.fold, "train"),
+        normalization=rules.normalization.output,
+    output:
+        F.mr_range,
+    log:
+        T.log("{fold}mr_range"),
+    benchmark:
+        T.benchmark("{fold}mr_range")
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=code("mr_range"),
+    message:
+        "{wildcards.task}: {wildcards.fold}ranges of the training MRs"
+    script:
+        "../../scripts/mr_range.py"
+
+
 rule training_set:
     """nnU-Net's plan for the generator, and the normalised training and validation cases in its storage."""
     input:

@@ -70,6 +70,11 @@ def read_series(folder: Path, what: str, modality: str | None = None, series: st
     return Volume(array, geometry, str(folder), findings, chosen[0].frame_uid)
 
 
+def any_file(folder: Path, what: str, modality: str | None = None, series: str | None = None) -> Path:
+    """A file of the series that `read_series` reads. Raises as that does for no or several fitting series."""
+    return _choose(_images(folder, what), folder, what, modality, series)[0].path
+
+
 def digest(path: Path) -> str:
     """The sha256 of a file, or of the sorted sha256 of all files below a folder."""
     if path.is_file():

@@ -23,7 +23,7 @@ MODALITIES = {"mr": "MR", "ct": "CT"}
 MADE = ("mr", "ct", "mask", "labels", "mr_labels", "displacement")  # what a source may make
 DRAWN_IN = {"mask": "mr", "mr_contour": "mr", "ct_contour": "ct"}
 LABELS_IN = "ct"
-READERS = {"mr": read_image, "ct": read_image, "labels": read_labels, **dict.fromkeys(DRAWN_IN, read_mask)}
+READERS = {"labels": read_labels, **dict.fromkeys(DRAWN_IN, read_mask)}
 
 
 def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None:
@@ -137,11 +137,19 @@ def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict
         if role in DRAWN_IN and rtstruct.is_rtstruct(path):
             image = read[DRAWN_IN[role] if DRAWN_IN[role] in read else "ct"]
             read[role] = as_mask(rtstruct.read_contours(path, image, what, data.get("roi")), what)
-        elif role in MODALITIES and dicom.is_series(path):
-            read[role] = dicom.read_series(path, what, MODALITIES[role], series.get(role))
+        elif role in MODALITIES:
+            read[role] = read_modality(role, path, what, series.get(role))
         else:
             read[role] = READERS[role](path, what)
     return files, read
+
+
+def read_modality(role: str, path: Path, what: str, series: str | None = None) -> Volume:
+    """An MR or a CT (role `mr` or `ct`) as stored: an image file, or a DICOM series, of a folder with several the named
+    one. Raises DataError."""
+    if dicom.is_series(path):
+        return dicom.read_series(path, what, MODALITIES[role], series)
+    return read_image(path, what)
 
 
 def _labels(labels: dict | None, case: str, ct: Volume, given: Volume | None) -> dict[str, Volume]:

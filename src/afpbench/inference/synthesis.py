@@ -2,8 +2,10 @@
 
 import time
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
@@ -14,6 +16,17 @@ from ..study.paths import Images
 from ..volumes import io, normalization
 from .body import air_beyond, near_body
 from .volume import predict_volume
+
+
+class Synthesizer(Protocol):
+    """What makes a synthetic CT (float32 HU) of an MR, both z, y, x, and what a record says of it."""
+
+    device: torch.device
+    patch: tuple[int, ...]
+    options: dict
+    patches: int  # of the last call
+
+    def __call__(self, mr: np.ndarray) -> np.ndarray: ...
 
 
 class Generator:
@@ -50,7 +63,7 @@ class Generator:
 
 
 def synthesize_case(
-    generator: Generator, prepared: Path, out: Path, case: str, calibration: dict | None = None
+    generator: Synthesizer, prepared: Path, out: Path, case: str, calibration: dict | None = None
 ) -> dict:
     """Write the synthetic CT of one prepared case; return its record (time, memory, patches, device).
 

@@ -77,6 +77,11 @@ class ModelPaths:
         """The line from a variant's synthetic HU to the real ones."""
         return f"{self.folder}/calibration.json"
 
+    @property
+    def card(self) -> str:
+        """What a variant is, for whoever applies it without its study."""
+        return f"{self.folder}/model_card.json"
+
 
 @dataclass(frozen=True)
 class FoldPaths:
@@ -103,6 +108,11 @@ class FoldPaths:
     @property
     def normalization(self) -> str:
         return f"{self.prefix}normalization/normalization.json"
+
+    @property
+    def mr_range(self) -> str:
+        """What the training MRs are like: size, voxels, tilt, intensities."""
+        return f"{self.prefix}normalization/mr_range.json"
 
     def training_set(self, generator: str) -> str:
         return f"{self.prefix}training_sets/{generator}"

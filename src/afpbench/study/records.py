@@ -14,6 +14,7 @@ from ..base.shapes import COUNT, NUMBER, Shape, mismatch
 
 OK = "ok"
 MACHINE = {"gpu": (str, type(None)), "cores": (int, type(None)), "processor": (str, type(None))}
+ENDS = {"low": [NUMBER], "high": [NUMBER]}
 LINE = {"slope": NUMBER, "offset_hu": NUMBER}
 CHUNK = {"cases": [{"case": str, "status": str, "calibration?": LINE}]}
 SYNTHESIS = {"seconds": NUMBER, "peak_memory_mb": NUMBER, "shape": [int]}  # of an entry of a synthesis that is OK
@@ -35,6 +36,7 @@ KINDS: dict[str, Record] = {
     ),
     "splits.json": Record({"train": [str], "validation": [str], "test": [str]}),
     "normalization.json": Record({"mr": {"scheme": str}, "ct": {"scheme": str}}),
+    "mr_range.json": Record({"cases": COUNT, "extent_mm": ENDS, "spacing_mm": ENDS, "normalised": ENDS}),
     "calibration.json": Record(LINE),
     "cost.json": Record(
         {

@@ -60,6 +60,12 @@ def check_nifti(path: Path) -> Header:
     return header
 
 
+def says_place(path: Path) -> bool:
+    """Whether the header of a whole NIfTI-1 file places the volume in the patient, by its qform or its sform."""
+    with _stream(path) as stream:
+        return "none" not in _read_header(stream).affines
+
+
 def read_through(path: Path) -> str | None:
     """What is missing in a NIfTI file that was just written, or None; NaN and infinity pass."""
     try:

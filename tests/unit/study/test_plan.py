@@ -123,6 +123,17 @@ def test_the_code_of_a_variant_is_that_of_what_it_uses(tiny):
     assert models.idle_code("nnunet_l1") == ("afpbench.training.whole_cases", "afpbench.training.judge")
 
 
+def test_what_a_model_card_says_of_a_variant(tiny):
+    card = tiny.models.card("", "", "nnunet_afp")
+    assert (card["name"], card["title"], card["label"]) == ("thorax/nnunet_afp", "Thorax (tiny)", "L1 + AFP")
+    assert card["spacing_mm"] == [6, 6, 6] and card["bias_correction"] == "none"
+    assert card["inference"] == {"overlap": 0.5, "fusion": "median", "mirror": []}
+    assert [word.split()[0] for word in card["cite"]] == ["Isensee", "Isola", "Longuefosse", "Johnson"]
+    assert tiny.models.cards() == [
+        f"{RESULTS}/models/variants/{name}/model_card.json" for name in ("nnunet_l1", "nnunet_afp")
+    ]
+
+
 def test_a_variant_that_validates_whole_cases_depends_on_how_they_are_made():
     plan = planned(lambda task: task["training"].update(validate_cases_every_epochs=1)).tasks["thorax"]
     assert plan.models.idle_code("nnunet_l1") == ("afpbench.training.judge",)
@@ -229,7 +240,7 @@ def test_tables_and_figures(tiny):
 def test_all_of_a_finished_study():
     plan = planned()
     files = plan.all_files
-    assert len(files) == len(set(files)) == 4 + 1 + 17 + 2 * 4 + 2 * 6 + 1
+    assert len(files) == len(set(files)) == 4 + 1 + 17 + 2 + 2 * 4 + 2 * 6 + 1
     assert f"{RESULTS}/segmenters/accuracy.csv" in files and files[-1] == "results/report.html"
     assert not [path for path in files if "/check/" in path]  # made here: nothing to check
     assert plan.names["segmenter"] == ["totalseg", "navi"]
@@ -300,6 +311,8 @@ def test_each_seed_has_models_images_and_metrics_of_its_own(seeded):
     models, results, fold = task.models, task.results, "folds/1/"
     model = f"{RESULTS}/folds/1/models/variants/nnunet_l1.seed_8"
     assert models.calibration(fold, ".seed_8", "nnunet_l1") == [f"{model}/calibration.json"]
+    assert models.card(fold, ".seed_8", "nnunet_l1")["label"] == "L1, seed 8, folds/1"
+    assert len(models.cards()) == 2 * 2 * 3 and f"{model}/model_card.json" in models.cards()
     assert models.start(fold, ".seed_8", "nnunet_afp") == [f"{model}/fold_0/checkpoint_final.pth"]
     assert models.trained("curves")[:3] == [
         ("L1, seed 7, folds/0", f"{RESULTS}/folds/0/models/variants/nnunet_l1/curves.csv"),

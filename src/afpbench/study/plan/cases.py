@@ -58,6 +58,10 @@ class CasePlan:
         """The prepared folders of the cases in the given parts of a fold's split."""
         return self.prepared(self.of_fold(fold, *parts))
 
+    def imported_of(self, fold: str, *parts: str) -> list[str]:
+        """The imported folders of the cases in the given parts of a fold's split."""
+        return [self.paths.imported(case) for case in self.of_fold(fold, *parts)]
+
     @cached_property
     def prepared_test(self) -> list[str]:
         """The prepared folders of all test cases."""

@@ -99,6 +99,28 @@ class ModelPlan:
         """The normalisation of the training cases, for a control that needs them."""
         return [self.paths.fold(fold).normalization] if name in TRAINING_CONTROLS else []
 
+    def card(self, fold: str, seed: str, name: str) -> dict[str, Any]:
+        """What planning knows of a variant's model card: what it is, what to cite, and how it is applied."""
+        options, variant = self.task.options, self.variant(name)
+        generator = self.task.generators[variant["generator"]]
+        kinds = [generator, *self.task.losses(name)]
+        return {
+            "name": f"{self.task.name}/{fold}{name}{seed}",
+            "title": options["title"],
+            "label": with_fold(with_seed(variant["label"], seed, self.seeds), fold),
+            "generator": generator.name,
+            "loss": variant["loss"],
+            "cite": list(dict.fromkeys(kind.citation for kind in kinds if kind.citation)),
+            "spacing_mm": options["spacing_mm"],
+            "bias_correction": options["bias_correction"],
+            "inference": {key: options["inference"][key] for key in ("overlap", "fusion", "mirror")},
+        }
+
+    def cards(self) -> list[str]:
+        """The model cards of all variants that are trained, with every seed, in every fold."""
+        runs = [run for name in self.task.trained for run in self.paths.runs(name)]
+        return [self.paths.fold(fold).variant(run).card for fold in self.paths.folds for run in runs]
+
     def control(self, fold: str, name: str) -> list[str]:
         """What a control was fitted to, of those that are."""
         return [self.paths.fold(fold).control(name)] if name in FITTED_CONTROLS else []

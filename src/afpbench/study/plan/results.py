@@ -249,7 +249,7 @@ class ResultPlan:
         files += [paths.registration, paths.registration_page] if self.task.source.has_mr else []
         files += [paths.check_page] if self.has_check else []
         files += [paths.accuracy] if self.has_accuracy else []
-        files += self.image_records
+        files += [*self.image_records, *self.models.cards()]
         return files + paths.tables(list(self.task.tables)) + self.figures("png") + self.figures("pdf")
 
     @property

@@ -229,6 +229,9 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         loss = float(np.mean([output["loss"] for output in val_outputs]))
         self.logger.log("val_losses", loss, self.current_epoch)
 
+    def perform_actual_validation(self, save_probabilities: bool = False):
+        """Nothing: `nnUNetv2_train` asks for label maps of the validation cases, and this network makes none."""
+
     def extra_state(self) -> dict:
         return {**super().extra_state(), "loss": self.loss.learned_state()}
 
