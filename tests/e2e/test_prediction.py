@@ -14,11 +14,20 @@ from conftest import PROJECT
 from afpbench.base.hardware import Runtime
 from afpbench.commands.main import main
 from afpbench.data.dicom import read_series
+from afpbench.inference.export import on_grid
 from afpbench.inference.synthesis import Generator
-from afpbench.nnunet.environment import TRAINERS, use_nnunet
+from afpbench.nnunet.environment import use_nnunet
 from afpbench.volumes import io
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
+ENTRY = """
+from afpbench.nnunet.environment import use_nnunet
+
+use_nnunet()  # names our trainers, and lets nnU-Net import beside a CPU build of PyTorch
+from nnunetv2.run.run_training import run_training_entry
+
+run_training_entry()  # the command nnUNetv2_train
+"""
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +46,8 @@ def case(task):
 
 
 def test_predict_makes_the_workflows_synthetic_ct_to_the_last_hu(task, model, case, tmp_path):
-    mr = task / "cases" / case / "imported" / "mr.nii.gz"
+    """Of an MR on the study's grid."""
+    mr = task / "cases" / case / "resampled" / "mr.nii.gz"
     expected = io.read(task / "synthetic" / "nnunet_l1" / f"{case}.nii.gz")
     assert main(["package", str(model), "--out", str(tmp_path / "model.zip")]) == 0
     options = ["--mr", str(mr), "--device", "cpu", "--threads", "1"]
@@ -45,6 +55,17 @@ def test_predict_makes_the_workflows_synthetic_ct_to_the_last_hu(task, model, ca
     assert main(["predict", "--model", str(tmp_path / "model.zip"), *options, "--out", str(tmp_path), "--dicom"]) == 0
     for made in (io.read(tmp_path / "ct.nii.gz"), read_series(tmp_path / "mr", "ct", "CT")):
         assert np.array_equal(made.array, expected.array) and made.geometry.matches(expected.geometry)
+
+
+def test_of_an_mr_on_another_grid_it_makes_what_export_makes(task, model, case, tmp_path):
+    """The phantom's MR has thicker slices than the study's grid."""
+    mr = task / "cases" / case / "imported" / "mr.nii.gz"
+    synthetic = io.read(task / "synthetic" / "nnunet_l1" / f"{case}.nii.gz")
+    expected = on_grid(synthetic, io.read(mr).geometry)
+    assert expected.array.shape != synthetic.array.shape
+    options = ["--mr", str(mr), "--device", "cpu", "--threads", "1", "--out", str(tmp_path / "ct.nii.gz")]
+    assert main(["predict", "--model", str(model), *options]) == 0
+    assert np.array_equal(io.read(tmp_path / "ct.nii.gz").array, expected.array)
 
 
 def test_every_variant_has_its_card(task, finished_study):
@@ -77,14 +98,14 @@ def test_the_trainer_runs_under_nnunets_own_command(task, model, tmp_path):
         "nnUNet_raw": str(tmp_path),
         "nnUNet_preprocessed": str(tmp_path / "preprocessed"),
         "nnUNet_results": str(tmp_path / "results"),
-        "nnUNet_extTrainer": str(TRAINERS),
         "nnUNet_n_proc_DA": "0",
-        "nnUNet_compile": "f",
         "PYTHONPATH": str(PROJECT / "src"),
     }
-    command = [os.path.join(os.path.dirname(sys.executable), "nnUNetv2_train"), "1", "3d_fullres", "0"]
-    command += ["-tr", "nnUNetTrainerTranslation", "-p", "l1", "-device", "cpu"]
-    result = subprocess.run(command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=1800)
+    arguments = ["1", "3d_fullres", "0", "-tr", "nnUNetTrainerTranslation", "-p", "l1", "-device", "cpu"]
+    result = subprocess.run(
+        [sys.executable, "-c", ENTRY, *arguments], env={**os.environ, **variables}, capture_output=True, text=True,
+        timeout=1800,
+    )  # fmt: skip
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     made = next((tmp_path / "results").rglob("checkpoint_final.pth"))
     trained = torch.load(made, weights_only=True)["network_weights"]
