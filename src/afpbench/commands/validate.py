@@ -7,6 +7,7 @@ from ..base.hardware import has_gpu
 from ..base.log import logger
 from ..study import load as config
 from ..study.checks.training import iterations_run
+from ..study.kinds import Network, Segmenter
 from ..study.kinds.sources import open_source
 from ..study.seeds import training_seeds
 from ..study.splits import PARTS, fold_folders, make_folds
@@ -50,8 +51,8 @@ def too_long(study: dict, root: Path, gpu: bool) -> str:
 def _iterations(name: str, options: dict, study: dict, root: Path) -> int:
     """Of all trainings of a task: of each fold, and of a variant with each seed."""
     task = Task(name, options, root, study["seed"])
-    learners = {**task.segmenters, **task.networks}
-    once = sum(iterations_run(learner.options["training"]) for learner in learners.values() if learner.trained_here)
+    learners: list[Segmenter | Network] = [*task.segmenters.values(), *task.networks.values()]
+    once = sum(iterations_run(learner.options["training"]) for learner in learners if learner.trained_here)
     each = sum(iterations_run(variant["training"]) for variant in task.trained.values())
     return len(fold_folders(options["splits"])) * (once + each * len(training_seeds(study)))
 

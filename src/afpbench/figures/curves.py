@@ -134,7 +134,7 @@ def _add_legend(axis) -> None:
 
 def _name_networks(figure, axes: Sequence) -> None:
     """The networks' names once above the panels that they share: in each they would cover what it shows."""
-    curves = {}
+    curves: dict = {}
     for axis in axes:
         for line, label in zip(*axis.get_legend_handles_labels(), strict=True):
             curves.setdefault(label, line)
