@@ -22,6 +22,7 @@ COMMANDS = {  # name -> its module, what `afpbench --help` says of it
     "export": ("export", "write synthetic CTs onto the grids of the original MRs"),
     "predict": ("predict", "make synthetic CT of MRs alone, by a trained row"),
     "package": ("package", "write a trained row to one file, for predict"),
+    "doctor": ("doctor", "say whether this machine and installation are fit for a study"),
     "status": ("status", "say what of a study is finished, missing or stale, and why"),
     "repair": ("repair", "let the next run make what was deleted from a study"),
     "evaluate": ("evaluate", "bring synthetic CTs of any origin to tables, tests, figures and a report"),
