@@ -1,8 +1,8 @@
-# Two commands for a machine with Python 3.11 and nothing else:
+# Two commands for a Linux with Python 3.11, git and the few libraries that README.md names:
 #   make benchmark   set everything up, run the phantom study to its tables
 #   make test        set everything up, run the tests
 # for the impatient:
-#   make demo        set everything up, run two rows of one task on a few phantoms, in minutes
+#   make demo        set everything up, run two rows of one task on a few phantoms, in about five minutes
 # for those who want to know how fast it is:
 #   make bench       measure against the alternatives, in under 15 minutes
 # and for a machine of which you are root:

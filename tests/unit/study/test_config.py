@@ -213,10 +213,11 @@ def test_too_few_test_cases_are_a_warning(phantom_study, caplog, count, smallest
     ],
 )
 def test_too_few_test_cases_for_the_corrected_tests_are_a_warning(variants, count, told):
+    training = {"checkpoint": "last", "iterations": 20, "iterations_per_epoch": 20}
     task = {
         "splits": {"test": count},
         "statistics": {"alpha": 0.05},
-        "variants": {f"v{index}": {"training": {"checkpoint": "last"}} for index in range(variants)},
+        "variants": {f"v{index}": {"training": training} for index in range(variants)},
     }
     needed = {8: 9, 3: 7}.get(variants)
     line = (
