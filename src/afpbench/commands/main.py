@@ -22,6 +22,7 @@ COMMANDS = {  # name -> its module, what `afpbench --help` says of it
     "export": ("export", "write synthetic CTs onto the grids of the original MRs"),
     "predict": ("predict", "make synthetic CT of MRs alone, by a trained row"),
     "package": ("package", "write a trained row to one file, for predict"),
+    "run": ("run", "run a study, and show how far it is"),
     "doctor": ("doctor", "say whether this machine and installation are fit for a study"),
     "status": ("status", "say what of a study is finished, missing or stale, and why"),
     "repair": ("repair", "let the next run make what was deleted from a study"),
@@ -29,12 +30,16 @@ COMMANDS = {  # name -> its module, what `afpbench --help` says of it
     "metrics": ("metrics", "compare synthetic CTs with real ones"),
 }
 
+PASSING_ON = ("run",)  # commands whose words behind `--` are another program's: `options.more`
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command. Returns 0, or 1 where something is wrong (printed without traceback); argparse exits with 2."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    parser = build_parser(command=next((word for word in arguments if not word.startswith("-")), ""))
-    options = parser.parse_args(arguments)
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    end = arguments.index("--") if command in PASSING_ON and "--" in arguments else len(arguments)
+    options = build_parser(command).parse_args(arguments[:end])
+    options.more = arguments[end + 1 :]
     configure()
     try:
         code: int = options.run(options)

@@ -5,7 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,11 +67,16 @@ def snakemake(options: argparse.Namespace, *targets: str) -> str:
     return shlex.join(words)
 
 
+def command(options: argparse.Namespace, *more: str, before: Sequence[str] = ()) -> list[str]:
+    """This environment's Snakemake on the study, as a child process takes it. before, more: its own options."""
+    first = [sys.executable, "-m", "snakemake", *before, "--snakefile", str(PROJECT / "Snakefile")]
+    return [*first, *_arguments(options), *more]
+
+
 def read_outputs(options: argparse.Namespace) -> list[Output]:
     """Every file of the study, as Snakemake sees it. Nothing is run. Raises ConfigError where Snakemake fails."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--cores", "1"]
-    command += ["--nolock", *_arguments(options), "--summary"]
-    result = subprocess.run(command, cwd=options.root, env=dict(os.environ), capture_output=True, text=True)
+    words = command(options, "--cores", "1", "--nolock", "--summary")
+    result = subprocess.run(words, cwd=options.root, env=dict(os.environ), capture_output=True, text=True)
     if result.returncode != 0:
         raise ConfigError(
             "Snakemake cannot say how far the study is",

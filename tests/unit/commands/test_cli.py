@@ -136,6 +136,7 @@ WITH_STUDY = {
     "export": ["--task", "t", "--row", "r", "--out", "o"],
     "status": ["--preset", "p"],
     "repair": ["--dry-run"],
+    "run": ["--cores", "2"],
     "doctor": ["--json"],
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ...study import pretrained
+from ...study.kinds import Network, Segmenter
 from ...study.kinds.segmenters.totalsegmentator import DATASETS
 from ...study.load import StudyError
 from ...study.plan import StudyPlan
@@ -50,8 +51,9 @@ def totalsegmentator(folder: Path) -> Finding:
 def of_study(plan: StudyPlan) -> Iterator[Finding]:
     """The weights that a valid study takes from files, or will download; what it trains itself is no finding."""
     for name, task_plan in plan.tasks.items():
-        kinds = {**task_plan.task.segmenters, **task_plan.task.networks}
-        for entry, kind in kinds.items():
+        task = task_plan.task
+        kinds: list[tuple[str, Segmenter | Network]] = [*task.segmenters.items(), *task.networks.items()]
+        for entry, kind in kinds:
             if kind.trained_here:
                 continue
             what = f"{name}, {entry}"

@@ -62,8 +62,8 @@ class Sts(Source):
     required: ClassVar[tuple[str, ...]] = ("labels",)
     properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "root": {
-            "description": "Folder that holds the patients' folders (`STS_001`, ...). `null` means, for each patient, the "
-            "folder `sts` below the one that the environment variable `AFPBENCH_REAL_DATA` names (unset: "
+            "description": "Folder that holds the patients' folders (`STS_001`, ...). `null` means, for each patient, "
+            "the folder `sts` below the one that the environment variable `AFPBENCH_REAL_DATA` names (unset: "
             "`../shared/real`) where the patient lies there, else `download_dir`.",
             "type": ["string", "null"],
             "default": None,

@@ -1,0 +1,143 @@
+"""What a person sees of a run: live lines on a terminal, one line after another elsewhere."""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import IO, Any, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from .job_log import Step
+from .state import Estimate, Job, RunState
+
+
+class Display(Protocol):
+    """Shows a run. Used as a context, so that the terminal is left as it was."""
+
+    def __enter__(self) -> "Display": ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+    def text(self, text: str) -> None:
+        """What Snakemake or a job printed."""
+
+    def began(self, job: Job) -> None:
+        """A job began."""
+
+    def ended(self, job: Job, failed: bool) -> None:
+        """A job ended."""
+
+    def refresh(self) -> None:
+        """Some time has passed."""
+
+
+class Lines:
+    """One line for each job that begins, ends or fails: for logs and pipes."""
+
+    def __init__(self, state: RunState, stream: IO[str]):
+        self.state, self.stream = state, stream
+
+    def __enter__(self) -> "Lines":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stream.flush()
+
+    def text(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+
+    def began(self, job: Job) -> None:
+        self._say(f"begun:    {job.words}")
+
+    def ended(self, job: Job, failed: bool) -> None:
+        took = duration(self.state.clock() - job.began)
+        if failed:
+            self._say(f"failed:   {job.words}, after {took}" + (f", log: {job.log}" if job.log else ""))
+        else:
+            self._say(f"finished: {job.words}, {took}; {whole(self.state, self.state.steps())}")
+
+    def refresh(self) -> None:
+        pass
+
+    def _say(self, line: str) -> None:
+        print(f"{time.strftime('%H:%M:%S')} {line}", file=self.stream, flush=True)
+
+
+class LivePage:
+    """A line for each running job and one for the whole, renewed in place; what is printed goes above."""
+
+    def __init__(self, state: RunState, stream: IO[str]):
+        self.state = state
+        self.console = Console(file=stream)
+        self.live = Live(console=self.console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> "LivePage":
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.live.__exit__(None, None, None)
+
+    def text(self, text: str) -> None:
+        self.console.print(Text.from_ansi(text))
+
+    def began(self, job: Job) -> None:
+        self.refresh()
+
+    def ended(self, job: Job, failed: bool) -> None:
+        if failed:
+            self.console.print(Text(f"failed: {job.words}" + (f", log: {job.log}" if job.log else ""), style="red"))
+        self.refresh()
+
+    def refresh(self) -> None:
+        self.live.update(page(self.state, self.state.steps()), refresh=True)
+
+
+def page(state: RunState, steps: Mapping[Any, Step | None]) -> Group:
+    """The running jobs, and the whole."""
+    table = Table.grid(padding=(0, 2), expand=True)
+    for ratio in (3, 2, 1):
+        table.add_column(ratio=ratio, overflow="ellipsis", no_wrap=True)
+    for key, job in state.running.items():
+        step = steps[key]
+        left = f"about {duration(step.left_s)} left" if step else f"for {duration(state.clock() - job.began)}"
+        table.add_row(Text(job.words, style="bold"), Text(step.text if step else job.rule), Text(left, style="dim"))
+    bar = ProgressBar(total=max(1, state.total), completed=state.done, width=40)
+    return Group(table, bar, Text(whole(state, steps)))
+
+
+def whole(state: RunState, steps: Mapping[Any, Step | None]) -> str:
+    """`12 of 40 jobs, about 5 min left`."""
+    return f"{state.done} of {state.total} jobs, {time_left(state.estimate(steps))}"
+
+
+def time_left(estimate: Estimate | None) -> str:
+    """An estimate in words."""
+    if estimate is None:
+        return "time left: not known yet"
+    if estimate.unknown:
+        jobs = "1 job" if estimate.unknown == 1 else f"{estimate.unknown} jobs"
+        return f"more than {duration(estimate.seconds)} left ({jobs} of kinds not measured yet)"
+    return f"about {duration(estimate.seconds)} left"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 05 min`, `2 d 4 h`."""
+    whole_s = round(seconds)
+    if whole_s < 120:
+        return f"{whole_s} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+
+
+def choose(state: RunState, stream: IO[str] | None = None) -> Display:
+    """Live lines where the stream (default: stdout) is a terminal that can show them, else one after another."""
+    stream = stream or sys.stdout
+    return LivePage(state, stream) if Console(file=stream).is_terminal and stream.isatty() else Lines(state, stream)
