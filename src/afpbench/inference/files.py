@@ -65,8 +65,8 @@ def _on_grid(stored: Volume, grid: Geometry, allowed: bool, what: str) -> tuple[
             f"{what}: not on the grid of its case: {stored.source}",
             found=_words(stored.geometry),
             expected=_words(grid),
-            hint="set `resample: true` in the row to have it resampled, or give it on the case's grid, that of its prepared "
-            "ct.nii.gz in the results",
+            hint="set `resample: true` in the row to have it resampled, or give it on the case's grid, that of its "
+            "prepared ct.nii.gz in the results",
         )
     inside = resample_labels(stored.with_array(np.ones(stored.array.shape, np.uint8)), grid).array > 0
     if not inside.any():

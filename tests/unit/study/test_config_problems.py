@@ -271,7 +271,7 @@ def test_keys_that_yaml_does_not_read_as_text(tmp_path):
         ("LUNG.tables.table1", {"kind": "cost", "rows": ["l1", "real_ct"]}, "tasks.lung.tables.table1.rows: no such "
          "variant; found: 'real_ct'; allowed: l1, afp"),
         ("LUNG.tables.table1", {"kind": "cost", "columns": []}, "tasks.lung.tables.table1.columns: unknown key; "
-         "allowed: kind, caption, rows, epochs, published"),
+         "allowed: kind, title, caption, rows, epochs, published"),
         ("LUNG.tables.table1.columns.1.region", "volume", "tasks.lung.tables.table1.columns[1].region: "
          "has no effect beside a structure; hint: remove it"),
         ("LUNG.normalization.ct_clip_percentiles", [99.5, 0.5], "tasks.lung.normalization.ct_clip_percentiles: "
@@ -511,7 +511,7 @@ def test_problems_of_own_data(tmp_path):
     task["data"] = {"source": "folder", "root": "in", "mr": "mr.nii", "ct": "{case}/ct.nii", "labels": labels}
     assert lines_of(study, tmp_path) == [
         "tasks.lung.data.mr: not allowed; found: 'mr.nii'; allowed: a path with {case} in it, such as "
-        "'{case}/mr.nii.gz'",
+        "'{case}/mr.nii.gz', or null",
         "tasks.lung.data.labels.classes.bone: not allowed; found: 300; allowed: a whole number at least 1, at most 255",
     ]
     labels["classes"]["bone"], task["data"]["mr"] = 3, "{case}/mr.nii"

@@ -18,7 +18,7 @@ OPTIONAL_PATTERN: dict[str, Any] = {
     "default": None,
     "type": ["string", "null"],
     "pattern": r"\{case\}",
-    "x-allowed": "a path with {case} in it, or null",
+    "x-allowed": "a path with {case} in it, such as '{case}/mr.nii.gz', or null",
 }
 ROLES = {"mr": "mr", "ct": "ct", "mask": "mask", "label_map": "labels"}  # option -> role
 
