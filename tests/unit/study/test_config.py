@@ -94,6 +94,12 @@ def test_shipped_studies_are_valid_and_complete(path, tmp_path):
     json.dumps(study)
 
 
+def test_every_shipped_study_has_a_results_folder_of_its_own():
+    """Else a second study writes its report over the first one's."""
+    folders = [read_study(path).get("results", "results") for path in STUDIES]
+    assert len(set(folders)) == len(STUDIES)
+
+
 def test_defaults_are_filled_in(phantom_study):
     before = copy.deepcopy(phantom_study)
     study = load_study(phantom_study, ROOT)
