@@ -81,13 +81,13 @@ def test_the_dice_of_a_structure_in_whole_cases_has_a_panel_for_all_rows(models,
         (tmp_path / f"{name}.csv").write_text(text)
     rows = [{"label": name, "path": tmp_path / f"{name.lower()}.csv"} for name in ("L1", "AFP")]
     with style.styled():
-        axes = [axis for axis in draw_curves([*rows, *models], {"bones": "Bones", "air": "Air"}).axes]
+        axes = draw_curves([*rows, *models], {"bones": "Bones", "air": "Air"}).axes
     titled = {axis.get_title(loc="left"): axis for axis in axes}
     assert list(titled)[:5] == [
         "Validation MAE (HU)", "Validation Dice", "MAE of whole cases (HU)", "SSIM of whole cases", "Dice, Bones",
     ]  # fmt: skip
     panel = titled["Dice, Bones"]
-    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["L1", "AFP"]
+    assert [line.get_label() for line in panel.lines] == ["L1", "AFP"]
     assert [list(line.get_xdata()) for line in panel.lines] == [[20, 40], [20, 40]]
     assert [list(line.get_ydata()) for line in panel.lines] == [[0.3, 0.4], [0.3, 0.6]]
     assert [line.get_label() for line in titled["L1"].lines] == ["total (validation)", "l1"]

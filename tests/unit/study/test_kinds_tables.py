@@ -129,6 +129,7 @@ def test_a_study_names_it(own, tmp_path):
     assert table.options == {
         "kind": "extremes",
         "metric": "rmse",
+        "title": "Extremes",
         "caption": "",
         "rows": ["l1", "mse", "real_ct", "real_ct_clipped", "mr_linear", "mean_ct"],
     }
@@ -141,7 +142,7 @@ def test_its_rows_columns_and_options_are_checked(own, tmp_path):
     assert first.startswith("tasks.lung.tables.e.rows: no such variant or control; found: 'l2'; allowed: l1, mse, real")
     assert second.startswith("tasks.lung.tables.e.columns[0].metric: not allowed; found: 'rmsee'; allowed: mae, me")
     assert second.endswith("did you mean 'rmse'?")
-    with pytest.raises(StudyError, match="tables.e.epochs: unknown key; allowed: kind, caption, rows, metric"):
+    with pytest.raises(StudyError, match="tables.e.epochs: unknown key; allowed: kind, title, caption, rows, metric"):
         task_with({"e": {"kind": "extremes", "epochs": 3}}, tmp_path)
     with pytest.raises(StudyError, match="no such variant; found: 'real_ct'; allowed: l1, mse"):
         task_with({"s": {"kind": "seconds", "rows": ["real_ct"]}}, tmp_path)
