@@ -23,6 +23,7 @@ COMMANDS = {  # name -> its module, what `afpbench --help` says of it
     "predict": ("predict", "make synthetic CT of MRs alone, by a trained row"),
     "package": ("package", "write a trained row to one file, for predict"),
     "run": ("run", "run a study, and show how far it is"),
+    "plan": ("plan", "say what a run would do, what it will take, and what is missing"),
     "doctor": ("doctor", "say whether this machine and installation are fit for a study"),
     "status": ("status", "say what of a study is finished, missing or stale, and why"),
     "repair": ("repair", "let the next run make what was deleted from a study"),

@@ -137,6 +137,7 @@ WITH_STUDY = {
     "status": ["--preset", "p"],
     "repair": ["--dry-run"],
     "run": ["--cores", "2"],
+    "plan": ["--json"],
     "doctor": ["--json"],
 }
 

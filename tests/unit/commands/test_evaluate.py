@@ -1,4 +1,4 @@
-"""The study that `afpbench evaluate` writes, and what it refuses; tests/e2e/test_evaluate.py runs one."""
+"""The study that `afpbench evaluate` writes, and what it refuses; tests/e2e/test_evaluate_folders.py runs one."""
 
 import numpy as np
 import pytest

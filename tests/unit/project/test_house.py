@@ -64,3 +64,9 @@ def test_every_room_has_its_tests_and_its_line_in_contributing():
     contributing = (ROOT / "CONTRIBUTING.md").read_text()
     assert rooms <= tests
     assert not [room for room in rooms if f"{room}/" not in contributing]
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by their names alone: of two it would collect one, and stop at the other."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "__init__.py")
+    assert not [name for name, count in names.items() if count > 1]
