@@ -43,7 +43,8 @@ def test_features_equal_the_network_on_the_normalised_patch(tmp_path):
     with torch.no_grad():
         expected = own((x + 200) / 300)
     torch.testing.assert_close(fixed(x)[4], expected[4], rtol=1e-4, atol=1e-4)
-    write_json(tmp_path / "normalization.json", {"ct": {"mean_hu": -200, "std_hu": 300}})
+    statistics = {"mr": {"scheme": "zscore"}, "ct": {"scheme": "clipped_zscore", "mean_hu": -200, "std_hu": 300}}
+    write_json(tmp_path / "normalization.json", statistics)
     trained = load(spec(tmp_path / "resnet_10.pth", statistics=tmp_path / "normalization.json"), (1, 1, 1))
     assert torch.equal(trained(x)[4], fixed(x)[4])
 
