@@ -76,7 +76,7 @@ def equation_1(network, synthetic, real, mask, options):
     }),
 )  # fmt: skip
 def test_value_and_gradient_are_those_of_equation_1(context, name, layers, shape, options):
-    """The gradient up to a few signs: where two features differ by a rounding, so does the sign that |a - b| has there."""
+    """The gradient up to a few signs: where features differ by a rounding, so does the sign that |a - b| has there."""
     compare(context, name, layers, shape, options, tolerance=3e-4)
 
 
