@@ -22,7 +22,7 @@ def judged(finished_study, tmp_path_factory):
     training = {"validate_cases_every_epochs": 1, "validate_structures": True, "checkpoint": "best"}
     study["tasks"]["thorax"]["variants"]["nnunet_l1"]["training"] = training
     (root / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
-    arguments = ("--cores", "2", "--configfile", "study.yaml", *TARGETS)
+    arguments = (*TARGETS, "--cores", "2", "--configfile", "study.yaml")
     jobs = planned_jobs(snakemake(root, "-n", *arguments).stdout)
     result = snakemake(root, *arguments)
     assert result.returncode == 0, result.stdout[-4000:]
