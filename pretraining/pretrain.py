@@ -8,6 +8,7 @@ pretraining/study.yaml; each is left in src/afpbench/pretrained/ with its model 
 """
 
 import argparse
+import functools
 import multiprocessing
 import shutil
 import sys
@@ -69,6 +70,7 @@ def main() -> None:
             write_card(task, entry, trained, out)
 
 
+@functools.cache
 def read_task(name: str) -> Task:
     """A task of pretraining/study.yaml."""
     study = load_study(read_study(HERE / "study.yaml"), ROOT)
@@ -143,7 +145,7 @@ def pack(task: Task, entry: str, trained: Path, out: Path) -> None:
         shutil.copyfile(trained / "plans.json", out / "plans.json")
         shutil.copyfile(trained / "dataset.json", out / "dataset.json")
         content = checkpoints.load(trained / CHECKPOINT)
-        torch.save({**content, "optimizer_state": None, "grad_scaler_state": None}, out / CHECKPOINT)
+        torch.save(checkpoints.for_inference(content), out / CHECKPOINT)
     for name in ("cost.json", "curves.csv"):
         shutil.copyfile(trained / name, out / name)
     write_json(model / "dataset.json", {**read_json(model / "dataset.json"), "label_groups": groups})

@@ -39,9 +39,7 @@ def write_weights(trained: Path, class_ids: dict[str, int], all_classes: dict[in
     rows = [0, *class_ids.values()]
     content["network_weights"] = widen(content["network_weights"], rows, len(labels))
     content["init_args"]["dataset_json"] = {**dataset, "labels": labels}
-    for key in ("optimizer_state", "grad_scaler_state"):
-        content[key] = None
-    torch.save(content, folder / "fold_0" / "checkpoint_final.pth")
+    torch.save(checkpoints.for_inference(content), folder / "fold_0" / "checkpoint_final.pth")
     for name in ("cost.json", "curves.csv"):
         shutil.copyfile(trained / name, out / name)
 

@@ -6,9 +6,8 @@ from typing import Any
 
 from ..base import formats
 from ..base.errors import ConfigError, one_line
-from .case_ids import check_path
 from .kinds.source import normal
-from .kinds.sources.patterns import CASE, files_of
+from .kinds.sources.patterns import CASE, file_of
 from .messages import nearest
 
 
@@ -35,17 +34,8 @@ class FileRow:
 
         Raises ConfigError where a pattern with `*` fits several, and for a path that Snakemake cannot take.
         """
-        name, found = files_of(self._pattern, case, self.folder)
-        if len(found) > 1:
-            raise ConfigError(
-                f"{self.place}: several files of case {case} fit",
-                found=", ".join(found[:5]),
-                expected=f"one file that fits {self.options['synthetic']}",
-                hint="make the pattern narrower, or move the others away",
-            )
-        file = found[0] if found else name
-        check_path(file, self.place)
-        return self.folder / file
+        written = self.options["synthetic"]
+        return file_of(self._pattern, case, self.folder, self.place, "move the others away", written)
 
     def existing(self, cases: Iterable[str]) -> list[str]:
         """The files of these cases that are there: what a rule that reads them depends on."""

@@ -20,6 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ..base import hardware
 from ..base.errors import TrainingError
 from ..base.log import logger
+from ..study import validation
 from . import best, checkpoints, loading, processes
 
 
@@ -37,7 +38,7 @@ class ResumableTrainer(nnunet.nnUNetTrainer):
         uniform = training["patch_sampling"] == "uniform"
         self.oversample_foreground_percent = 0.0 if uniform else training["foreground_oversampling"]
         self.num_iterations_per_epoch = min(training["iterations_per_epoch"], training["iterations"])
-        self.num_epochs = -(-training["iterations"] // self.num_iterations_per_epoch)
+        self.num_epochs = validation.epochs(training)
         self.num_val_iterations_per_epoch = training["validation_iterations"]
         self.save_every = training["checkpoint_every_epochs"]
         self.precision = hardware.autocast_dtype(self.settings["precision"], self.device.type)

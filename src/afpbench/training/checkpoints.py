@@ -45,6 +45,11 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
+def for_inference(content: dict) -> dict:
+    """A checkpoint's content without the states that only a training needs; its keys stay, as nnU-Net has them."""
+    return {**content, "optimizer_state": None, "grad_scaler_state": None}
+
+
 def save(content: dict, path: Path) -> None:
     """Write a checkpoint atomically with its sha256; the file that was there becomes `<name>.previous`."""
     with atomic_path(path) as temporary:

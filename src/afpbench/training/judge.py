@@ -55,21 +55,23 @@ class Judge:
         image = mr.with_array(io.save_hu(air_beyond(near_body(mr, case), synthetic_hu)))
         with undisturbed():
             synthetic = {name: segment(image) for name, segment in self.segmenters.items()}
-        real, inside = self._of_real(case), self._inside(case)
-        return {
-            name: dice(*(np.isin(maps[spec["segmenter"]], spec["labels"]) & inside for maps in (real, synthetic)))
-            for name, spec in self.structures.items()
-        }
+        inside = self._inside(case)
+        real, made = (self._masks(maps, inside) for maps in (self._of_real(case), synthetic))
+        return {name: dice(real[name], made[name]) for name in self.structures}
 
     def in_real(self, cases: Iterable[str]) -> list[str]:
         """The structures that the real CT of any of these cases shows, to the segmenters; their label maps are kept."""
-        found = set()
+        found: set[str] = set()
         for case in cases:
-            maps, inside = self._of_real(case), self._inside(case)
-            for name, spec in self.structures.items():
-                if (np.isin(maps[spec["segmenter"]], spec["labels"]) & inside).any():
-                    found.add(name)
+            masks = self._masks(self._of_real(case), self._inside(case))
+            found |= {name for name, mask in masks.items() if mask.any()}
         return sorted(found)
+
+    def _masks(self, maps: Mapping[str, np.ndarray], inside: np.ndarray) -> dict[str, np.ndarray]:
+        """Structure -> where it lies inside, boolean. maps: the label map of each segmenter."""
+        return {
+            name: np.isin(maps[spec["segmenter"]], spec["labels"]) & inside for name, spec in self.structures.items()
+        }
 
     def _inside(self, case: str) -> np.ndarray:
         """The region of evaluation, boolean, z, y, x."""

@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ....base.errors import ConfigError
-from ...case_ids import check_path
 from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, RootSource
-from .patterns import CASE, files_of, ids_of, need_folder
+from .patterns import CASE, file_of, ids_of, need_folder
 
 PATTERN: dict[str, Any] = {
     "type": "string",
@@ -75,22 +74,12 @@ class Folder(RootSource):
 
     def files(self, case: str) -> dict[str, Path]:
         """A file that is not there keeps the pattern's path. Raises ConfigError where a pattern with * fits several."""
-        files = {}
-        for option, role in ROLES.items():
-            if not self.options.get(option):
-                continue
-            name, found = files_of(self.options[option], case, self.base_folder)
-            if len(found) > 1:
-                raise ConfigError(
-                    f"data.{option}: several files of case {case} fit",
-                    found=", ".join(found[:5]),
-                    expected=f"one file that fits {self.options[option]}",
-                    hint="make the pattern narrower, or list the cases in a table (data.source: table)",
-                )
-            file = found[0] if found else name
-            check_path(file, f"data.{option}")
-            files[role] = self.base_folder / file
-        return files
+        hint = "list the cases in a table (data.source: table)"
+        return {
+            role: file_of(self.options[option], case, self.base_folder, f"data.{option}", hint)
+            for option, role in ROLES.items()
+            if self.options.get(option)
+        }
 
     def problems(self) -> Iterable[str]:
         if self.has_label_files and not self.options["label_map"]:

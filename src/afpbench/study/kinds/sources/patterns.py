@@ -28,10 +28,25 @@ def ids_of(pattern: str, base: Path, where: str) -> set[str]:
     return {check_id(case, f"{where}: {path}") for path, case in fits.items()}
 
 
-def files_of(pattern: str, case: str, base: Path) -> tuple[str, list[str]]:
-    """The pattern with the case's id in it, and what fits it below `base`; without `*` that is itself, there or not."""
+def file_of(pattern: str, case: str, base: Path, where: str, hint: str, written: str = "") -> Path:
+    """The file of a case, or the folder of its DICOM files, below `base`; it need not be there.
+
+    where: what names the pattern, for messages. hint: what helps where several files fit. written: the pattern as the
+    study file has it, if not as here. Raises ConfigError where a pattern with `*` fits several, and for a path that
+    Snakemake cannot take.
+    """
     name = pattern.replace(CASE, case)
-    return name, sorted(_images(base, name)) if "*" in name else [name]
+    found = sorted(_images(base, name)) if "*" in name else [name]
+    if len(found) > 1:
+        raise ConfigError(
+            f"{where}: several files of case {case} fit",
+            found=", ".join(found[:5]),
+            expected=f"one file that fits {written or pattern}",
+            hint=f"make the pattern narrower, or {hint}",
+        )
+    file = found[0] if found else name
+    check_path(file, where)
+    return base / file
 
 
 def find(base: Path, pattern: str) -> list[str]:
