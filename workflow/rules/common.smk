@@ -57,6 +57,16 @@ def growing(amount):
     return lambda wildcards, attempt: amount * attempt
 
 
+def soon(priority, *names):
+    """A priority, but over that of all cases for what the first row is trained from: a study shows early that it works.
+
+    names: the wildcards, beside the task, in which a job has to agree with that row.
+    """
+    first = PLAN.first_row
+    wanted = {name: first[name] for name in ("task", *names)} if first else {"task": None}
+    return lambda w: 35 if all(getattr(w, name) == value for name, value in wanted.items()) else priority
+
+
 def of_chunk(output):
     """What a rule of the training side makes for the fold of a chunk."""
     return lambda w: expand(output, **{**dict(w.items()), "fold": task(w).cases.chunk(w.chunk).fold})[0]

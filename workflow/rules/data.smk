@@ -96,7 +96,7 @@ rule import_case:
         T.log("import/{case}"),
     benchmark:
         T.benchmark("import/{case}")
-    priority: 30
+    priority: soon(30)
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -123,7 +123,7 @@ rule resample_case:
         T.log("resample/{case}"),
     benchmark:
         T.benchmark("resample/{case}")
-    priority: 30
+    priority: soon(30)
     conda:
         "../../envs/imaging.yaml"
     threads: 1

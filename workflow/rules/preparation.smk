@@ -17,7 +17,7 @@ rule prepare_case:
         T.log("prepare/{case}"),
     benchmark:
         T.benchmark("prepare/{case}")
-    priority: 30
+    priority: soon(30)
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -67,6 +67,7 @@ rule normalization:
         T.log("{fold}normalization"),
     benchmark:
         T.benchmark("{fold}normalization")
+    priority: soon(0, "fold")
     conda:
         "../../envs/imaging.yaml"
     threads: 1
@@ -120,7 +121,7 @@ rule training_set:
         T.log("{fold}training_set/{generator}"),
     benchmark:
         T.benchmark("{fold}training_set/{generator}")
-    priority: 10
+    priority: soon(10, "fold", "generator")
     conda:
         "../../envs/nnunet.yaml"
     threads: 1

@@ -13,7 +13,7 @@ rule register_case:
         T.log("register/{case}"),
     benchmark:
         T.benchmark("register/{case}")
-    priority: 30
+    priority: soon(30)
     conda:
         "../../envs/imaging.yaml"
     threads: option("registration", "threads")

@@ -19,7 +19,7 @@ rule train_variant:
         T.log(f"{{fold}}train/{RUN}"),
     benchmark:
         T.benchmark(f"{{fold}}train/{RUN}")
-    priority: 10
+    priority: soon(10, "fold", "variant", "seed")
     conda:
         "../../envs/nnunet.yaml"
     threads: RUNTIME["threads"]

@@ -56,6 +56,7 @@ def test_a_study_of_files_alone_needs_no_training_no_segmenter_and_no_splits(roo
 def test_its_plan_trains_nothing_and_draws_no_curves_and_no_surfaces(root):
     plan = StudyPlan(load(root, seeds=3), root)
     task = plan.tasks["heads"]
+    assert plan.first_row == {}
     assert plan.names == {"task": ["heads"], "variant": [], "file_row": ["ours", "theirs"], "segmenter": [],
                           "network": []}  # fmt: skip
     assert task.results.runs == ["ours", "theirs", "real_ct"]  # no seed trains a file

@@ -379,6 +379,13 @@ def test_weights_that_are_downloaded_are_found_by_their_path():
         plan.weights("elsewhere.pth")
 
 
+def test_the_row_to_train_first_is_the_first_tasks_reference():
+    row = {"task": "thorax", "fold": "", "variant": "nnunet_afp", "seed": "", "generator": "nnunet"}
+    assert planned(lambda task: task.update(reference="nnunet_afp")).first_row == row
+    folds = planned(lambda task: task.update(splits={"folds": 3, "validation": 1}), seeds=2).first_row
+    assert folds == row | {"fold": "folds/0/", "variant": "nnunet_l1"}
+
+
 def test_downloads_have_a_place_without_a_task_that_wants_them():
     assert planned().source("sts").download_folder == PROJECT / "resources" / "sts"
 

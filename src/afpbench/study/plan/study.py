@@ -52,6 +52,19 @@ class StudyPlan:
             for wildcard, names in parts.items()
         }
 
+    @cached_property
+    def first_row(self) -> dict[str, str]:
+        """The row to train before all others, as wildcards: the first task's reference; {} where nothing is trained."""
+        for name, plan in self.tasks.items():
+            rows = plan.task.trained
+            if rows:
+                reference = plan.option("reference")
+                row = reference if reference in rows else next(iter(rows))
+                fold, seed = plan.paths.folds[0], next(iter(self.seeds))
+                generator = rows[row]["generator"]
+                return {"task": name, "fold": fold, "variant": row, "seed": seed, "generator": generator}
+        return {}
+
     # --- results
 
     @property
