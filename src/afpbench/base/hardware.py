@@ -84,7 +84,7 @@ def autocast_dtype(requested: str, device_type: str):
 
 
 def _has_bfloat16() -> bool:
-    return bool({"avx512_bf16", "amx_bf16"} & _cpu_flags())
+    return bool(_BFLOAT16 & _cpu_flags())
 
 
 @functools.cache
@@ -226,7 +226,9 @@ def peak_training_memory_mb() -> float:
 
 
 # Those that decide how fast convolutions are, and in which number format they run.
-_INSTRUCTIONS = {"avx2", "avx512f", "avx512_bf16", "amx_bf16"}
+_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
+_WIDE = {"avx512f"} | _BFLOAT16
+_INSTRUCTIONS = {"avx2"} | _WIDE
 
 
 def describe() -> dict:
@@ -252,10 +254,18 @@ def _cpuinfo() -> str:
 
 
 def _cpu_flags() -> set[str]:
+    """The processor's flags, less those of instructions that PyTorch or oneDNN are told to leave alone."""
+    flags: set[str] = set()
     for line in _cpuinfo().splitlines():
         if line.startswith("flags"):
-            return set(line.split(":", 1)[1].split())
-    return set()
+            flags = set(line.split(":", 1)[1].split())
+            break
+    if os.environ.get("ATEN_CPU_CAPABILITY", "").lower() in ("avx2", "default"):
+        return flags - _WIDE
+    isa = os.environ.get("ONEDNN_MAX_CPU_ISA", "ALL").upper()
+    if isa.startswith("AVX512"):
+        return flags if isa.endswith(("BF16", "FP16", "AMX", "AMX_FP16")) else flags - _BFLOAT16
+    return flags - _WIDE if isa.startswith(("SSE", "AVX2")) or isa == "AVX" else flags
 
 
 def _cpu_model() -> str:

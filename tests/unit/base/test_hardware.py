@@ -111,6 +111,26 @@ def test_the_number_format_hangs_on_the_processors_flags(monkeypatch, caplog, re
     assert hardware.format_name(dtype) == ("bfloat16" if dtype else "float32")
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "left"),
+    [
+        ("ATEN_CPU_CAPABILITY", "avx2", {"avx2"}),
+        ("ATEN_CPU_CAPABILITY", "avx512", {"avx2", "avx512f", "amx_bf16"}),
+        ("ONEDNN_MAX_CPU_ISA", "AVX2", {"avx2"}),
+        ("ONEDNN_MAX_CPU_ISA", "avx512_core_vnni", {"avx2", "avx512f"}),
+        ("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_BF16", {"avx2", "avx512f", "amx_bf16"}),
+        ("ONEDNN_MAX_CPU_ISA", "ALL", {"avx2", "avx512f", "amx_bf16"}),
+    ],
+)
+def test_instructions_that_the_libraries_may_not_use_are_not_there(monkeypatch, variable, value, left):
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY", raising=False)
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    monkeypatch.setattr(hardware, "_cpuinfo", lambda: "model name\t: X\nflags\t\t: avx2 avx512f amx_bf16\n")
+    monkeypatch.setenv(variable, value)
+    assert hardware._cpu_flags() == left
+    assert (hardware.autocast_dtype("auto", "cpu") is None) == ("amx_bf16" not in left)
+
+
 def test_memory_is_not_filled_before_it_is_written(algorithms):
     hardware.choose_algorithms("cpu")
     assert not torch.utils.deterministic.fill_uninitialized_memory
