@@ -5,19 +5,18 @@ from pathlib import Path
 
 from afpbench.base.hardware import Runtime
 from afpbench.inference.chunks import run_chunk
-from afpbench.inference.mirroring import Mirrored
-from afpbench.inference.synthesis import synthesize_case
+from afpbench.inference.ensemble import Ensemble
+from afpbench.inference.synthesis import Generator, synthesize_case
 from afpbench.study.records import read_record
 
-params, record = snakemake.params, Path(snakemake.output[0])
-runtime = Runtime(params.device, params.precision, snakemake.threads)
-generator = Mirrored(Path(snakemake.input.plans).parent, params.options, runtime)
-calibration = read_record(snakemake.input.calibration[0]) if snakemake.input.calibration else None
+given, params, record = snakemake.input, snakemake.params, Path(snakemake.output[0])
+options, runtime = params.options, Runtime(params.device, params.precision, snakemake.threads)
+networks = [Generator(Path(plans).parent, options, runtime) for plans in given.plans]
+lines = [read_record(path) for path in given.calibration] or [None] * len(networks)
+members = list(zip(networks, lines, strict=True))
+ensemble = Ensemble(members, options["mirror"], options["combine"], options["uncertainty"])
 run_chunk(
-    dict(zip(params.cases, map(Path, snakemake.input.prepared), strict=True)),
+    dict(zip(params.cases, map(Path, given.prepared), strict=True)),
     record,
-    lambda case, prepared, out: {
-        **synthesize_case(generator, prepared, out, case, calibration),
-        "mirror": params.options["mirror"],
-    },
+    lambda case, prepared, out: synthesize_case(ensemble, prepared, out, case),
 )

@@ -11,7 +11,11 @@ from afpbench.tables.render import write_files
 spec = snakemake.params.spec
 table = TABLES.make(spec, snakemake.wildcards.table)
 inputs = Inputs(
-    dict(snakemake.input.items()), spec["rows"], snakemake.params.runs, trained=snakemake.params.task["losses"]
+    dict(snakemake.input.items()),
+    spec["rows"],
+    snakemake.params.runs,
+    snakemake.params.task["losses"],
+    snakemake.params.together,
 )
 files = table.build(inputs, Context(**snakemake.params.task))
 write_files(files, Path(snakemake.output.csv).parent)

@@ -67,6 +67,6 @@ def soon(priority, *names):
     return lambda w: 35 if all(getattr(w, name) == value for name, value in wanted.items()) else priority
 
 
-def of_chunk(output):
-    """What a rule of the training side makes for the fold of a chunk."""
-    return lambda w: expand(output, **{**dict(w.items()), "fold": task(w).cases.chunk(w.chunk).fold})[0]
+def of_networks(output):
+    """What a rule of the training side makes for each of the folds that predict a chunk together."""
+    return lambda w: expand(output, **{**dict(w.items()), "fold": task(w).cases.chunk(w.chunk).networks})

@@ -22,7 +22,7 @@ rule calibrate_variant:
         runtime=240,
         gpu=1,
     params:
-        options=option("inference"),
+        options=lambda w: task(w).models.application,
         device=RUNTIME["device"],
         precision=lambda w: task(w).precision("variants", w.variant),
         code=code("calibrate_variant", lambda w: task(w).models.generator_code(w.variant)),
@@ -63,13 +63,14 @@ rule model_card:
 
 
 rule synthesize:
-    """Patches, median fusion, de-normalisation: synthetic CT in HU on each case's grid, for a chunk of cases."""
+    """Patches, median fusion, de-normalisation: synthetic CT in HU on each case's grid, for a chunk of cases, by the
+    network of their fold, or by those of all folds together."""
     input:
         prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
-        checkpoint=of_chunk(rules.train_variant.output.checkpoint),
-        plans=of_chunk(rules.train_variant.output.plans),
-        dataset=of_chunk(rules.train_variant.output.dataset),
-        calibration=lambda w: task(w).models.calibration(task(w).cases.chunk(w.chunk).fold, w.seed, w.variant),
+        checkpoint=of_networks(rules.train_variant.output.checkpoint),
+        plans=of_networks(rules.train_variant.output.plans),
+        dataset=of_networks(rules.train_variant.output.dataset),
+        calibration=lambda w: task(w).models.calibrations(task(w).cases.chunk(w.chunk).networks, w.seed, w.variant),
     output:
         T.synthetic(RUN).record("{chunk}"),
     log:

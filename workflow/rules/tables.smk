@@ -24,6 +24,7 @@ rule table:
         spec=option("tables", "{table}"),
         task=lambda w: task(w).results.table_context,
         runs=lambda w: task(w).results.run_counts,
+        together=lambda w: task(w).cases.together,
         shown=lambda w: task(w).results.shown_in(w.table),
         code=code("table", lambda w: task(w).task.tables[w.table].code()),
     message:

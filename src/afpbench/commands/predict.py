@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ..base.batch import Batch
 from ..base.log import progress
-from ..inference.ensemble import COMBINED
-from ..inference.mirroring import AXES
+from ..inference.ensemble import AXES, COMBINED
 from ..prediction.cases import find_cases
 from ..prediction.models import opened
 from ..prediction.output import Output
@@ -45,6 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--mirror", nargs="+", choices=list(AXES), metavar="AXIS",
         help="average over mirror images along some of z, y, x (default: as the study did)",
     )  # fmt: skip
+    parser.add_argument(
+        "--uncertainty", action="store_true",
+        help="write the standard deviation (HU) over several networks and mirror images too, to uncertainty/ in OUT",
+    )  # fmt: skip
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: a GPU if there is")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), metavar="N", help="on a CPU")
     parser.add_argument(
@@ -61,12 +64,15 @@ def run(options: argparse.Namespace) -> int:
     output = Output(options.out, cases, options.dicom, options.keep_identity)
     use_extensions(options.extension, Path())
     with opened(options.model, options.folds) as models:
-        predictor = Predictor(models, options.device, options.threads, options.combine, options.mirror)
+        predictor = Predictor(
+            models, options.device, options.threads, options.combine, options.mirror, options.uncertainty
+        )
         output.source = ", ".join(model.card["name"] for model in models)
         batch = Batch("predict", cases)
         for case, path in progress(cases.items(), len(cases), "predict, case"):
             with batch.case(case):
-                output.write(predictor(path, case), path, case)
+                made = predictor(path, case)
+                output.write(made.ct, path, case, made.sd)
     print(f"{len(cases) - len(batch.failed)} synthetic CTs: {options.out}")
     batch.finish(kept="the other synthetic CTs are written")
     return 0

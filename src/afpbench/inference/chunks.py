@@ -45,6 +45,7 @@ def lost_images(record: Path) -> list[str]:
         if entry["status"] == OK:
             found += [images.image(entry["case"])]
             found += [images.uncalibrated(entry["case"])] if "calibration" in entry else []
+            found += [images.uncertainty(entry["case"])] if "uncertainty" in entry else []
     return [path for path in found if not os.path.isfile(path)]
 
 

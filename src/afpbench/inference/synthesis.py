@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -17,9 +17,12 @@ from ..volumes import io, normalization
 from .body import air_beyond, near_body
 from .volume import predict_volume
 
+if TYPE_CHECKING:
+    from .ensemble import Ensemble
+
 
 class Synthesizer(Protocol):
-    """What makes a synthetic CT (float32 HU) of an MR, both z, y, x, and what a record says of it."""
+    """A network that makes a synthetic CT (float32 HU) of an MR, both z, y, x, and what a record says of it."""
 
     device: torch.device
     patch: tuple[int, ...]
@@ -62,18 +65,18 @@ class Generator:
         return normalization.denormalize_ct(values, self.ct_statistics)
 
 
-def synthesize_case(
-    generator: Synthesizer, prepared: Path, out: Path, case: str, calibration: dict | None = None
-) -> dict:
+def synthesize_case(ensemble: "Ensemble", prepared: Path, out: Path, case: str, with_uncalibrated: bool = True) -> dict:
     """Write the synthetic CT of one prepared case; return its record (time, memory, patches, device).
 
-    Outside the body in the MR it is air. calibration: {"slope", "offset_hu"}: HU go through this line first, and what
-    they were before is written too, to `uncalibrated/<case>.nii.gz` beside `out`.
+    Outside the body in the MR it is air, and certain. Beside `out` lie, where the ensemble makes them, what HU were
+    before their calibration, `uncalibrated/<case>.nii.gz` (unless with_uncalibrated is False), and their standard
+    deviation, `uncertainty/<case>.nii.gz` (float32).
     """
     begin = time.monotonic()
     source = prepared / "mr.nii.gz"
     mr = io.read(source, f"case {case}: MR")
-    values = generator(mr.array)
+    made = ensemble(mr.array)
+    values = made.hu
     if not np.isfinite(values).all():
         raise DataError(
             f"case {case}: the synthetic CT has values that are not finite",
@@ -81,25 +84,20 @@ def synthesize_case(
             expected="finite HU everywhere",
             hint="the training diverged: look at curves.csv of the variant",
         )
-    near, line = near_body(mr, case), {}
-    if calibration is not None:
-        plain = Path(Images(str(out.parent)).uncalibrated(case))
-        io.write(mr.with_array(io.save_hu(air_beyond(near, values))), plain, like=source)
-        line = {"calibration": {key: calibration[key] for key in ("slope", "offset_hu")}}
-        values = calibration["slope"] * values + calibration["offset_hu"]
+    near, beside = near_body(mr, case), Images(str(out.parent))
+    if made.uncalibrated_hu is not None and with_uncalibrated:
+        plain = air_beyond(near, made.uncalibrated_hu)
+        io.write(mr.with_array(io.save_hu(plain)), Path(beside.uncalibrated(case)), like=source)
+    if made.sd_hu is not None:
+        io.write(mr.with_array(np.where(near, made.sd_hu, np.float32(0))), Path(beside.uncertainty(case)), like=source)
     io.write(mr.with_array(io.save_hu(air_beyond(near, values))), out, like=source)
     return {
         "case": case,
         "status": "ok",
-        **line,
+        **ensemble.record(),
         "seconds": time.monotonic() - begin,
         "peak_memory_mb": hardware.peak_training_memory_mb(),
-        "patches": generator.patches,
         "shape": list(mr.array.shape),
-        "device": str(generator.device),
-        "patch_size": list(generator.patch),
-        "overlap": generator.options["overlap"],
-        "fusion": generator.options["fusion"],
     }
 
 

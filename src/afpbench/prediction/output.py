@@ -35,15 +35,26 @@ class Output:
         else:
             self.places = {case: out / (case if dicom else f"{case}{FORMATS[0]}") for case in cases}
         for case, mr in cases.items():
-            if self.places[case].exists() and self.places[case].samefile(mr):
-                raise ConfigError(
-                    f"--out: the synthetic CT of case {case} would take the place of its MR",
-                    found=str(self.places[case]),
-                    expected="another folder",
-                )
+            for what, place in (("synthetic CT", self.places[case]), ("uncertainty map", self.uncertainty(case))):
+                if place.exists() and place.samefile(mr):
+                    raise ConfigError(
+                        f"--out: the {what} of case {case} would take the place of its MR",
+                        found=str(place),
+                        expected="another folder",
+                    )
 
-    def write(self, ct: Volume, mr: Path, case: str) -> None:
-        """Write the synthetic CT of one case. mr: its MR's path. Raises DataError where it cannot be written."""
+    def uncertainty(self, case: str) -> Path:
+        """Where a case's uncertainty map lies: in `uncertainty/` beside its synthetic CT, under the same name."""
+        place = self.places[case]
+        return place.parent / "uncertainty" / (f"{case}{FORMATS[0]}" if self.dicom else place.name)
+
+    def write(self, ct: Volume, mr: Path, case: str, sd: Volume | None = None) -> None:
+        """Write the synthetic CT of one case and its uncertainty map, which is an image file beside DICOM too.
+
+        mr: its MR's path. Raises DataError where it cannot be written.
+        """
+        if sd is not None:
+            io.write(sd, self.uncertainty(case))
         if not self.dicom:
             io.write(ct, self.places[case])
             return

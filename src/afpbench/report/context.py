@@ -18,7 +18,7 @@ from ..study.kinds.registry import METRICS, TABLES
 from ..study.paths import FoldPaths, TaskPaths
 from ..study.records import read_record
 from ..study.seeds import with_seed
-from ..study.splits import fold_folders, with_fold
+from ..study.splits import fold_folders, is_ensemble, test_cases, with_fold
 
 PARTS = ("train", "validation", "test", "unused")
 
@@ -60,7 +60,15 @@ class Task:
         return list(dict.fromkeys(case for split in self.splits for part in PARTS[:3] for case in split[part]))
 
     def test_cases(self) -> list[str]:
-        return sorted(case for split in self.splits for case in split["test"])
+        return test_cases(self.splits)
+
+    @property
+    def folds_words(self) -> str:
+        """What the task's folds are, before the counts of the first; "" without folds."""
+        if len(self.folds) == 1:
+            return ""
+        together = ", whose networks predict the test cases together" if is_ensemble(self.spec["splits"]) else ""
+        return f"cross-validation with {len(self.folds)} folds{together}, the first of "
 
     def shown_cases(self) -> list[str]:
         """What the study file says of the cases to show, less the cases that failed."""

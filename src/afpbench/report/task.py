@@ -54,10 +54,9 @@ def _data(task: Task) -> str:
     spacing = " × ".join(f"{value:g}" for value in task.spec["spacing_mm"] or ())
     first = task.splits[0]
     counts = ", ".join(f"{len(first[part])} {part}" for part in PARTS if first[part])
-    folds = f"cross-validation with {len(task.folds)} folds, the first of " if len(task.folds) > 1 else ""
     facts = [
         ("Source", open_source(task.spec["data"], Path()).title),
-        ("Cases", f"{sum(len(first[part]) for part in PARTS)}: {folds}{counts}"),
+        ("Cases", f"{sum(len(first[part]) for part in PARTS)}: {task.folds_words}{counts}"),
         ("Voxels", f"{spacing} mm (z, y, x)" if spacing else "each case's own"),
         ("Test cases", ", ".join(task.test_cases())),
     ]
@@ -210,7 +209,7 @@ def _cost(task: Task) -> str:
             cost["batch_size"], cost["gpus"], cost["precision"], _weights_of(cost),
         ))  # fmt: skip
     seconds = sum(cost["seconds"] for _, cost in costs)
-    lines += [("All of them", "", f"{seconds:.0f}", *[""] * 8)] if len(task.seeds) > 1 else []
+    lines += [("All of them", "", f"{seconds:.0f}", *[""] * 8)] if len(task.seeds) > 1 or len(task.folds) > 1 else []
     heads = ["Network", "iterations", "training (s)", "s per iteration", "peak memory (MB)", "parameters", "patch"]
     heads += ["batch", "GPUs", "precision", "weights"]
     return section(task, "Cost", "cost", html.table(heads, lines)) if lines else ""

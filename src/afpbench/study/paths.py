@@ -33,6 +33,10 @@ class Images:
         """A synthetic CT before its HU were calibrated."""
         return f"{self.folder}/uncalibrated/{case}.nii.gz"
 
+    def uncertainty(self, case: str) -> str:
+        """The standard deviation of a synthetic CT over the networks and mirror images that it is made of, in HU."""
+        return f"{self.folder}/uncertainty/{case}.nii.gz"
+
     def record(self, chunk: int | str) -> str:
         return f"{self.folder}/records/{chunk}.json"
 

@@ -16,7 +16,7 @@ OK = "ok"
 MACHINE = {"gpu": (str, type(None)), "cores": (int, type(None)), "processor": (str, type(None))}
 ENDS = {"low": [NUMBER], "high": [NUMBER]}
 LINE = {"slope": NUMBER, "offset_hu": NUMBER}
-CHUNK = {"cases": [{"case": str, "status": str, "calibration?": LINE}]}
+CHUNK = {"cases": [{"case": str, "status": str, "calibration?": LINE, "uncertainty?": bool}]}
 SYNTHESIS = {"seconds": NUMBER, "peak_memory_mb": NUMBER, "shape": [int]}  # of an entry of a synthesis that is OK
 
 

@@ -19,15 +19,29 @@ def with_fold(label: str, fold: str) -> str:
     return f"{label}, {fold.rstrip('/')}" if fold else label
 
 
+def is_ensemble(splits: dict) -> bool:
+    """Whether the networks of all folds predict the same test cases together, which belong to no fold."""
+    return bool(splits["folds"]) and splits["test"] is not None
+
+
+def test_cases(folds: list[dict]) -> list[str]:
+    """The test cases of all splits of a task, each once, by id. folds: as `make_folds` returns them."""
+    return sorted({case for fold in folds for case in fold["test"]})
+
+
 def make_folds(cases: list[str], splits: dict, seed: int, task: str) -> list[dict]:
-    """The splits of a task, one for each of `fold_folders`; over the folds each case is a test case once.
+    """The splits of a task, one for each of `fold_folders`.
 
     splits: the task's section, columns resolved. Without `folds` the one split of `make_splits`. With them the cases
     are shuffled (and `stratify` spread) in the same way and cut into so many blocks, as even as they go; block k is
-    tested in fold k, `validation` cases that follow it choose, and the others train. Where nothing is trained, `test`
-    stands alone.
-    Raises ConfigError as `make_splits`, for folds beside `train` or `test`, and for more folds than there are cases.
+    tested in fold k, `validation` cases that follow it choose, and the others train, so that over the folds each case
+    is a test case once. With `folds` and `test` the other cases (or `train` of them) are cut: block k chooses in fold
+    k, the other blocks train, and the test cases are those of every fold. Where nothing is trained, `test` stands
+    alone.
+    Raises ConfigError as `make_splits`, for parts that do not go together, and for more folds than there are cases.
     """
+    if is_ensemble(splits):
+        return _development_folds(cases, splits, seed, task)
     if splits["folds"] is None:
         if splits["test"] is None:
             raise ConfigError(
@@ -37,27 +51,64 @@ def make_folds(cases: list[str], splits: dict, seed: int, task: str) -> list[dic
             )
         return [make_splits(cases, splits, seed, task)]
     _check_folds(cases, splits, task)
-    count, validation = splits["folds"], splits["validation"]
-    order = _shuffled(cases, seed, task, splits["stratify"])
-    sizes = [len(order) // count + (fold < len(order) % count) for fold in range(count)]
-    folds, start = [], 0
-    for size in sizes:
-        test, others = order[start : start + size], order[start + size :] + order[:start]
+    validation, folds = splits["validation"], []
+    for test, others in _blocks(_shuffled(cases, seed, task, splits["stratify"]), splits["folds"]):
         parts = {"train": others[validation:], "validation": others[:validation], "test": test}
-        folds.append({"seed": seed, **{part: sorted(ids) for part, ids in parts.items()}, "unused": []})
-        start += size
+        folds.append(_split(seed, parts, []))
     return folds
+
+
+def _development_folds(cases: list[str], splits: dict, seed: int, task: str) -> list[dict]:
+    """The folds of a cross-validation of the development cases, with the test cases in each."""
+    check_unique(f"task {task}: the list of cases", cases)
+    if splits["validation"] is not None:
+        raise ConfigError(
+            f"task {task}: splits.validation beside splits.folds and splits.test",
+            found=splits["validation"],
+            expected="nothing: in each fold its part of the cases that are not tested chooses, and the others train",
+            hint="remove validation; or remove test, to have each case tested in one fold",
+        )
+    test, development = splits["test"], splits["train"]
+    if development is None:
+        is_number = isinstance(test, int)
+        development = max(1, len(cases) - test) if is_number else [case for case in cases if case not in test]
+    drawn = make_splits(cases, {**splits, "train": development, "validation": None}, seed, task)
+    count, known = splits["folds"], drawn["train"]
+    if count > len(known):
+        raise ConfigError(
+            f"task {task}: splits ask for more cases than there are",
+            found=f"{len(known)} cases beside the {len(drawn['test'])} that are tested",
+            expected=f"at least one for each of {count} folds",
+            hint="lower folds or test, or add cases",
+        )
+    return [
+        _split(seed, {"train": train, "validation": block, "test": drawn["test"]}, drawn["unused"])
+        for block, train in _blocks(_shuffled(known, seed, task, splits["stratify"]), count)
+    ]
+
+
+def _blocks(order: list[str], count: int) -> list[tuple[list[str], list[str]]]:
+    """The cases cut into so many blocks, as even as they go: each with the others, from those that follow it on."""
+    sizes = [len(order) // count + (fold < len(order) % count) for fold in range(count)]
+    starts = [sum(sizes[:fold]) for fold in range(count)]
+    return [
+        (order[start : start + size], order[start + size :] + order[:start])
+        for start, size in zip(starts, sizes, strict=True)
+    ]
+
+
+def _split(seed: int, parts: dict[str, list[str]], unused: list[str]) -> dict:
+    return {"seed": seed, **{part: sorted(ids) for part, ids in parts.items()}, "unused": unused}
 
 
 def _check_folds(cases: list[str], splits: dict, task: str) -> None:
     check_unique(f"task {task}: the list of cases", cases)
-    given = [part for part in ("train", "test") if splits[part] is not None]
-    if given:
+    if splits["train"] is not None:
         raise ConfigError(
-            f"task {task}: splits.{given[0]} beside splits.folds",
-            found=splits[given[0]],
+            f"task {task}: splits.train beside splits.folds",
+            found=splits["train"],
             expected="nothing: each fold tests its part of the cases, and trains on the others",
-            hint=f"remove {' and '.join(given)}, or folds",
+            hint="remove train or folds; or add test, for folds that predict the same test cases together",
         )
     count, validation = splits["folds"], splits["validation"]
     if not isinstance(validation, int):

@@ -1,7 +1,7 @@
 """The table of costs (the paper's Table 4), from the records that trainings and syntheses leave."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -56,16 +56,17 @@ def build_cost_tables(
     return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
 
 
-def pooled_cost(records: Sequence[Mapping], seeds: int = 1) -> dict:
+def pooled_cost(records: Sequence[Mapping], seeds: int = 1, together: int = 1) -> dict:
     """One cost record for a variant's folds and seeds, equally many folds of each seed.
 
-    `seconds` are the mean over the folds, summed over the seeds; `seconds_per_iteration` the mean; the peak is the
-    largest, `seeds` how many; the rest is what the first one says.
+    together: how many networks predict each case together: the folds of an ensemble, 1 of a cross-validation.
+    `seconds` are the mean over the records times what a row needs, one for each seed and each of those `together`;
+    `seconds_per_iteration` the mean; the peak is the largest; the rest is what the first one says.
     """
     times = {key: float(np.mean([record[key] for record in records])) for key in ("seconds", "seconds_per_iteration")}
-    times["seconds"] *= seeds
+    times["seconds"] *= seeds * together
     peak = max(record["peak_memory_mb"] for record in records)
-    return {**records[0], **times, "peak_memory_mb": peak, "seeds": seeds}
+    return {**records[0], **times, "peak_memory_mb": peak, "seeds": seeds, "together": together}
 
 
 def _row(key: str, cost: Mapping, entries: Sequence[Mapping], target: int, context: Context) -> Row:
@@ -102,7 +103,8 @@ def _failures(entries: Sequence[Mapping]) -> tuple[tuple[str, str], ...]:
 def _training_time(cost: Mapping, target: int, cell: Callable[..., Cell]) -> Cell:
     if cost["iterations"] == target:
         return cell(cost["seconds"] / 3600)
-    return cell(cost["seconds_per_iteration"] * target * cost.get("seeds", 1) / 3600, mark=PROJECTED)
+    trainings = cost.get("seeds", 1) * cost.get("together", 1)
+    return cell(cost["seconds_per_iteration"] * target * trainings / 3600, mark=PROJECTED)
 
 
 def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> str:
@@ -115,12 +117,36 @@ def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> s
         f"Training of {spec['epochs']} epochs of {ITERATIONS_PER_EPOCH} iterations. Memory: the peak {where}. "
         "Inference: mean ± SD over the test cases (n in the last column), with reading and writing; any loss costs "
         "the same there.",
-        *(["Training times are summed over seeds."] if any(cost.get("seeds", 1) > 1 for cost in used) else []),
+        _summed(used),
         *([f"Machine: {machines[0]}."] if len(machines) == 1 else []),
         *([f"{settings[0]}."] if len(settings) == 1 else []),
         context.notes.strip(),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _summed(costs: Sequence[Mapping]) -> str:
+    """What a training's time is the sum over, where a row is more than one network."""
+    most = {key: max((cost.get(key, 1) for cost in costs), default=1) for key in ("seeds", "together")}
+    parts = ["seeds"] if most["seeds"] > 1 else []
+    parts += [f"the {most['together']} networks that predict together"] if most["together"] > 1 else []
+    return f"Training times are summed over {' and '.join(parts)}." if parts else ""
+
+
+def _predictions(syntheses: Iterable[Mapping]) -> list[str]:
+    """How often a network looks at each case, where that is more than once."""
+    ways = {
+        (entry.get("networks", 1), entry.get("combine", ""), tuple(entry.get("mirror", ())))
+        for entry in syntheses
+        if entry["status"] == "ok"
+    }
+    notes = []
+    for networks, combine, axes in sorted(ways):
+        how = [f"by {networks} networks together, the {combine} of their synthetic CTs"] if networks > 1 else []
+        how += [f"on mirror images too ({', '.join(axes)})"] if axes else []
+        if how:
+            notes.append(f"Inference {', '.join(how)}: each case is predicted {networks * 2 ** len(axes)} times")
+    return notes
 
 
 def _footnotes(rows: Sequence[Row], columns, costs: Mapping, syntheses: Mapping, epochs: int) -> tuple[str, ...]:
@@ -138,11 +164,7 @@ def _footnotes(rows: Sequence[Row], columns, costs: Mapping, syntheses: Mapping,
         smallest, largest = (_times(shape) for shape in (min(shapes, key=math.prod), max(shapes, key=math.prod)))
         sizes = smallest if smallest == largest else f"{smallest} to {largest}"
         notes.append(f"Volumes of the test cases: {sizes} voxels (z, y, x)")
-    mirrors = {tuple(entry.get("mirror", ())) for row in rows for entry in syntheses[row.key]} - {()}
-    notes += [
-        f"Inference on mirror images too ({', '.join(axes)}): each case is predicted {2 ** len(axes)} times"
-        for axes in sorted(mirrors)
-    ]
+    notes += _predictions(entry for row in rows for entry in syntheses[row.key])
     return tuple(notes + footnotes(rows, columns))
 
 

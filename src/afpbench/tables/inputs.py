@@ -21,7 +21,7 @@ class Inputs:
 
     files: name -> file, or the files of all rows, one row after the other and equally many of each run. rows: the
     table's. runs: how many seeds trained a row, 1 where it is not said. trained: those of the rows that were trained,
-    where not all of them.
+    where not all of them. together: how many networks of a row predict a case together, the folds of an ensemble.
     """
 
     def __init__(
@@ -30,11 +30,13 @@ class Inputs:
         rows: Sequence[str],
         runs: Mapping[str, int] | None = None,
         trained: Collection[str] | None = None,
+        together: int = 1,
     ):
         self.files = files
         self.rows = list(rows)
         self.trained = [row for row in rows if trained is None or row in trained]
         self.runs = {row: 1 for row in rows} | dict(runs or {})
+        self.together = together
 
     @cached_property
     def long(self) -> pd.DataFrame:
@@ -54,11 +56,11 @@ class Inputs:
     @cached_property
     def costs(self) -> dict[str, dict[str, Any]]:
         """Trained row -> the cost record of its training; of a cross-validation pooled over the folds, summed over
-        seeds."""
+        seeds and over networks that predict together."""
         from .cost import pooled_cost
 
         return {
-            row: pooled_cost([read_record(path) for path in paths], self.runs[row])
+            row: pooled_cost([read_record(path) for path in paths], self.runs[row], self.together)
             for row, paths in self._per_row("costs", self.trained).items()
         }
 

@@ -7,7 +7,8 @@ import pytest
 from afpbench.base.atomic import read_json, write_json
 from afpbench.base.errors import DataError
 from afpbench.inference.calibration import calibrate
-from afpbench.inference.chunks import calibrations
+from afpbench.inference.chunks import calibrations, lost_images
+from afpbench.inference.ensemble import Ensemble
 from afpbench.inference.synthesis import synthesize_case
 from afpbench.metrics.evaluate import evaluate_row
 from afpbench.metrics.longtable import read_long
@@ -64,7 +65,7 @@ def calibrated(prepared, tmp_path):
     out = tmp_path / "task" / "synthetic" / "afp" / "a.nii.gz"
     line = {"method": "affine", "slope": 2.0, "offset_hu": -110.0}
     record = out.parent / "records" / "0.json"
-    write_json(record, {"cases": [synthesize_case(Halved(), prepared, out, "a", line)]})
+    write_json(record, {"cases": [synthesize_case(Ensemble([(Halved(), line)]), prepared, out, "a")]})
     return record
 
 
@@ -80,15 +81,38 @@ def test_outside_the_body_that_the_mr_shows_a_synthetic_ct_is_air(tmp_path):
     mr = np.zeros((8, 12, 12), np.float32)
     mr[:, 3:9, 3:9] = 200
     io.write(Volume(mr, Geometry(mr.shape, (3.0, 3.0, 3.0))), tmp_path / "prepared" / "mr.nii.gz")
-    synthesize_case(Halved(), tmp_path / "prepared", tmp_path / "a.nii.gz", "a", {"slope": 1.0, "offset_hu": -300.0})
+    ensemble = Ensemble([(Halved(), {"slope": 1.0, "offset_hu": -300.0})])
+    synthesize_case(ensemble, tmp_path / "prepared", tmp_path / "a.nii.gz", "a")
     for path, offset in ((tmp_path / "a.nii.gz", -300), (tmp_path / "uncalibrated" / "a.nii.gz", 0)):
         image = io.read(path).array
         assert image[4, 5].tolist() == [-1024] * 2 + [offset] + [200 + offset] * 6 + [offset] + [-1024] * 2
 
 
 def test_without_a_calibration_nothing_more_is_written(prepared, tmp_path):
-    record = synthesize_case(Halved(), prepared, tmp_path / "out" / "a.nii.gz", "a")
+    record = synthesize_case(Ensemble([(Halved(), None)]), prepared, tmp_path / "out" / "a.nii.gz", "a")
     assert "calibration" not in record and [path.name for path in (tmp_path / "out").iterdir()] == ["a.nii.gz"]
+
+
+class Flipper(Halved):
+    """The MR turned over along x: on mirror images it says something else."""
+
+    def __call__(self, mr):
+        return np.flip(mr, 2)
+
+
+def test_an_uncertainty_map_lies_beside_the_synthetic_ct(prepared, tmp_path):
+    """Two answers a and b spread by |a - b| / sqrt(2); beyond the body nothing does, since all is air."""
+    out = tmp_path / "task" / "synthetic" / "afp" / "a.nii.gz"
+    ensemble = Ensemble([(Halved(), None), (Flipper(), None)], uncertainty=True)
+    record = synthesize_case(ensemble, prepared, out, "a")
+    mr = io.read(prepared / "mr.nii.gz").array
+    sd = io.read(out.parent / "uncertainty" / "a.nii.gz")
+    assert record["uncertainty"] is True and sd.array.dtype == np.float32 and sd.geometry == GRID
+    np.testing.assert_allclose(sd.array, abs(mr - np.flip(mr, 2)) / np.sqrt(2), atol=1e-3)
+    write_json(out.parent / "records" / "0.json", {"cases": [record]})
+    assert lost_images(out.parent / "records" / "0.json") == []
+    (out.parent / "uncertainty" / "a.nii.gz").unlink()
+    assert lost_images(out.parent / "records" / "0.json") == [str(out.parent / "uncertainty" / "a.nii.gz")]
 
 
 def test_the_long_table_has_the_figures_with_and_without(prepared, calibrated, tmp_path):

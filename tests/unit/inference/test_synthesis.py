@@ -8,7 +8,7 @@ from conftest import PATCH, training_options, write_prepared
 from afpbench.base.errors import DataError
 from afpbench.base.hardware import Runtime
 from afpbench.inference import fusion
-from afpbench.inference.mirroring import Mirrored
+from afpbench.inference.ensemble import Ensemble
 from afpbench.inference.synthesis import Generator, synthesize_case
 from afpbench.training import checkpoints
 from afpbench.training.variant import train_variant
@@ -34,8 +34,12 @@ def generator(model, **options):
     return Generator(model, {"overlap": 0.5, "fusion": "median", **options}, RUNTIME)
 
 
+def alone(network):
+    return Ensemble([(network, None)])
+
+
 def test_a_synthetic_ct_lies_on_the_grid_of_its_case(model, prepared_cases, tmp_path):
-    record = synthesize_case(generator(model), prepared_cases["p4"], tmp_path / "p4.nii.gz", "p4")
+    record = synthesize_case(alone(generator(model)), prepared_cases["p4"], tmp_path / "p4.nii.gz", "p4")
     image, ct = io.read(tmp_path / "p4.nii.gz"), io.read(prepared_cases["p4"] / "ct.nii.gz")
     assert image.array.dtype == np.int16 and image.geometry == ct.geometry
     assert image.array.min() >= -1024 and image.array.max() <= 3071
@@ -50,7 +54,8 @@ def test_the_affine_is_the_inputs_to_the_last_bit(model, tmp_path):
     turn = np.linalg.qr(np.array([[1, 0.2, 0], [0, 1, 0.3], [0.1, 0, 1]]))[0]
     grid = io.Geometry((17, 18, 19), (3.27, 0.976562, 1.1), (-84.123, -72.3, 10.07), tuple(turn.ravel()))
     prepared = write_prepared(tmp_path / "p9" / "prepared", 9, grid)
-    record = synthesize_case(generator(model, overlap=[0, 0.5, 0.25]), prepared, tmp_path / "p9.nii.gz", "p9")
+    network = generator(model, overlap=[0, 0.5, 0.25])
+    record = synthesize_case(alone(network), prepared, tmp_path / "p9.nii.gz", "p9")
     headers = [gzip.decompress(path.read_bytes())[:348] for path in (prepared / "mr.nii.gz", tmp_path / "p9.nii.gz")]
     for part in (slice(40, 56), slice(76, 108), slice(252, 328)):  # dim, pixdim with qfac, qform and sform
         assert headers[0][part] == headers[1][part]
@@ -75,7 +80,7 @@ def test_hu_come_from_the_networks_output_by_hand(model):
 @pytest.mark.parametrize("axes", [(), ("x",), ("z", "y")])
 def test_mirroring_is_flipping_by_hand(model, axes):
     plain = generator(model)
-    made = Mirrored(model, {"overlap": 0.5, "fusion": "median", "mirror": list(axes)}, RUNTIME)
+    made = Ensemble([(plain, None)], axes)
     mr = np.random.default_rng(0).normal(100, 30, (18, 20, 17)).astype(np.float32)
     by_hand = {
         (): [plain(mr)],
@@ -87,9 +92,9 @@ def test_mirroring_is_flipping_by_hand(model, axes):
             plain(mr[::-1, ::-1].copy())[::-1, ::-1],
         ],
     }[axes]
-    found = made(mr)
+    found = made(mr).hu
     np.testing.assert_allclose(found, np.mean(by_hand, axis=0), atol=1e-3)
-    assert made.patches == len(by_hand) * plain.patches
+    assert made.record()["patches"] == len(by_hand) * plain.patches
     assert np.array_equal(found, plain(mr)) == (axes == ())
 
 
@@ -117,7 +122,7 @@ def test_values_that_are_not_finite_name_the_case(model, prepared_cases, tmp_pat
     made = generator(model)
     made.ct_statistics = {**made.ct_statistics, "std_hu": float("nan")}
     with pytest.raises(DataError, match="case p4: the synthetic CT has values that are not finite") as error:
-        synthesize_case(made, prepared_cases["p4"], tmp_path / "p4.nii.gz", "p4")
+        synthesize_case(alone(made), prepared_cases["p4"], tmp_path / "p4.nii.gz", "p4")
     assert "look at curves.csv" in str(error.value) and not (tmp_path / "p4.nii.gz").exists()
 
 

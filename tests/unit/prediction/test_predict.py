@@ -12,6 +12,7 @@ from afpbench.base.atomic import read_json, write_json
 from afpbench.base.errors import ConfigError, DataError, ModelError
 from afpbench.base.hardware import Runtime
 from afpbench.commands.main import main
+from afpbench.inference.ensemble import Ensemble
 from afpbench.inference.export import on_grid
 from afpbench.inference.synthesis import Generator, synthesize_case
 from afpbench.prediction import models
@@ -48,13 +49,13 @@ def made_by_the_workflow(model, mr_file, folder, calibration=None):
     """The steps that the workflow's rules take, and `afpbench export`, on an MR already in canonical axes."""
     resample_case(mr_file.parent, folder / "prepared", (6.0, 6.0, 6.0))
     generator = Generator(model, {"overlap": 0.5, "fusion": "median"}, Runtime("cpu", "float32", 1))
-    synthesize_case(generator, folder / "prepared", folder / "made" / "ct.nii.gz", "p", calibration)
+    synthesize_case(Ensemble([(generator, calibration)]), folder / "prepared", folder / "made" / "ct.nii.gz", "p")
     return on_grid(io.read(folder / "made" / "ct.nii.gz"), io.read(mr_file).geometry)
 
 
 def predicted(folders, mr_file, **options):
     with models.opened(folders) as found:
-        return Predictor(found, "cpu", **options)(mr_file, "p")
+        return Predictor(found, "cpu", **options)(mr_file, "p").ct
 
 
 def test_it_is_what_the_workflow_makes_to_the_last_hu(model, other, prepared_cases, tmp_path):
@@ -76,6 +77,25 @@ def test_networks_are_averaged_each_with_its_own_calibration(model, other, mr_fi
     one, two = (predicted([folder], mr_file).array.astype(float) for folder in (model, other))
     both = predicted([model, other], mr_file).array
     assert not np.array_equal(one, two) and np.abs(both - (one + two) / 2).mean() < 2
+
+
+def test_an_uncertainty_map_of_two_networks_on_the_mrs_grid(model, other, prepared_cases):
+    """On the network's own grid it is |a - b| / sqrt(2), to the rounding of both to whole HU."""
+    mr_file = prepared_cases["p4"] / "mr.nii.gz"
+    one, two = (predicted([folder], mr_file).array.astype(float) for folder in (model, other))
+    with models.opened([model, other]) as found:
+        made = Predictor(found, "cpu", uncertainty=True)(mr_file, "p")
+    assert made.sd.geometry == io.read(mr_file).geometry and made.sd.array.dtype == np.float32
+    inside = (abs(one) < 1000) & (abs(two) < 1000)  # what fits a CT's range
+    np.testing.assert_allclose(made.sd.array[inside], abs(one - two)[inside] / np.sqrt(2), atol=0.75)
+
+
+def test_one_look_has_no_uncertainty(model, mr_file):
+    with models.opened([model]) as found:
+        with pytest.raises(ConfigError, match="a single look at each MR has no spread") as error:
+            Predictor(found, "cpu", uncertainty=True)
+        assert "one network, " in str(error.value) and "--mirror x" in str(error.value)
+        assert Predictor(found, "cpu", mirror=["x"], uncertainty=True)(mr_file, "p").sd.array.max() > 0
 
 
 def test_mirroring_changes_the_answer(model, mr_file):

@@ -110,7 +110,9 @@ def test_defaults_are_filled_in(phantom_study):
     assert task["title"] == "lung"
     assert task["data"]["spacing_mm"] == [3.0, 3.0, 3.0]
     assert task["tolerance_mm"] == task["structures"]["airways"]["tolerance_mm"] == 4.0  # twice the smallest, 2 mm
-    assert task["inference"] == {"overlap": 0.5, "fusion": "median", "mirror": [], "cases_per_job": 8}
+    assert task["inference"] == {
+        "overlap": 0.5, "fusion": "median", "mirror": [], "combine": "mean", "uncertainty": False, "cases_per_job": 8,
+    }  # fmt: skip
     assert task["generators"]["nnunet"]["planner"] == {
         "encoder": "plain", "memory_gb": 8, "base_features": 32, "max_features": 320, "blocks_per_stage": 2,
         "residual_blocks": [1, 3, 4, 6], "decoder_blocks": [1], "batch_size": 2,

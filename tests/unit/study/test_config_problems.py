@@ -177,6 +177,9 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
          "found: 'bspine'; allowed: translation, rigid, affine, bspline; did you mean 'bspline'?"),
         ("LUNG.registration.stages", ["rigid", "rigid"],
          "tasks.lung.registration.stages: given twice: 'rigid'; hint: remove one of the two"),
+        ("LUNG.inference", {"uncertainty": True}, "tasks.lung.inference.uncertainty: one network looks at each MR "
+         "once, so nothing spreads; allowed: true beside an ensemble of folds (splits.folds and splits.test) or "
+         "mirror images (inference.mirror); hint: mirror: [x]"),
         ("LUNG.inference.fusion", "meen", "tasks.lung.inference.fusion: not allowed; found: 'meen'; "
          "allowed: median, mean, gaussian; did you mean 'mean'?"),
         ("LUNG.splits.test", 0, "tasks.lung.splits.test: not allowed; found: 0; "

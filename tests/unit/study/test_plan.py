@@ -279,6 +279,37 @@ def test_models_of_folds(folded):
     assert f"{RESULTS}/folds/2/splits/splits.json" in folded.results.report_records
 
 
+@pytest.fixture(scope="module")
+def together():
+    """Three folds of the cases that are not tested, whose networks predict the two test cases together."""
+
+    def change(task):
+        task["splits"] = {"folds": 3, "train": [*TRAIN, *VALIDATION], "test": TEST}
+        task["inference"] = {"cases_per_job": 1, "mirror": ["x"], "combine": "median"}
+        task["variants"]["nnunet_l1"]["hu_calibration"] = "affine"
+
+    return planned(change).tasks["thorax"]
+
+
+def test_the_networks_of_an_ensemble_predict_the_same_test_cases(together):
+    cases, folds = together.cases, ("folds/0/", "folds/1/", "folds/2/")
+    assert tuple(cases.splits) == folds and cases.test == TEST and cases.together == 3
+    assert [chunk.cases for chunk in cases.chunks] == [[case] for case in TEST]
+    assert all(chunk.networks == folds and chunk.fold == "folds/0/" for chunk in cases.chunks)
+    assert cases.used == sorted([*TRAIN, *VALIDATION, *TEST])
+    models = [f"{RESULTS}/folds/{k}/models/variants/nnunet_l1" for k in range(3)]
+    assert together.models.calibrations(folds, "", "nnunet_l1") == [f"{model}/calibration.json" for model in models]
+    assert together.models.calibrations(folds, "", "nnunet_afp") == []
+    assert together.models.application == {"overlap": 0.5, "fusion": "median", "mirror": ["x"]}
+    assert len(together.models.cards()) == 2 * 3
+
+
+def test_each_case_of_a_cross_validation_is_predicted_by_the_network_of_its_fold(folded):
+    assert folded.cases.together == 1
+    assert all(chunk.networks == (chunk.fold,) for chunk in folded.cases.chunks)
+    assert {chunk.networks for chunk in folded.cases.taught("folds/1/")} == {("folds/1/",)}
+
+
 # --- seeds
 
 

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from afpbench.base.errors import ConfigError
+from afpbench.study import splits as splits_module
 from afpbench.study.splits import fold_folders, make_folds, make_splits
 
 CASES = [f"thorax_{number:03d}" for number in range(10)]
@@ -160,8 +161,13 @@ def test_folds_hold_each_stratum_in_proportion():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"test": 3}, "splits.test beside splits.folds\n  found: 3\n"),
-        ({"train": ["p1"], "test": 3}, "splits.train beside splits.folds"),
+        ({"test": 3}, "splits.validation beside splits.folds and splits.test\n  found: 2\n"),
+        ({"test": 3, "validation": None, "folds": 8}, "found: 7 cases beside the 3 that are tested"),
+        ({"test": 12, "validation": None}, "splits ask for more cases than there are\n  found: 10 cases"),
+        ({"test": CASES, "validation": None}, "splits.train is empty"),
+        ({"test": ["p9"], "validation": None}, "splits.test names cases that the source does not have\n  found: p9"),
+        ({"test": CASES[:2], "train": 3, "validation": None}, "mixes numbers and lists"),
+        ({"train": ["p1"]}, "splits.train beside splits.folds"),
         ({"validation": ["p1"]}, "splits.validation beside splits.folds"),
         ({"folds": None}, "splits.test is missing\n  expected: train, validation and test, or folds and validation"),
         ({"folds": None, "train": 4}, "splits.test is missing"),
@@ -180,3 +186,51 @@ def test_where_nothing_is_trained_test_stands_alone():
     assert (split["train"], split["validation"], split["test"]) == ([], [], CASES[:2])
     (split,) = make_folds(CASES, {**alone, "test": 3}, 1, "t")
     assert (split["train"], len(split["test"]), len(split["unused"])) == ([], 3, 7)
+
+
+TOGETHER = {**FOLDS, "validation": None, "test": 3}
+
+
+def test_folds_beside_test_cases_by_hand():
+    """Ten cases: three are drawn to test; the seven others in three folds, blocks of 3, 2 and 2, each of which chooses
+    once."""
+    order = sorted(CASES)
+    random.Random("7-pelvis").shuffle(order)
+    others = sorted(order[:7])
+    random.Random("7-pelvis").shuffle(others)
+    folds = make_folds(CASES, TOGETHER, 7, "pelvis")
+    assert [fold["test"] for fold in folds] == [sorted(order[7:])] * 3
+    assert [fold["validation"] for fold in folds] == [sorted(others[:3]), sorted(others[3:5]), sorted(others[5:])]
+    assert folds[1]["train"] == sorted(others[:3] + others[5:]) and folds[1]["unused"] == []
+    assert splits_module.is_ensemble(TOGETHER) and not splits_module.is_ensemble(FOLDS)
+    assert splits_module.test_cases(folds) == sorted(order[7:])
+    assert splits_module.test_cases(make_folds(CASES, FOLDS, 7, "pelvis")) == CASES
+
+
+def test_folds_of_fewer_cases_than_there_are():
+    folds = make_folds(CASES, {**TOGETHER, "train": 4}, 7, "pelvis")
+    assert [len(fold["unused"]) for fold in folds] == [3] * 3
+    named = make_folds(CASES, {**TOGETHER, "train": CASES[:3], "test": CASES[8:]}, 7, "pelvis")
+    assert sorted(case for fold in named for case in fold["validation"]) == CASES[:3]
+    assert named[0]["test"] == CASES[8:] and named[0]["unused"] == CASES[3:8]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(2, 8), st.integers(1, 8), st.integers(0, 99))
+def test_no_network_of_an_ensemble_has_seen_a_test_case(count, test, seed):
+    if count > 10 - test:
+        return
+    folds = make_folds(CASES, {**TOGETHER, "folds": count, "test": test}, seed, "t")
+    chosen = [case for fold in folds for case in fold["validation"]]
+    for fold in folds:
+        assert fold["test"] == folds[0]["test"] and len(fold["test"]) == test
+        assert sorted(fold["train"] + fold["validation"] + fold["test"]) == CASES and fold["train"]
+    assert sorted(chosen) == sorted(set(CASES) - set(folds[0]["test"]))
+
+
+def test_folds_of_an_ensemble_hold_each_stratum_in_proportion():
+    cases = [f"p{number:02d}" for number in range(20)]
+    strata = {case: "a" if index < 12 else "b" for index, case in enumerate(cases)}
+    for fold in make_folds(cases, {**TOGETHER, "folds": 3, "test": 5, "stratify": strata}, 1, "t"):
+        assert sum(strata[case] == "a" for case in fold["test"]) == 3
+        assert sum(strata[case] == "a" for case in fold["validation"]) == 3

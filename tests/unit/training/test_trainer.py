@@ -22,6 +22,7 @@ from afpbench.base import hardware
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import TrainingError
 from afpbench.base.hardware import Runtime
+from afpbench.inference.ensemble import Ensemble
 from afpbench.inference.synthesis import Generator, synthesize_case
 from afpbench.metrics.evaluate import Pair, evaluate_pair
 from afpbench.metrics.image import image_metrics
@@ -320,7 +321,7 @@ def test_structures_are_judged_as_the_tables_do(model, training_set, prepared_ca
     lines = curves(folder)
     assert [bool(line["case_dice_one"]) for line in lines] == [False, True, True]
     generator, prepared = Generator(folder, {"overlap": 0.5, "fusion": "median"}, RUNTIME), prepared_cases["p4"]
-    synthesize_case(generator, prepared, tmp_path / "synthetic" / "p4.nii.gz", "p4")
+    synthesize_case(Ensemble([(generator, None)]), prepared, tmp_path / "synthetic" / "p4.nii.gz", "p4")
     segment = open_nnunet(Path(changed["judge"]["segmenters"]["judge"]["folder"]), [0], "cpu", 1)
     real, synthetic = map(io.read, (prepared / "ct.nii.gz", tmp_path / "synthetic" / "p4.nii.gz"))
     maps = [real.with_array(segment(image)) for image in (real, synthetic)]

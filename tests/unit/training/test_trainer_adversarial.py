@@ -9,6 +9,7 @@ from test_trainer import RUNTIME, curves, dying, equal, weights
 
 from afpbench.base.atomic import read_json
 from afpbench.base.errors import ModelError
+from afpbench.inference.ensemble import Ensemble
 from afpbench.inference.synthesis import Generator, synthesize_case
 from afpbench.study.kinds.registry import GENERATORS
 from afpbench.training import checkpoints
@@ -129,7 +130,7 @@ def test_gradients_of_both_networks_are_clipped_only_where_asked(spade_set, tmp_
 def test_synthesis_by_the_usual_path(model, prepared_cases, tmp_path):
     options = {"overlap": 0.0, "fusion": "median"}
     generator = Generator(model, options, RUNTIME)
-    record = synthesize_case(generator, prepared_cases["p4"], tmp_path / "p4.nii.gz", "p4")
+    record = synthesize_case(Ensemble([(generator, None)]), prepared_cases["p4"], tmp_path / "p4.nii.gz", "p4")
     assert record["status"] == "ok" and record["patches"] > 1
     assert not any(torch.nn.utils.parametrize.is_parametrized(module) for module in generator.network.modules())
     image = io.read(tmp_path / "p4.nii.gz")

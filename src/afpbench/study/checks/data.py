@@ -8,7 +8,7 @@ from typing import Any
 from ...base.errors import AfpbenchError, one_line
 from ..file_rows import FileRow
 from ..kinds import Source
-from ..splits import make_folds
+from ..splits import is_ensemble, make_folds, test_cases
 from ..task import Task
 
 MOST_LINES = 20
@@ -82,13 +82,15 @@ def _tested_cases(task: Task) -> list[str]:
         folds = make_folds(task.source.cases(), dict(task.options["splits"]), task.seed, task.name)
     except AfpbenchError:
         return []
-    return sorted(case for fold in folds for case in fold["test"])
+    return test_cases(folds)
 
 
 def _missing_parts(task: Task) -> Iterator[str]:
     """Something is trained, so there are cases to train and to choose with."""
     splits = task.options["splits"]
-    needed = ("validation",) if splits["folds"] is not None else ("train", "validation")
+    needed: tuple[str, ...] = ("train", "validation")
+    if splits["folds"] is not None:
+        needed = () if is_ensemble(splits) else ("validation",)
     for part in needed if task.needs_training else ():
         if splits[part] is None:
             yield (

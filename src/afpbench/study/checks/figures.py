@@ -3,7 +3,7 @@
 from ...base.errors import AfpbenchError
 from ..messages import not_among
 from ..rows import PICKS
-from ..splits import make_folds
+from ..splits import make_folds, test_cases
 from ..task import Task
 
 
@@ -36,6 +36,6 @@ def _test_cases(task: Task) -> list[str]:
     """The test cases; none where the data or the splits have problems of their own, which other checks report."""
     try:
         folds = make_folds(task.source.cases(), task.options["splits"], task.seed, task.name)
-        return sorted(case for fold in folds for case in fold["test"])
+        return test_cases(folds)
     except AfpbenchError:
         return []

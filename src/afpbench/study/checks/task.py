@@ -23,6 +23,7 @@ from .data import (
     synthetic_problems,
 )
 from .generators import check_generators
+from .inference import check_inference
 from .paths import check_paths
 from .segmenters import check_networks, check_segmenters, check_structures
 from .training import broken_epochs, choice_warnings
@@ -52,6 +53,7 @@ def check_task(task: Task, may_lack_files: bool = False) -> list[str]:
         *check_networks(task),
         *check_structures(task),
         *check_generators(task),
+        *check_inference(task),
         *check_variants(task),
         *tables.problems(task),
         *figures.problems(task),

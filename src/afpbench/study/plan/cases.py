@@ -8,17 +8,21 @@ from typing import Any
 
 from ..paths import TaskPaths
 from ..registration import external_files
-from ..splits import make_folds
+from ..splits import is_ensemble, make_folds, test_cases
 from ..task import Task
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Cases that one job serves, so that it loads its network once. prepared: their folders."""
+    """Cases that one job serves, so that it loads its networks once. prepared: their folders.
+
+    fold: that their segmenters and controls are of. networks: the folds whose variants predict them together.
+    """
 
     fold: str
     cases: list[str]
     prepared: list[str]
+    networks: tuple[str, ...]
 
 
 class CasePlan:
@@ -38,7 +42,12 @@ class CasePlan:
     @cached_property
     def test(self) -> list[str]:
         """The test cases of all folds, by id."""
-        return sorted(case for split in self.splits.values() for case in split["test"])
+        return test_cases(list(self.splits.values()))
+
+    @cached_property
+    def together(self) -> int:
+        """How many networks of a row predict each test case: the folds of an ensemble, or one."""
+        return len(self.splits) if is_ensemble(self.task.options["splits"]) else 1
 
     @cached_property
     def used(self) -> list[str]:
@@ -71,8 +80,13 @@ class CasePlan:
 
     @cached_property
     def chunks(self) -> list[Chunk]:
-        """The test cases, in chunks of `inference.cases_per_job`; no chunk holds cases of two folds."""
-        return [chunk for fold in self.splits for chunk in self._chunks(fold, self.of_fold(fold, "test"))]
+        """The test cases, in chunks of `inference.cases_per_job`; no chunk holds cases of two folds.
+
+        Where the folds predict together, what there is one of, segmenters and controls, is the first fold's.
+        """
+        if self.together > 1:
+            return self._chunks(self.paths.folds[0], self.test, self.paths.folds)
+        return [chunk for fold in self.splits for chunk in self._chunks(fold, self.of_fold(fold, "test"), (fold,))]
 
     def chunk(self, number: str | int) -> Chunk:
         """One of `chunks`, by the wildcard."""
@@ -80,12 +94,12 @@ class CasePlan:
 
     def taught(self, fold: str) -> list[Chunk]:
         """The training and validation cases of a fold in chunks: what a teacher labels."""
-        return self._chunks(fold, self.of_fold(fold, "train", "validation"))
+        return self._chunks(fold, self.of_fold(fold, "train", "validation"), (fold,))
 
-    def _chunks(self, fold: str, cases: Sequence[str]) -> list[Chunk]:
+    def _chunks(self, fold: str, cases: Sequence[str], networks: tuple[str, ...]) -> list[Chunk]:
         size = self.task.options["inference"]["cases_per_job"]
         parts = [list(cases[start : start + size]) for start in range(0, len(cases), size)]
-        return [Chunk(fold, part, self.prepared(part)) for part in parts]
+        return [Chunk(fold, part, self.prepared(part), networks) for part in parts]
 
     # --- files outside the results
 

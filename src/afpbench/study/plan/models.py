@@ -95,6 +95,15 @@ class ModelPlan:
         method = self.variant(name)["hu_calibration"]
         return [self.paths.fold(fold).variant(f"{name}{seed}").calibration] if method != "none" else []
 
+    def calibrations(self, folds: Iterable[str], seed: str, name: str) -> list[str]:
+        """The HU calibrations of a variant's networks, one of each fold, where it has one."""
+        return [path for fold in folds for path in self.calibration(fold, seed, name)]
+
+    @property
+    def application(self) -> dict[str, Any]:
+        """How one network is applied to a whole MR."""
+        return {key: self.task.options["inference"][key] for key in ("overlap", "fusion", "mirror")}
+
     def control_limits(self, fold: str, name: str) -> list[str]:
         """The normalisation of the training cases, for a control that needs them."""
         return [self.paths.fold(fold).normalization] if name in TRAINING_CONTROLS else []
@@ -113,7 +122,7 @@ class ModelPlan:
             "cite": list(dict.fromkeys(kind.citation for kind in kinds if kind.citation)),
             "spacing_mm": options["spacing_mm"],
             "bias_correction": options["bias_correction"],
-            "inference": {key: options["inference"][key] for key in ("overlap", "fusion", "mirror")},
+            "inference": self.application,
         }
 
     def cards(self) -> list[str]:
