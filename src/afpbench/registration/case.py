@@ -36,8 +36,8 @@ def register_case(
     ct_contour.nii.gz (warped by linear vote) where the case has them, TransformParameters.N.txt (elastix), two
     checkerboards as PNG and registration.json. Where the transform folds, stiffer ones are tried as
     `registration.folding` says; all are recorded, and the one with the smallest share of folded voxels is used.
-    Raises ConfigError for an unknown option; DataError when elastix fails, the user's own transforms are missing,
-    nothing of the CT arrives, or the transform still folds and `folding.then` is `fail`.
+    Raises ConfigError for an unknown option; DataError when elastix fails, the user's own transforms or the true
+    deformation are missing, nothing of the CT arrives, or the transform still folds and `folding.then` is `fail`.
     """
     imported, resampled, out = Path(imported), Path(resampled), Path(out)
     options = checked_options(options or {})
@@ -50,12 +50,13 @@ def register_case(
     mr = replace(io.read(resampled / "mr.nii.gz", f"case {case}: resampled MR"), source=f"case {case}")
     ct = io.read(imported / "ct.nii.gz", f"case {case}: CT")
     mr_body = body_mask_mr(mr)
-    field, attempts = _find(mr, mr_body, ct, options, out)
+    truth = _truth(imported, mr.geometry)
+    field, attempts = _find(mr, mr_body, ct, truth, options, out)
     moving = _moving(case, imported, ct, options)
     warped = _warp(case, moving, mr, field, out, body_threshold_hu) | _before(ct, mr, body_threshold_hu)
     known = None if options["external"]["ct"] else field
     record = {"case": case, "method": options["method"], "seconds": 0.0, "options": options, "attempts": attempts}
-    record |= quality.assess(mr, warped, known, _truth(imported, mr.geometry))
+    record |= quality.assess(mr, warped, known, truth)
     record |= quality.body_overlap(mr_body, warped, mr.spacing_mm)
     record |= quality.contour_overlap(imported, resampled, out)
     record |= quality.contour_soft(resampled, warped)
@@ -76,12 +77,16 @@ def _resample_alone(imported: Path, resampled: Path, out: Path, options: dict, t
     write_json(out / "registration.json", {**record, "attempts": []})
 
 
-def _find(mr: Volume, mr_body: np.ndarray, ct: Volume, options: dict, out: Path) -> tuple[np.ndarray, list[dict]]:
-    """The displacement field on the MR's grid, and what was tried."""
+def _find(
+    mr: Volume, mr_body: np.ndarray, ct: Volume, truth: np.ndarray | None, options: dict, out: Path
+) -> tuple[np.ndarray, list[dict]]:
+    """The displacement field on the MR's grid, and what was tried. truth: the known one, where there is one."""
     if options["method"] == "none":
         return np.zeros((*mr.geometry.shape, 3), np.float32), []
     if options["method"] == "external":
         return external.displacement_mm(mr.source.removeprefix("case "), options, mr.geometry), []
+    if options["method"] == "truth":
+        return _known(mr.source, truth), []
     near = dilated(mr_body, mr.spacing_mm, SAMPLING_MARGIN_MM)
     mask = near if options["mask"] == "body" else None
     pairs = _pairs(mr, near, ct, options)
@@ -219,6 +224,18 @@ def _before(ct: Volume, mr: Volume, threshold_hu: float) -> dict:
         "ct_before": _warped_ct(ct, mr.geometry, still, _covered(ct, mr.geometry, still), quality.NO_DATA_HU),
         "body_before": warp(body, mr.geometry, still, "labels", 0) > 0,
     }
+
+
+def _known(what: str, truth: np.ndarray | None) -> np.ndarray:
+    """The known displacement. Raises DataError of a case that has none."""
+    if truth is None:
+        raise DataError(
+            f"{what}: registration.method is 'truth', and the true deformation is not known",
+            found="no displacement.nii.gz among what was imported",
+            expected="a case whose source makes its deformation, as the phantom's does",
+            hint="set registration.method to 'elastix', or give your own transforms (method 'external')",
+        )
+    return truth
 
 
 def _truth(imported: Path, grid: Geometry) -> np.ndarray | None:

@@ -21,6 +21,11 @@ TRANSFORMS = {
     "affine": "AffineTransform",
     "bspline": "RecursiveBSplineTransform",
 }
+FIXED: dict[
+    str, dict[str, dict[str, Any]]
+] = {  # of a method of study.registration.SETTINGS: stage -> what is no option
+    "synthrad2025": {"bspline": {"NumberOfHistogramBins": 60, "ImagePyramidSchedule": [8, 8, 8, 4, 4, 4, 1, 1, 1]}}
+}
 WRITES = {  # files that nobody reads, in the folder that is removed
     "WriteResultImage": ["false"],
     "WriteResultImageAfterEachResolution": ["false"],
@@ -44,7 +49,8 @@ def parameter_maps(options: dict, spacing_mm: tuple[float, float, float]) -> lis
 def parameter_map(stage: str, options: dict, spacing_mm: tuple[float, float, float]) -> dict[str, list[str]]:
     """The elastix parameter map of one stage. docs/explanation/registration.md says why each value stands there.
 
-    options: iterations, resolutions, samples, bspline_spacing_mm, bending_energy_weight, edge_weight, seed.
+    options: method, iterations (one number, or one for each resolution), resolutions, samples, bspline_spacing_mm,
+    bending_energy_weight, edge_weight, seed.
     spacing_mm: of the fixed image, z, y, x.
     """
     levels = int(options["resolutions"])
@@ -64,7 +70,7 @@ def parameter_map(stage: str, options: dict, spacing_mm: tuple[float, float, flo
         "NumberOfResolutions": levels,
         "ImagePyramidSchedule": schedule,
         "NumberOfHistogramBins": 32,
-        "MaximumNumberOfIterations": int(options["iterations"]),
+        "MaximumNumberOfIterations": options["iterations"],
         "ImageSampler": "RandomCoordinate",
         "NumberOfSpatialSamples": int(options["samples"]),
         "NewSamplesEveryIteration": "true",
@@ -91,7 +97,7 @@ def parameter_map(stage: str, options: dict, spacing_mm: tuple[float, float, flo
             "GridSpacingSchedule": [str(2 ** (levels - 1 - level)) for level in range(levels)],
             "BSplineTransformSplineOrder": 3,
         }
-    values |= _metrics(stage, options)
+    values |= _metrics(stage, options) | FIXED.get(options["method"], {}).get(stage, {})
     lists = {name: value if isinstance(value, list) else [value] for name, value in values.items()}
     return {name: [str(item) for item in items] for name, items in lists.items()}
 

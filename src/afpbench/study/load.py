@@ -244,8 +244,8 @@ def _complete(study: dict, task: Task) -> None:
     """Fill in a valid task's defaults and what its parts inherit from one another, in place."""
     options: dict[str, Any] = study["tasks"][task.name]
     options["generators"].setdefault("nnunet", {})
-    if task.source.aligned or not task.source.has_mr:
-        options.setdefault("registration", {}).setdefault("method", "none")
+    still = task.source.aligned or not task.source.has_mr
+    options.setdefault("registration", {}).setdefault("method", "none" if still else task.source.registration)
     options.setdefault("controls", list(CONTROLS) if task.trained else ["real_ct"])
     config_schema.fill(config_schema.task_schema(), options)
     options.setdefault("title", task.name)

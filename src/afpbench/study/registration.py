@@ -1,8 +1,10 @@
 """The options of a registration: defaults, and what cannot be. Standard library only."""
 
+from typing import Any
+
 from ..base.errors import ConfigError
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "method": "elastix",
     "stages": ["translation", "bspline"],
     "resolutions": 3,
@@ -19,16 +21,32 @@ DEFAULTS = {
     "seed": 2026,
     "threads": 1,
 }
-METHODS = ("elastix", "external", "none")
+# The options of a method whose settings are fixed as a whole; registration.parameters has what is no option.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "synthrad2025": {  # the organisers', for MR of the abdomen: configs/param_def_mr_AB.txt of their preprocessing
+        "stages": ["bspline"],
+        "resolutions": 3,
+        "iterations": [2000, 2000, 1000],
+        "samples": 4096,
+        "bspline_spacing_mm": 15.0,
+        "bending_energy_weight": 50.0,
+        "edge_weight": 0.0,
+    }
+}
+METHODS = ("elastix", *SETTINGS, "external", "truth", "none")
 STAGES = ("translation", "rigid", "affine", "bspline")
 MASKS = ("body", "none")
 AFTER_FOLDING = ("keep", "fail")
 POSITIVE = ("resolutions", "iterations", "samples", "bspline_spacing_mm", "edge_smooth_mm", "threads")
 CASE = "{case}"
+OTHER_METHOD = "remove it, or set method to 'elastix'"
 
 
 def checked_options(options: dict) -> dict:
-    """The options with defaults, groups too; a ConfigError names what is unknown or impossible."""
+    """The options with defaults, groups too, and with those that the method fixes.
+
+    A ConfigError names what is unknown or impossible.
+    """
     full = _filled("registration", options, DEFAULTS)
     _one_of("registration.method", full["method"], METHODS)
     _one_of("registration.mask", full["mask"], MASKS)
@@ -49,7 +67,7 @@ def checked_options(options: dict) -> dict:
             raise ConfigError(f"registration.{name}", found=full[name], expected="0 or a number over 0")
     if lines := problems(full):
         raise ConfigError("; ".join(f"registration.{line}" for line in lines))
-    return full
+    return {**full, **SETTINGS.get(full["method"], {})}
 
 
 def problems(options: dict) -> list[str]:
@@ -57,6 +75,9 @@ def problems(options: dict) -> list[str]:
     external = options["external"]
     given = [name for name in ("transforms", "ct") if external[name]]
     lines = []
+    for name in SETTINGS.get(options["method"], {}):
+        if options[name] != DEFAULTS[name]:
+            lines.append(f"{name}: has no effect with method '{options['method']}'; hint: {OTHER_METHOD}")
     if options["method"] == "external" and len(given) != 1:
         found = " and ".join(given) or "neither"
         lines.append(f"external: needs `transforms` or `ct`; found: {found}; allowed: one of the two")
@@ -73,7 +94,7 @@ def problems(options: dict) -> list[str]:
     if options["edge_weight"] and "bspline" not in options["stages"]:
         lines.append("edge_weight: has no effect without the stage bspline; hint: set it to 0, or add the stage")
     if options["parameter_files"] and options["method"] != "elastix":
-        lines.append(f"parameter_files: has no effect with method '{options['method']}'; hint: remove it")
+        lines.append(f"parameter_files: has no effect with method '{options['method']}'; hint: {OTHER_METHOD}")
     return lines
 
 

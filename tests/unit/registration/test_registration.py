@@ -193,6 +193,32 @@ def test_none_only_resamples(tmp_path):
     assert not list((folder / "registered").glob("TransformParameters*"))
 
 
+def test_the_truth_is_the_known_deformation(tmp_path):
+    """The CT at p + displacement(p): what the MR was made of; and an error for a case of which nobody knows it."""
+    folder = make_case(tmp_path / "p9", shape=(16, 16, 16))
+    record = register(folder, {"method": "truth"})
+    assert record["method"] == "truth" and record["attempts"] == []
+    assert record["error_after_mean_mm"] == record["error_after_p95_mm"] == 0 < record["error_before_mean_mm"]
+    grid = io.read(folder / "resampled" / "mr.nii.gz").geometry
+    labels = io.read(folder / "registered" / "labels.nii.gz").array
+    bone = tissue(points_of(grid) + true_field(points_of(grid))) == 500
+    assert quality.dice(labels == 77, bone) > 0.85  # voxels of 4 mm
+    (folder / "imported" / "displacement.nii.gz").unlink()
+    with pytest.raises(DataError, match="case p9: registration.method is 'truth', and the true deformation is not"):
+        register(folder, {"method": "truth"})
+
+
+def test_the_organisers_settings_run(tmp_path, monkeypatch):
+    monkeypatch.setitem(options.SETTINGS["synthrad2025"], "iterations", [6, 6, 3])
+    folder = make_case(tmp_path / "p10", shape=(16, 16, 16))
+    record = register(folder, {"method": "synthrad2025", "mask": "none", "folding": {"attempts": 1}})
+    assert record["method"] == "synthrad2025" and record["options"]["samples"] == 4096
+    (attempt,) = record["attempts"]
+    assert list(attempt["final_metrics"]) == ["bspline"]
+    assert (attempt["bspline_spacing_mm"], attempt["bending_energy_weight"]) == (15, 50)
+    assert record["mutual_information_after"] > record["mutual_information_before"]
+
+
 def test_without_registration_nothing_differs_between_before_and_after_on_a_coarser_grid(tmp_path):
     """An MR of 6 x 5 x 6 mm and a CT of 4 mm: smoothing and interpolation are the same, to the last bit."""
     folder = make_case(tmp_path / "p3b", truth=False)
@@ -238,9 +264,13 @@ def test_images_that_do_not_meet_are_an_error(tmp_path):
     ("given", "message"),
     [
         ({"metod": "none"}, "registration: unknown option\n  found: metod"),
-        ({"method": "ants"}, "registration.method\n  found: ants\n  expected: elastix or external or none"),
+        (
+            {"method": "ants"},
+            "registration.method\n  found: ants\n  expected: elastix or synthrad2025 or external or truth or none",
+        ),
         ({"stages": ["warp"]}, "registration.stages(?s:.)*expected: a list of translation, rigid, affine, bspline"),
         ({"stages": []}, "registration.stages"),
+        ({"method": "synthrad2025", "stages": ["rigid"]}, "stages: has no effect with method 'synthrad2025'"),
         ({"iterations": 0}, "registration.iterations\n  found: 0\n  expected: a number over 0"),
     ],
 )

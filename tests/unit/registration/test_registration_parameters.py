@@ -39,6 +39,20 @@ def test_the_default_maps():
     assert spline["ImagePyramidSchedule"] == ["4", "4", "4", "2", "2", "2", "1", "1", "1"]
 
 
+def test_the_settings_of_synthrad2025s_organisers():
+    """configs/param_def_mr_AB.txt of SynthRAD2025/preprocessing, value by value."""
+    ((name, spline),) = parameter_maps(checked_options({"method": "synthrad2025"}), SPACING_MM)
+    assert name == "bspline" and spline["Transform"] == ["RecursiveBSplineTransform"]
+    assert spline["Metric"] == ["AdvancedMattesMutualInformation", "TransformBendingEnergyPenalty"]
+    assert (spline["Metric0Weight"], spline["Metric1Weight"]) == (["1.0"], ["50.0"])
+    assert spline["FinalGridSpacingInPhysicalUnits"] == ["15.0"] and spline["GridSpacingSchedule"] == ["4", "2", "1"]
+    assert spline["NumberOfResolutions"] == ["3"] and spline["MaximumNumberOfIterations"] == ["2000", "2000", "1000"]
+    assert spline["ImagePyramidSchedule"] == ["8", "8", "8", "4", "4", "4", "1", "1", "1"]
+    assert spline["NumberOfHistogramBins"] == ["60"] and spline["NumberOfSpatialSamples"] == ["4096"]
+    stiff = parameter_maps(stiffer(checked_options({"method": "synthrad2025"}), 1), SPACING_MM)
+    assert stiffness(stiff) == {"bspline_spacing_mm": 22.5, "bending_energy_weight": 1000}
+
+
 def test_edges_are_a_metric_of_the_bspline_alone():
     maps = [values for _, values in parameter_maps(checked_options({"edge_weight": 2}), SPACING_MM)]
     assert [images_needed(values) for values in maps] == [3, 3]

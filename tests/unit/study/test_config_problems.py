@@ -89,6 +89,9 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
          "file"),
         ("LUNG.registration", {"method": "external"},
          "tasks.lung.registration.external: needs `transforms` or `ct`; found: neither; allowed: one of the two"),
+        ("LUNG.registration", {"method": "synthrad2025", "iterations": 9},
+         "tasks.lung.registration.iterations: has no effect with method 'synthrad2025'; hint: remove it, or set method "
+         "to 'elastix'"),
         ("LUNG.registration", {"edge_weight": 1, "stages": ["rigid"]},
          "tasks.lung.registration.edge_weight: has no effect without the stage bspline; hint: set it to 0, or add the "
          "stage"),

@@ -114,14 +114,35 @@ def test_what_is_downloaded_may_be_missing(tmp_path):
     assert line.startswith("tasks.own.data: case 1PA004: no such file: mask; found: '")
 
 
-def test_pairs_of_synthrad_are_not_registered_unless_the_study_says_so(tmp_path):
+def test_pairs_of_synthrad2023_are_not_registered_and_those_of_2025_are_unless_the_study_says_so(tmp_path):
     made = study(tmp_path)
     task = made["tasks"]["own"]
     task["data"] = {"source": "synthrad2023", "region": "pelvis", "labels": task["data"]["labels"]}
     del task["registration"]
     assert load_study(copy.deepcopy(made), tmp_path)["tasks"]["own"]["registration"]["method"] == "none"
+    for case in ("1THA001", "1THA002", "1THB003"):
+        for role in ("mr", "ct", "mask"):
+            (tmp_path / "in/Task1/TH" / case).mkdir(parents=True, exist_ok=True)
+            (tmp_path / "in/Task1/TH" / case / f"{role}.mha").write_bytes(b"x")
+    rigid = copy.deepcopy(made)
+    rigid["tasks"]["own"] |= {
+        "data": {"source": "synthrad2025", "region": "thorax", "root": "in", "labels": task["data"]["labels"]},
+        "splits": {"train": 1, "validation": 1, "test": 1},
+    }
+    assert load_study(copy.deepcopy(rigid), tmp_path)["tasks"]["own"]["registration"]["method"] == "synthrad2025"
+    rigid["tasks"]["own"]["registration"] = {"method": "none"}
+    assert load_study(rigid, tmp_path)["tasks"]["own"]["registration"]["method"] == "none"
     task["data"] = {"source": "table", "table": "cases.tsv", "labels": task["data"]["labels"]}
     assert load_study(made, tmp_path)["tasks"]["own"]["registration"]["method"] == "elastix"
+
+
+def test_a_true_deformation_that_nobody_knows(tmp_path):
+    made = study(tmp_path)
+    made["tasks"]["own"]["registration"] = {"method": "truth"}
+    assert lines_of(made, tmp_path) == [
+        "tasks.own.registration.method: no true deformation is known; found: the source table, whose cases come "
+        "without one; allowed: elastix, external, none"
+    ]
 
 
 def test_a_source_that_names_no_ct(tmp_path, monkeypatch):

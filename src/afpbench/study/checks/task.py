@@ -44,7 +44,7 @@ def check_task(task: Task, may_lack_files: bool = False) -> list[str]:
         *source_problems(task),
         *problems_without_mr(task),
         *_check_own_spacing(task),
-        *_check_registration(where, options, task.root),
+        *_check_registration(task),
         *case_problems(task),
         *([] if may_lack_files else missing_files(task)),
         *synthetic_problems(task),
@@ -118,13 +118,16 @@ def _check_own_spacing(task: Task) -> list[str]:
     return lines
 
 
-def _check_registration(where: str, task: Mapping, root: Path) -> list[str]:
-    """Keys that go together, and the user's parameter files."""
-    options = task["registration"]
-    lines = [f"{where}.registration.{line}" for line in registration_problems(options)]
+def _check_registration(task: Task) -> list[str]:
+    """Keys that go together, the user's parameter files, and a truth that somebody knows."""
+    options, where = task.options["registration"], f"{task.place}.registration"
+    lines = [f"{where}.{line}" for line in registration_problems(options)]
+    if options["method"] == "truth" and not task.source.knows_deformation:
+        found = f"the source {task.source.name}, whose cases come without one"
+        lines.append(f"{where}.method: no true deformation is known; found: {found}; allowed: elastix, external, none")
     for index, name in enumerate(options["parameter_files"]):
-        if not (root / name).is_file():
-            place = f"{where}.registration.parameter_files[{index}]"
+        if not (task.root / name).is_file():
+            place = f"{where}.parameter_files[{index}]"
             lines.append(f"{place}: no such file; found: '{name}'; allowed: an elastix parameter file")
     return lines
 

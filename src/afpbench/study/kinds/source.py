@@ -51,6 +51,8 @@ class Source(Kind):
     TAG: ClassVar[str] = "source"
     SECTION: ClassVar[str] = "data"
     aligned: ClassVar[bool] = False  # its pairs need no registration, unless the study asks for it
+    registration: ClassVar[str] = "elastix"  # the method, unless the study asks for another
+    knows_deformation: ClassVar[bool] = False  # `make_case` returns the displacement, for the registration `truth`
     makes_cases: ClassVar[bool] = False  # by `make_case`: there are no files to read, to check, to complain about
     columns: ClassVar[tuple[str, ...]] = ()  # that its cases can be split by
     label_maps: ClassVar[str] = ""  # where a user names the label maps that come with the cases; "": nowhere

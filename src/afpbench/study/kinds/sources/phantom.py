@@ -17,6 +17,7 @@ class Phantom(Source):
     name = "phantom"
     implementation = "afpbench.phantom.generate:generate"
     makes_cases = True
+    knows_deformation = True
     required: ClassVar[tuple[str, ...]] = ("region", "cases")
     properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "region": {"description": "The part of the body.", "enum": ["thorax", "pelvis"]},

@@ -20,7 +20,6 @@ class SynthRad(RootSource):
     regions: region -> its folder, and how the ids of its patients begin. ending: of the files.
     """
 
-    aligned = True
     columns: ClassVar[tuple[str, ...]] = ("centre",)
     regions: ClassVar[Mapping[str, tuple[str, str]]] = {}
     ending: ClassVar[str] = ""

@@ -22,6 +22,7 @@ class SynthRad2023(SynthRad):
     """SynthRAD2023, Task 1 (MR to CT; Thummerer et al. 2023, CC BY-NC 4.0). Pairs are aligned and have a mask."""
 
     name = "synthrad2023"
+    aligned = True
     citation = "Thummerer et al., SynthRAD2023 Grand Challenge dataset, Medical Physics 50: 4664, 2023"
     regions: ClassVar[Mapping[str, tuple[str, str]]] = {"pelvis": ("pelvis", "1P"), "brain": ("brain", "1B")}
     ending = ".nii.gz"

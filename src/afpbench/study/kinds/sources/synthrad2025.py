@@ -8,9 +8,11 @@ from .synthrad import SynthRad
 
 
 class SynthRad2025(SynthRad):
-    """SynthRAD2025, Task 1 (MR to CT), as its archives are laid out. Pairs are aligned and have a mask."""
+    """SynthRAD2025, Task 1 (MR to CT), as its archives are laid out. Pairs have a mask and are aligned rigidly only:
+    `registration.method` is `synthrad2025` unless the study says otherwise."""
 
     name = "synthrad2025"
+    registration = "synthrad2025"
     regions: ClassVar[Mapping[str, tuple[str, str]]] = {
         "abdomen": ("AB", "1AB"),
         "head_neck": ("HN", "1HN"),
