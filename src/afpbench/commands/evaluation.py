@@ -10,7 +10,8 @@ import yaml
 
 from ..base import formats
 from ..base.errors import ConfigError
-from ..study.kinds.files import dataset_labels
+from ..study.kinds.files import dataset_labels, no_folder
+from ..study.kinds.kind import expand_path
 from ..study.kinds.segmenters.totalsegmentator import totalsegmentator_classes
 from ..study.kinds.sources.patterns import CASE
 
@@ -96,7 +97,10 @@ def structures_of(kind: str, folder: Path | None) -> dict[str, list[str]]:
     if kind == "totalsegmentator":
         names = list(totalsegmentator_classes().values())
         return {group: [name for name in names if name.startswith(begin)] for group, begin in GROUPS.items()}
-    labels = dataset_labels(folder) if folder is not None else None
+    found = expand_path(str(folder), Path())
+    if not Path(found).is_dir():
+        raise ConfigError(no_folder("afpbench evaluate: --segmenter", found, Path()))
+    labels = dataset_labels(Path(found))
     if labels is None:
         raise ConfigError(
             "afpbench evaluate: the model folder does not say its classes",

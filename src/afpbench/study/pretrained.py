@@ -29,3 +29,9 @@ def path_of(path: str, root: Path) -> str | None:
         return None
     found, here = (folder() / path.removeprefix(PREFIX)).resolve(), root.resolve()
     return str(found.relative_to(here) if found.is_relative_to(here) else found)
+
+
+def name_of(path: str, root: Path) -> str | None:
+    """NAME or NAME/FILE of a path that `path_of` gave; None for any other path. root: as there."""
+    found, here = (root / path).resolve(), folder().resolve()
+    return str(found.relative_to(here)) if here in found.parents else None

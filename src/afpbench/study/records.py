@@ -36,7 +36,12 @@ KINDS: dict[str, Record] = {
     ),
     "splits.json": Record({"train": [str], "validation": [str], "test": [str]}),
     "normalization.json": Record({"mr": {"scheme": str}, "ct": {"scheme": str}}),
-    "mr_range.json": Record({"cases": COUNT, "extent_mm": ENDS, "spacing_mm": ENDS, "normalised": ENDS}),
+    "mr_range.json": Record(
+        {
+            "cases": COUNT, "percentiles": [NUMBER], "extent_mm": ENDS, "spacing_mm": ENDS, "normalised": ENDS,
+            "tilt_degrees": {"low": NUMBER, "high": NUMBER},
+        }
+    ),
     "calibration.json": Record(LINE),
     "cost.json": Record(
         {

@@ -77,6 +77,13 @@ def test_label_maps_in_place_of_a_segmenter(folders):
     assert list(task["tables"]) == ["images", "dice", "nsd", "hd95"]
 
 
+def test_a_shipped_segmenter(folders):
+    _, study = evaluate(folders, "--segmenter", "nnunet:pretrained:thorax_airways")
+    task = study["tasks"]["evaluation"]
+    assert task["segmenters"]["nnunet"]["folder"] == "pretrained:thorax_airways"
+    assert task["structures"]["airway"] == {"segmenter": "nnunet", "classes": ["airway"]}
+
+
 def test_structures_of_label_values(folders):
     given = ["--real-seg", folders / "seg/real", "--synthetic-seg", f"a={folders}/seg/a", "--synthetic-seg",
              f"b={folders}/seg/b", "--structure", "bone=3,4", "--tolerance-mm", "2"]  # fmt: skip
@@ -102,7 +109,9 @@ def test_the_study_is_kept_where_it_was_extended(folders, capsys):
         (("--synthetic", "a=elsewhere"), "--synthetic a: no such folder"),
         (("--reference", "c"), "reference: no such variant; found: 'c'; allowed: a, b"),
         (("--segmenter", "magic"), "--segmenter: no such segmenter"),
-        (("--segmenter", "nnunet:nowhere"), "the model folder does not say its classes"),
+        (("--segmenter", "nnunet:nowhere"), "--segmenter: no such folder; found: "),
+        (("--segmenter", "nnunet:."), "the model folder does not say its classes"),
+        (("--segmenter", "nnunet:pretrained:thorax"), "--segmenter: no such pre-trained network; found: 'thorax'"),
         (("--structure", "bone=hip_left"), "--structure needs a segmenter"),
         (("--real-seg", "seg"), "label maps take the place of a segmenter, for all images"),
     ],

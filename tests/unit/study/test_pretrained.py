@@ -92,6 +92,35 @@ def test_a_name_that_does_not_exist(shipped, entry, key):
     )
 
 
+NOT_THERE = "no such pre-trained network; found: 'airway'; allowed: airways, bones; did you mean 'airways'?"
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        ({"kind": "nnunet", "folder": "pretrained:airway"}, f"folder: {NOT_THERE}"),
+        ({"kind": "medicalnet", "weights": "pretrained:airway"}, f"weights: {NOT_THERE}"),
+        ({"kind": "naviairway", "weights": ["pretrained:airway/a.pkl"]}, f"weights[0]: {NOT_THERE}"),
+        ({"kind": "torchscript", "path": "pretrained:airway/a.pt"}, f"path: {NOT_THERE}"),
+        (
+            {"kind": "torchscript", "path": "pretrained:airways/a.pt"},
+            "path: no such file in the pre-trained network 'airways'; found: 'pretrained:airways/a.pt'",
+        ),
+        (
+            {"kind": "torchscript", "path": "pretrained:airways"},
+            "path: a folder, where a file is expected; found: 'pretrained:airways'; hint: pretrained:airways/FILE "
+            "names a file in it",
+        ),
+    ],
+)
+def test_what_is_not_there_of_a_feature_network(shipped, entry, line):
+    study = yaml.safe_load(TINY_STUDY.read_text())
+    study["tasks"]["thorax"]["feature_networks"] = {"more": entry}
+    with pytest.raises(StudyError) as caught:
+        load_study(study, PROJECT)
+    assert f"tasks.thorax.feature_networks.more.{line}" in caught.value.problems
+
+
 def test_labels_that_the_source_lacks_stand_for_nothing(shipped):
     make_model(shipped / "foreign", {"airway": 1}, {"airway": ["airway_of_another_source"]})
     (shipped / "foreign" / "README.md").touch()

@@ -12,6 +12,14 @@ WHOLE = {
     "registered/registration.json": {"case": "p1", "method": "rigid", "attempts": []},
     "splits/splits.json": {"train": ["p1"], "validation": [], "test": ["p2"]},
     "normalization/normalization.json": {"mr": {"scheme": "zscore"}, "ct": {"scheme": "range"}},
+    "normalization/mr_range.json": {
+        "cases": 2,
+        "percentiles": [1, 50, 99],
+        "spacing_mm": {"low": [1, 1, 1], "high": [3, 1, 1]},
+        "extent_mm": {"low": [90, 200, 200], "high": [120, 240, 240]},
+        "tilt_degrees": {"low": 0.0, "high": 12.5},
+        "normalised": {"low": [-1, 0, 2], "high": [-1, 0.5, 3]},
+    },
     "l1/calibration.json": {"slope": 1.0, "offset_hu": -3},
     "l1/records/0.json": {"cases": [{"case": "p1", "status": "ok"}]},
 }

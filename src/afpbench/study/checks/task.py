@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ...base.errors import AfpbenchError, one_line
+from ..kinds.files import no_file
 from ..registration import problems as registration_problems
 from ..split_columns import resolve_splits
 from ..task import Task
@@ -128,7 +129,7 @@ def _check_registration(task: Task) -> list[str]:
     for index, name in enumerate(options["parameter_files"]):
         if not (task.root / name).is_file():
             place = f"{where}.parameter_files[{index}]"
-            lines.append(f"{place}: no such file; found: '{name}'; allowed: an elastix parameter file")
+            lines.append(no_file(place, name, task.root, "name an elastix parameter file"))
     return lines
 
 

@@ -19,16 +19,32 @@ def relative_hint(root: Path) -> str:
 
 def no_folder(where: str, found: str, root: Path) -> str:
     """The line for a folder that is not there."""
-    if (root / found).parent.resolve() == pretrained.folder().resolve():
-        return not_among(where, Path(found).name, pretrained.names(), "no such pre-trained network")
-    return f"{where}: no such folder; found: '{found}'; hint: {relative_hint(root)}"
+    return _absent(where, "folder", found, root)
+
+
+def no_file(where: str, found: str, root: Path, hint: str = "") -> str:
+    """The line for a file that is not there. hint: in place of where relative paths start."""
+    return _absent(where, "file", found, root, hint)
+
+
+def _absent(where: str, what: str, found: str, root: Path, hint: str = "") -> str:
+    shipped = pretrained.name_of(found, root)
+    if shipped is None:
+        return f"{where}: no such {what}; found: '{found}'; hint: {hint or relative_hint(root)}"
+    name, _, inside = shipped.partition("/")
+    if name not in pretrained.names():
+        return not_among(where, name, pretrained.names(), "no such pre-trained network")
+    said = f"{pretrained.PREFIX}{shipped}"
+    if not inside:
+        return f"{where}: a folder, where a file is expected; found: '{said}'; hint: {said}/FILE names a file in it"
+    return f"{where}: no such {what} in the pre-trained network '{name}'; found: '{said}'"
 
 
 def missing_files(place: str, paths: Sequence[str], root: Path) -> Iterator[str]:
     """A line for each file of a list that is not there."""
     for index, path in enumerate(paths):
         if not (root / path).is_file():
-            yield f"{place}[{index}]: no such file; found: '{path}'; hint: {relative_hint(root)}"
+            yield no_file(f"{place}[{index}]", path, root)
 
 
 def model_folder_problems(place: str, name: str, folds: Sequence[int | str], root: Path) -> Iterator[str]:

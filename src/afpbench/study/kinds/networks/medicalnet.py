@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from ...messages import nearest
 from ...paths import FoldPaths
-from ..files import relative_hint
+from ..files import no_file
 from ..layers import unknown_layers
 from ..network import DOWNLOAD, Network, download_path
 from ..segmenter import expand_paths
@@ -111,8 +111,8 @@ class MedicalNet(StandIn, Network):
         if (self.options["mean_hu"] is None) != (self.options["std_hu"] is None):
             yield f"{place}: mean_hu and std_hu go together; hint: give both, or none for those of the training cases"
         if isinstance(weights, str) and not self.trained_here and not (root / weights).is_file():
-            hint = f"did you mean '{STAND_IN}'?" if nearest(weights, [STAND_IN]) else relative_hint(root)
-            yield f"{place}.weights: no such file; found: '{weights}'; hint: {hint}"
+            hint = f"did you mean '{STAND_IN}'?" if nearest(weights, [STAND_IN]) else ""
+            yield no_file(f"{place}.weights", weights, root, hint)
         if self.download and download_path(self.download).endswith("/"):
             url = self.download["url"]
             yield f"{place}.weights.url: names no file; found: '{url}'; allowed: the address of a file"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from ..files import relative_hint
+from ..files import no_file
 from ..layers import unknown_layers
 from ..network import Network
 
@@ -79,6 +79,6 @@ class TorchScript(Network):
     def problems(self) -> Iterable[str]:
         path, clip, root = self.options["path"], self.options["clip_hu"], self.task.root
         if not (root / path).is_file():
-            yield f"{self.place}.path: no such file; found: '{path}'; hint: {relative_hint(root)}"
+            yield no_file(f"{self.place}.path", path, root)
         if clip is not None and clip[0] >= clip[1]:
             yield (f"{self.place}.clip_hu: the lower limit must come first; found: {clip}; allowed: two rising numbers")
