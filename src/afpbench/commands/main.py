@@ -29,6 +29,7 @@ COMMANDS = {  # name -> its module, what `afpbench --help` says of it
     "repair": ("repair", "let the next run make what was deleted from a study"),
     "evaluate": ("evaluate", "bring synthetic CTs of any origin to tables, tests, figures and a report"),
     "metrics": ("metrics", "compare synthetic CTs with real ones"),
+    "completion": ("completion", "print the script by which a shell completes commands and options"),
 }
 
 PASSING_ON = ("run",)  # commands whose words behind `--` are another program's: `options.more`
@@ -63,13 +64,18 @@ def build_parser(command: str = "") -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="afpbench", description="A benchmark for MR-to-CT synthesis.")
     parser.add_argument("--version", action="version", version=f"afpbench {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for name, (module, words) in COMMANDS.items():
+    for name, (_, words) in COMMANDS.items():
         its_parser = commands.add_parser(name, help=words)
         if name == command:
-            loaded = import_module(f".{module}", __package__)
-            loaded.add_arguments(its_parser)
-            its_parser.set_defaults(run=loaded.run)
+            declare(its_parser, name)
     return parser
+
+
+def declare(parser: argparse.ArgumentParser, command: str) -> None:
+    """Give a command's parser its arguments, and its function as `run`: from here on its module is loaded."""
+    loaded = import_module(f".{COMMANDS[command][0]}", __package__)
+    loaded.add_arguments(parser)
+    parser.set_defaults(run=loaded.run)
 
 
 if __name__ == "__main__":
