@@ -99,6 +99,11 @@ def paragraph(value: object) -> str:
     return f"<p>{text(value)}</p>"
 
 
+def note(value: object) -> str:
+    """A paragraph of small print."""
+    return f'<p class="note">{text(value)}</p>'
+
+
 def heading(value: object, level: int = 4) -> str:
     return f"<h{level}>{text(value)}</h{level}>"
 

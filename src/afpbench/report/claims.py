@@ -23,7 +23,8 @@ JUDGED = (REFERENCE, BETTER, OTHER_SEED, NOT_SHOWN)  # what a row may be praised
 
 @dataclass(frozen=True)
 class Claim:
-    """One column. name: for people. n: the cases that its rows have in common.
+    """One column. name: for people; place: its structure or region, and spoken: both within a sentence. n: the cases
+    that its rows have in common.
 
     best: the variant with the best mean over these, "" where none is named. best_mean, reference_mean: NaN where there
     is none. test: the line of the statistics (statistics.COLUMNS) of best against the reference, or None. control: the
@@ -45,6 +46,13 @@ class Claim:
     rival_mean: float = math.nan
     judge_dice: float = math.nan
     tau: float = math.nan
+    place: str = ""
+
+    @property
+    def spoken(self) -> str:
+        """`HD95 (mm) of Bones`: the name without an arrow."""
+        name, _, of = self.name.partition(f" {self.metric.arrow()}")
+        return name + of.replace(", ", " of ", 1)
 
 
 def claim(task: Task, column: tuple[str, str, str], variants: Sequence[str]) -> Claim:
@@ -59,7 +67,7 @@ def claim(task: Task, column: tuple[str, str, str], variants: Sequence[str]) -> 
     name, place, words = column
     metric, lines = METRICS[name], _lines(task.compared, name, place)
     values = common_values(lines[lines["variant"].isin(variants)])
-    found = Claim(words, metric, len(values), judge_dice=task.judge_dice.get(place, math.nan))
+    found = Claim(words, metric, len(values), judge_dice=task.judge_dice.get(place, math.nan), place=place)
     if never_in_real(lines):
         return replace(found, verdict=NEVER_REAL)
     if len(values) < FEWEST_CASES or values.empty:

@@ -1,4 +1,4 @@
-"""What can be said, in words: the first lines of the report for each table, and each task at a glance."""
+"""What can be said, in words: of each table, and of each task at a glance."""
 
 import math
 from collections import Counter
@@ -25,51 +25,42 @@ from .claims import (
 from .context import Task, section
 
 WEAK = (NOT_SHOWN, POOR_JUDGE, NEVER_REAL, TOO_FEW)  # verdicts that are said last
-HOW = (
-    "Rows are compared over the cases that all variants of a table have, a row is better where p is below alpha after "
-    "Holm's correction over the rows, and differences are medians over the cases with their 95 % bootstrap interval. "
-)
-ONE_SEED = "Another training of the same row may differ by as much: with one seed the interval does not hold that."
 SEVERAL_SEEDS = (
     "Values are means over the seeds. What another seed would change is the second interval, of the difference of the "
     "means (Welch's, of the networks' means over the cases): a row is better only where that p is below alpha too."
 )
 
 
-def first_lines(tasks: Sequence[Task]) -> str:
-    """What each table says, with the controls that win on top; as HTML."""
-    parts, how_seeds = [], SEVERAL_SEEDS if any(len(task.seeds) > 1 for task in tasks) else ONE_SEED
-    how_seeds = how_seeds if any(task.has_trained_rows for task in tasks) else ""
-    for task in tasks:
-        tables = [(spec["title"], spec["rows"], task.columns([name])) for name, spec in task.spec["tables"].items()]
-        claims = [(name, _claims(task, columns, rows)) for name, rows, columns in tables if columns]
-        won = [(name, one) for name, found in claims for one in _only(found, CONTROL_WINS)]
-        wins = [f"A control wins. {name}: {_words(task, one)}" for name, one in won]
-        lines = [f"{name}: {table_words(task, found)}" for name, found in claims]
-        parts += [html.heading(task.spec["title"], 3), html.items([*wins, *lines])] if lines else []
-    return html.section("What can be said", "claims", *parts, html.paragraph(HOW + how_seeds)) if parts else ""
+def tables_in_words(task: Task) -> str:
+    """What each table says, a sentence for each of its columns, for a reader to open."""
+    tables = [(spec["title"], spec["rows"], task.columns([name])) for name, spec in task.spec["tables"].items()]
+    lines = [
+        f"{title}: {table_words(task, _claims(task, columns, rows))}" for title, rows, columns in tables if columns
+    ]
+    seeds = [html.paragraph(SEVERAL_SEEDS)] if len(task.seeds) > 1 else []
+    return html.folded("What each table says, column by column", html.items(lines), *seeds) if lines else ""
 
 
 def table_words(task: Task, claims: Sequence[Claim]) -> str:
     """The claims of one table in a few sentences; those that a control wins are counted only."""
-    better, reference = _only(claims, BETTER), task.label(task.context["reference"])
+    better, reference = only(claims, BETTER), task.label(task.context["reference"])
     sentences = [_words(task, one) for one in better]
     if not any(one.verdict in JUDGED for one in claims):
         sentences.append("nothing can be said for any row.")
     elif not better:
         sentences.append(f"no row can be said to be better than {reference}.")
-    if wins := _only(claims, CONTROL_WINS):
+    if wins := only(claims, CONTROL_WINS):
         sentences.append(f"A control beats every variant in {_names(wins)}.")
-    sentences += [_words(task, one) for one in _only(claims, OTHER_SEED)]
-    if best := _only(claims, REFERENCE):
+    sentences += [_words(task, one) for one in only(claims, OTHER_SEED)]
+    if best := only(claims, REFERENCE):
         sentences.append(f"No row has a better mean than {reference} in {_names(best)}.")
-    sentences += [_words(task, one) for verdict in WEAK for one in _only(claims, verdict)]
+    sentences += [_words(task, one) for verdict in WEAK for one in only(claims, verdict)]
     return " ".join(sentences)
 
 
 def at_a_glance(task: Task) -> str:
     """For each column of the tables the reference row, the best variant with its difference, and what this is worth."""
-    claims = _claims(task, task.columns(), task.context["variants"])
+    claims = all_claims(task)
     if not claims:
         return ""
     reference = task.label(task.context["reference"])
@@ -78,20 +69,26 @@ def at_a_glance(task: Task) -> str:
     bests = ", ".join(f"{row} in {count}" for row, count in counts)
     sentence = (
         f"Of {len(claims)} {'metric' if len(claims) == 1 else 'metrics'} of the tables, {len(judged)} can be judged"
-        f"{f'; there the best mean has: {bests}' if judged else ''}. In {len(_only(claims, BETTER))} of them that row "
+        f"{f'; there the best mean has: {bests}' if judged else ''}. In {len(only(claims, BETTER))} of them that row "
         f"is better than the reference row {reference} with p < {task.context['alpha']:g} after Holm's correction. "
         f"{_left_out(claims)}{_ranking(claims)}"
     )
     heads = ["Metric", f"Reference: {reference}", "Best variant", "its mean", "Difference [95 %]"]
     heads += ["Best trivial control", "Verdict"]
     lines = [
-        (one.name, _number(one, one.reference_mean), task.label(one.best) if one.best else "–",
-         _number(one, one.best_mean), _difference(one) if one.test is not None else "–",
-         f"{task.label(one.control)} {_number(one, one.control_mean)}" if one.control else "–",
+        (one.name, number(one, one.reference_mean), task.label(one.best) if one.best else "–",
+         number(one, one.best_mean), difference(one) if one.test is not None else "–",
+         f"{task.label(one.control)} {number(one, one.control_mean)}" if one.control else "–",
          VERDICTS[one.verdict](task, one))
         for one in claims
     ]  # fmt: skip
-    return section(task, "At a glance", "glance", html.paragraph(sentence.strip()), html.table(heads, lines))
+    table = html.table(heads, lines)
+    return section(task, "At a glance", "glance", html.paragraph(sentence.strip()), table, tables_in_words(task))
+
+
+def all_claims(task: Task) -> list[Claim]:
+    """What each column of the tables says of all variants."""
+    return _claims(task, task.columns(), task.context["variants"])
 
 
 def _poor(task: Task, one: Claim) -> str:
@@ -114,11 +111,11 @@ def _words(task: Task, one: Claim) -> str:
     """A claim as a sentence."""
     reference, best = task.label(task.context["reference"]), task.label(one.best)
     if one.verdict == CONTROL_WINS:
-        control, ours, rival = task.label(one.control), _number(one, one.control_mean), _number(one, one.rival_mean)
+        control, ours, rival = task.label(one.control), number(one, one.control_mean), number(one, one.rival_mean)
         return f"{one.name}: {control} has {ours}, the best variant, {best}, {rival}."
     if one.test is None:
         return f"{one.name}: {VERDICTS[one.verdict](task, one)}."
-    known = f"{_number(one, one.best_mean)} against {_number(one, one.reference_mean)}, difference {_difference(one)}"
+    known = f"{number(one, one.best_mean)} against {number(one, one.reference_mean)}, difference {difference(one)}"
     if one.verdict == BETTER:
         return f"{best} is better than {reference} in {one.name}: {known}, {_p(one)}."
     if one.verdict == OTHER_SEED:
@@ -133,7 +130,7 @@ def _left_out(claims: Sequence[Claim]) -> str:
         NEVER_REAL: "no real CT shows the structure",
         TOO_FEW: "there are too few common cases",
     }
-    counts = [(len(_only(claims, verdict)), reason) for verdict, reason in words.items()]
+    counts = [(len(only(claims, verdict)), reason) for verdict, reason in words.items()]
     reasons = [f"in {count} {reason}" for count, reason in counts if count]
     return f"Not counted: {', '.join(reasons)}." if reasons else ""
 
@@ -154,7 +151,7 @@ def _claims(task: Task, columns: Sequence[tuple[str, str, str]], rows: Sequence[
     return [claim(task, column, variants) for column in columns]
 
 
-def _only(claims: Sequence[Claim], verdict: str) -> list[Claim]:
+def only(claims: Sequence[Claim], verdict: str) -> list[Claim]:
     return [one for one in claims if one.verdict == verdict]
 
 
@@ -162,11 +159,11 @@ def _names(claims: Sequence[Claim]) -> str:
     return "; ".join(one.name for one in claims)
 
 
-def _number(one: Claim, value: float) -> str:
+def number(one: Claim, value: float) -> str:
     return "–" if math.isnan(value) else html.minus(f"{value:.{one.metric.decimals}f}")
 
 
-def _difference(one: Claim) -> str:
+def difference(one: Claim) -> str:
     line, digits = one.test, one.metric.decimals
     assert line is not None
     interval = "" if math.isnan(line["ci_low"]) else f" [{line['ci_low']:.{digits}f}, {line['ci_high']:.{digits}f}]"

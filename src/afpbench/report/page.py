@@ -8,7 +8,7 @@ import yaml
 from ..base import html
 from ..base.atomic import write_text
 from . import provenance
-from .glance import first_lines
+from .answer import answers
 from .task import Task, sections
 
 QUESTION = (
@@ -45,12 +45,12 @@ def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> N
     study: the completed study file. tasks: its tasks in order.
     The page holds its images and its style; it asks for nothing from anywhere.
     """
-    claims = first_lines(tasks)
-    links = [("claims", "What can be said")] if claims else []
+    answer = answers(tasks)
+    links = [("answer", "Answer")] if answer else []
     links += [("question", "Question"), *((f"task-{task.name}", task.spec["title"]) for task in tasks)]
     links.append(("provenance", "Provenance"))
     parts = [
-        claims,
+        answer,
         html.section("The question", "question", *map(html.paragraph, _question(tasks))),
         *(sections(task) for task in tasks),
         _provenance(study, tasks),

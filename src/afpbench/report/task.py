@@ -14,6 +14,7 @@ from ..study.kinds.registry import METRICS
 from ..study.kinds.sources import open_source
 from ..tables.captions import loss_words
 from .context import PARTS, Task, named, section, structure_label
+from .distrust import distrust
 from .glance import at_a_glance, seeds_words
 
 CAPTIONS = {
@@ -33,12 +34,13 @@ ORDER = ("distributions", "slices", "surfaces", "curves")
 def sections(task: Task) -> str:
     """The whole part of a task, as HTML."""
     parts = [
-        _data(task),
-        _rows(task),
+        distrust(task),
         at_a_glance(task),
         _tables(task),
         _figures(task),
         _comparison(task),
+        _data(task),
+        _rows(task),
         _segmenters(task),
     ]
     parts += [_registration(task), _cost(task), _failures(task)]

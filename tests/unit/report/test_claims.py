@@ -1,6 +1,7 @@
 """What may be said of a column, by hand: ten cases, the reference L1, two rows beside it, and the controls."""
 
 import math
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from afpbench.metrics.longtable import COLUMNS, line
 from afpbench.metrics.seeds import over_seeds
 from afpbench.metrics.statistics import compare
+from afpbench.report.answer import answers
 from afpbench.report.claims import (
     BETTER,
     CONTROL_WINS,
@@ -22,8 +24,10 @@ from afpbench.report.claims import (
     claim,
 )
 from afpbench.report.glance import at_a_glance, table_words
+from afpbench.study.kinds.registry import METRICS
 
 CONTROLS = ["real_ct", "mr_linear", "mean_ct"]
+SPEC = {"title": "Task", "tables": {"t": {"title": "Quality", "rows": ["l1", "afp", "worst"]}}}
 LABELS = {"l1": "L1", "afp": "AFP", "worst": "Worst", "mean_ct": "Mean training CT"}
 CASES = np.arange(10)
 DICE = ("dice", "bones", "Dice ↑, Bones")
@@ -56,11 +60,13 @@ def task_of(rows=None, metric="dice", place="bones", judge_dice=0.9, offsets=Non
     ]  # fmt: skip
     long = pd.DataFrame(lines, columns=list(COLUMNS))
     long = seeded(long, offsets) if offsets else long
+    column = DICE if place == "bones" else (metric, place, f"{METRICS[metric].label} {METRICS[metric].arrow()}")
     context = {"reference": "l1", "variants": ["l1", "afp", "worst"], "controls": CONTROLS, "alpha": 0.05}
     return SimpleNamespace(
         name="t", every=long, compared=over_seeds(long), context=context,
         statistics=compare(long, "l1", controls=CONTROLS, resamples=200),
-        judge_dice={"bones": judge_dice}, label=LABELS.get, columns=lambda tables=None: [DICE],
+        judge_dice={"bones": judge_dice}, label=LABELS.get, columns=lambda tables=None: [column],
+        seeds=[0], spec=SPEC,
     )  # fmt: skip
 
 
@@ -182,3 +188,31 @@ def test_a_lead_that_another_seed_may_undo():
     words = table_words(task, [one])
     assert words.startswith("no row can be said to be better than L1. Dice ↑, Bones: AFP is better than L1 here, and")
     assert "alike in 0 of 1, least in Dice ↑, Bones (Kendall's tau 0.11)." in at_a_glance(task).replace("&#x27;", "'")
+
+
+def answered(task):
+    """The paragraphs of the page's first section."""
+    return re.findall(r"<p>(.*?)</p>", answers([task]))
+
+
+def test_the_answer_names_the_best_row_with_its_difference():
+    (line,) = answered(task_of())
+    assert line.startswith("AFP has the best mean and is better than L1 in 1 of 1 metric: Dice of Bones by +0.145 [0.1")
+
+
+def test_the_answer_begins_with_a_control_that_wins():
+    first, second = answered(task_of({"mean_ct": 0.4 + 0 * CASES}))
+    assert first == (
+        "A trivial control beats every row in Dice of Bones (Mean training CT 0.400, the best row AFP 0.345)."
+    )
+    assert second == "Nothing can be said for any row: of 1 metric none can be judged."
+
+
+def test_the_answer_where_nothing_is_significant():
+    task = task_of({"afp": 0.2 + (CASES + 1) / 1e6, "mean_ct": 0 * CASES})
+    assert answered(task) == ["No row can be said to be better than L1 in any of 1 metric."]
+
+
+def test_the_answer_says_that_another_seed_may_undo_it():
+    task = task_of(offsets={"l1": [0.0, 0.0, 0.0], "afp": [0.3, 0.0, -0.3], "worst": [0.0, 0.0, 0.0]})
+    assert answered(task)[1] == "Another seed may undo the lead in Dice of Bones."
