@@ -1,4 +1,7 @@
-"""The recipe of SynthRAD2025's winner on four phantoms, from volumes to tables: every option that it needs, at once."""
+"""The recipe of SynthRAD2025's winner on four phantoms, from volumes to tables: every option that it needs, at once.
+
+The MR has two channels.
+"""
 
 import numpy as np
 import pytest
@@ -6,12 +9,14 @@ import yaml
 from conftest import PROJECT, copy_project, snakemake
 
 from afpbench.base.atomic import read_json
+from afpbench.features.checkpoints import load_checkpoint
 from afpbench.metrics.longtable import read_long
 from afpbench.study.load import merge
 from afpbench.volumes import io
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 RECIPE = """
+data: {contrasts: [ute, t2]}
 normalization: {ct_scheme: clipped_zscore, ct_clip_hu: [-1024, 3000]}
 generators:
   nnunet:
@@ -55,6 +60,18 @@ def test_the_networks_are_those_of_the_recipe(task):
     architecture = segmenter["configurations"]["3d_fullres"]["architecture"]
     assert architecture["network_class_name"].endswith("ResidualEncoderUNet")
     assert architecture["arch_kwargs"]["strides"] == inner["arch_kwargs"]["strides"]
+
+
+def test_both_contrasts_go_from_the_import_into_the_network(task):
+    assert read_json(task / "models/variants/afp/model_card.json")["mr_channels"] == ["ute", "t2"]
+    assert read_json(task / "models/variants/afp/dataset.json")["channel_names"] == {"0": "MR ute", "1": "MR t2"}
+    assert len(read_json(task / "normalization/mr_range.json")["other_channels"]) == 1
+    weights = load_checkpoint(task / "models/variants/afp/fold_0/checkpoint_final.pth")["network_weights"]
+    assert weights["slope"].shape == (1, 2, 1, 1, 1) and (weights["slope"] != 0).all()  # the residual head's, of each
+    (case,) = read_json(task / "splits/splits.json")["test"]
+    first, second = (io.read(task / f"cases/{case}/prepared/{name}.nii.gz") for name in ("mr", "mr_0001"))
+    assert first.geometry == second.geometry and not np.array_equal(first.array, second.array)
+    assert "<td>ute, t2</td>" in (task.parent / "report.html").read_text()
 
 
 def test_every_term_was_trained(task):

@@ -7,8 +7,8 @@ from pathlib import Path
 from ..base.batch import Batch
 from ..base.log import progress
 from ..inference.ensemble import AXES, COMBINED
-from ..prediction.cases import find_cases
-from ..prediction.models import opened
+from ..prediction.cases import by_channel, find_cases
+from ..prediction.models import check_channels, opened
 from ..prediction.output import Output
 from ..prediction.predict import Predictor
 from ..study.kinds.registry import use_extensions
@@ -27,8 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="results/<task>/models/variants/<row>, or a package; of several the synthetic CTs are combined",
     )  # fmt: skip
     parser.add_argument(
-        "--mr", type=Path, nargs="+", required=True, metavar="FILE_OR_FOLDER",
-        help="an image file, a folder of them, a DICOM series, or a folder of series",
+        "--mr", type=Path, nargs="+", action="append", required=True, metavar="FILE_OR_FOLDER",
+        help="an image file, a folder of them, a DICOM series, or a folder of series; where the network takes an MR of "
+        "several channels once for each, in the order of its model card",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, required=True, metavar="OUT",
@@ -60,19 +61,20 @@ def run(options: argparse.Namespace) -> int:
 
     A case that cannot be predicted ends nothing: the others are written, then the error names each with its cause.
     """
-    cases = find_cases(options.mr)
+    cases = by_channel([find_cases(paths) for paths in options.mr])
     output = Output(options.out, cases, options.dicom, options.keep_identity)
     use_extensions(options.extension, Path())
     with opened(options.model, options.folds) as models:
+        check_channels(models[0], len(options.mr))
         predictor = Predictor(
             models, options.device, options.threads, options.combine, options.mirror, options.uncertainty
         )
         output.source = ", ".join(model.card["name"] for model in models)
         batch = Batch("predict", cases)
-        for case, path in progress(cases.items(), len(cases), "predict, case"):
+        for case, paths in progress(cases.items(), len(cases), "predict, case"):
             with batch.case(case):
-                made = predictor(path, case)
-                output.write(made.ct, path, case, made.sd)
+                made = predictor(paths, case)
+                output.write(made.ct, paths[0], case, made.sd)
     print(f"{len(cases) - len(batch.failed)} synthetic CTs: {options.out}")
     batch.finish(kept="the other synthetic CTs are written")
     return 0

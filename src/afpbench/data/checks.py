@@ -5,11 +5,14 @@ from pathlib import Path
 import numpy as np
 
 from ..base.errors import DataError
+from ..base.log import logger
 from ..volumes.images import is_hu
 from ..volumes.io import Volume
+from ..volumes.preprocessing import resample_labels
 
 SMALLEST_OVERLAP = 0.1
 MOST_OF_THE_CT = 0.5  # inside the MR: then it is not elsewhere, but small
+LEAST_OF_A_CHANNEL = 0.5  # of the first channel's field of view that each other one shows
 
 
 def check_not_exchanged(mr: Volume, ct: Volume, what: str) -> None:
@@ -56,6 +59,45 @@ def check_overlap(mr: Volume, ct: Volume, what: str) -> float:
             if small
             else "check that both are of one patient and visit, and that the conversion kept origins and directions",
         )
+    return share
+
+
+def check_frame(channel: Volume, first: Volume, what: str) -> None:
+    """Refuse a channel of a DICOM MR whose coordinates are not those of the first one. Both as stored."""
+    if channel.frame_uid and first.frame_uid and channel.frame_uid != first.frame_uid:
+        raise DataError(
+            f"{what}: another frame of reference than that of the first channel",
+            found=f"two FrameOfReferenceUIDs: of {channel.source} and of {first.source}",
+            expected="channels of one session, in which a place has the same coordinates",
+            hint="register it to the first one and give what comes out, or name the series of one session",
+        )
+
+
+def check_channel(channel: Volume, first: Volume, what: str) -> float:
+    """The share of the first channel's field of view that another one of the same MR shows; less than half is an error.
+
+    Both lie where their headers place them, each on its own grid. The same image given twice is an error too.
+    """
+    if np.array_equal(channel.array, first.array):
+        raise DataError(
+            f"{what}: it has the voxels of the first channel",
+            found=f"{channel.source}, and {first.source}",
+            expected="another image for each channel",
+            hint="correct the files that the study names for the channels",
+        )
+    shown = resample_labels(channel.with_array(np.ones(channel.array.shape, np.uint8)), first.geometry).array > 0
+    share = float(shown.mean())
+    if share < LEAST_OF_A_CHANNEL:
+        boxes = bounding_box_mm(first), bounding_box_mm(channel)
+        raise DataError(
+            f"{what}: it shows too little of what the first channel shows",
+            found=f"{share:.0%}; the first from {_mm(boxes[0][0])} to {_mm(boxes[0][1])}, this one from "
+            f"{_mm(boxes[1][0])} to {_mm(boxes[1][1])} (LPS x, y, z)",
+            expected=f"at least {LEAST_OF_A_CHANNEL:.0%}: both of one patient and visit",
+            hint="name the channel with the smallest field of view first, crop it, or leave the case out",
+        )
+    if share < 1:
+        logger.warning("%s: it shows %.0f %% of what the first channel shows, and is dark beyond", what, 100 * share)
     return share
 
 

@@ -1,12 +1,15 @@
 """From a source to an imported case: opened, checked, in canonical axes, with labels where the source has them."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..base.atomic import sha256_of, write_json
 from ..base.errors import DataError
 from ..base.log import logger
+from ..study import channels
 from ..study.kinds.source import Source
 from ..study.kinds.sources import open_source
 from ..volumes import io
@@ -15,12 +18,11 @@ from ..volumes.io import Volume
 from ..volumes.labels import check_labels, read_labels
 from ..volumes.masks import as_mask, read_mask
 from . import dicom, rtstruct
-from .checks import check_inside, check_not_exchanged, check_on_grid, check_overlap
+from .checks import check_channel, check_frame, check_inside, check_not_exchanged, check_on_grid, check_overlap
 from .hu_labels import hu_labels
 
 CANONICAL = "LPS"
-MODALITIES = {"mr": "MR", "ct": "CT"}
-MADE = ("mr", "ct", "mask", "labels", "mr_labels", "displacement")  # what a source may make
+MADE = ("mask", "labels", "mr_labels", "displacement")  # what a source may make beside the images
 DRAWN_IN = {"mask": "mr", "mr_contour": "mr", "ct_contour": "ct"}
 LABELS_IN = "ct"
 READERS = {"labels": read_labels, **dict.fromkeys(DRAWN_IN, read_mask)}
@@ -31,21 +33,22 @@ def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None
 
     data: the task's `data` section. seed: the study's (phantoms are made from it). out: the folder to write.
     root: the folder that relative paths start from.
-    Writes mr.nii.gz (float32; not where the source has CTs alone), ct.nii.gz (int16 HU), case.json, and what the source
-    has of mask.nii.gz, labels.nii.gz, mr_labels.nii.gz, displacement.nii.gz, mr_contour.nii.gz, ct_contour.nii.gz.
+    Writes mr.nii.gz (float32; not where the source has CTs alone), mr_0001.nii.gz and so on for further channels of the
+    MR, each on its own grid, ct.nii.gz (int16 HU), case.json, and what the source has of mask.nii.gz, labels.nii.gz,
+    mr_labels.nii.gz, displacement.nii.gz, mr_contour.nii.gz, ct_contour.nii.gz.
     Raises DataError, naming the case, for input that cannot be used.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     source = open_source(data, Path(root))
     volumes, record = _made(source, case, seed) if source.makes_cases else _files(data, case, Path(root))
-    pair = _check_pair(case, volumes)
+    pair = _check_pair(case, volumes, source.mr_channels)
     for name, volume in volumes.items():
         io.write(volume, out / f"{name}.nii.gz")
     header = {"case": case, "source": source.name, **pair}
-    images = {name: _describe(volumes[name], out / f"{name}.nii.gz") for name in MODALITIES if name in volumes}
+    images = {name: _describe(volumes[name], out / f"{name}.nii.gz") for name in source.image_roles}
     write_json(out / "case.json", {**header, **images, "classes": source.label_ids(), "record": record})
-    shapes = ", ".join(f"{MODALITIES[name]} {found['shape']}" for name, found in images.items())
+    shapes = ", ".join(f"{title_of(name, source.mr_channels)} {found['shape']}" for name, found in images.items())
     logger.info("case %s: %s", case, shapes)
 
 
@@ -62,20 +65,21 @@ def canonical(volume: Volume) -> Volume:
 def _made(source: Source, case: str, seed: int) -> tuple[dict[str, Volume], dict]:
     """The images of a source that makes them, on canonical axes, in the types in which they are written."""
     made, record = source.make_case(case, seed)
-    if not {"mr", "ct"} <= set(made) <= set(MADE):
+    if not set(source.image_roles) <= set(made) <= {*source.image_roles, *MADE}:
         raise DataError(
             f"case {case}: the source '{source.name}' does not make what an import takes",
             found=", ".join(made) or "nothing",
-            expected=f"mr and ct, and what there is of {', '.join(MADE[2:])}",
+            expected=f"{' and '.join(source.image_roles)}, and what there is of {', '.join(MADE)}",
             hint=f"correct {type(source).__name__}.make_case",
         )
-    return {name: _as_written(name, volume, _what(case, name)) for name, volume in made.items()}, record
+    names = source.mr_channels
+    return {name: _as_written(name, volume, _what(case, name, names)) for name, volume in made.items()}, record
 
 
 def _as_written(name: str, volume: Volume, what: str) -> Volume:
     """One image that a source made. Raises DataError for label values that the files cannot hold."""
     volume = canonical(volume)
-    if name in ("mr", "displacement"):
+    if channels.is_mr(name) or name == "displacement":
         return volume.with_array(volume.array.astype(np.float32))
     if name == "ct":
         return volume.with_array(io.save_hu(volume.array))
@@ -93,24 +97,30 @@ def _as_written(name: str, volume: Volume, what: str) -> Volume:
 def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     files, stored = read_files(data, case, root)
     read = {role: canonical(volume) for role, volume in stored.items()}
-    check_files(data, case, read)
-    volumes = {"mr": read["mr"].with_array(read["mr"].array.astype(np.float32))} if "mr" in read else {}
+    names = open_source(data, root).mr_channels
+    check_files(data, case, read, names)
+    mr = filter(channels.is_mr, read)
+    volumes = {role: read[role].with_array(read[role].array.astype(np.float32)) for role in mr}
     volumes |= {"ct": read["ct"].with_array(io.save_hu(read["ct"].array))}
     volumes |= {role: read[role] for role in DRAWN_IN if role in read}
     volumes |= _labels(data.get("labels"), case, volumes["ct"], read.get("labels"))
     record = {role: {"file": path.name, "sha256": dicom.digest(path)} for role, path in files.items()}
     findings = {role: list(volume.findings) for role, volume in stored.items() if volume.findings}
     for role, found in findings.items():
-        logger.warning("%s: %s", _what(case, role), "; ".join(found))
+        logger.warning("%s: %s", _what(case, role, names), "; ".join(found))
     return volumes, {"files": record, "labels": data.get("labels") or {}, "findings": findings}
 
 
-def check_files(data: dict, case: str, read: dict[str, Volume]) -> None:
-    """Refuse a case whose volumes, by role and on canonical axes, are not what their roles say. Raises DataError."""
-    for role in filter(read.__contains__, MODALITIES):
-        check_values(read[role], _what(case, role))
-    if "mr" in read:
-        check_not_exchanged(read["mr"], read["ct"], f"case {case}")
+def check_files(data: dict, case: str, read: dict[str, Volume], names: Sequence[str] = ()) -> None:
+    """Refuse a case whose volumes, by role and on canonical axes, are not what their roles say. Raises DataError.
+
+    names: of the MR's channels.
+    """
+    images = [role for role in read if is_image(role)]
+    for role in images:
+        check_values(read[role], _what(case, role, names))
+    for role in filter(channels.is_mr, images):
+        check_not_exchanged(read[role], read["ct"], f"case {case}")
     check_hu(read["ct"], _what(case, "ct"))
     for role, image in {**DRAWN_IN, "labels": LABELS_IN}.items():
         if role in read:
@@ -123,32 +133,35 @@ def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict
     """The files of a case and their volumes as stored, by role: image files, DICOM folders, contours of an RTSTRUCT.
 
     Masks and contours are 0 and 1, label maps whole numbers, whatever their files hold.
-    Raises DataError for what cannot be read, and for links that lead out of the source's folder.
+    Raises DataError for what cannot be read, for links that lead out of the source's folder, and for channels of an MR
+    in different frames of reference.
     """
     source = open_source(data, root)
     files, base = source.files(case), source.base_folder
     for role, path in files.items():
         if base is not None:
-            check_inside(base, path, _what(case, role))
+            check_inside(base, path, _what(case, role, source.mr_channels))
     series = source.series(case)
     read: dict[str, Volume] = {}
     for role in sorted(files, key=lambda role: role in DRAWN_IN):  # images first
-        path, what = files[role], _what(case, role)
+        path, what = files[role], _what(case, role, source.mr_channels)
         if role in DRAWN_IN and rtstruct.is_rtstruct(path):
             image = read[DRAWN_IN[role] if DRAWN_IN[role] in read else "ct"]
             read[role] = as_mask(rtstruct.read_contours(path, image, what, data.get("roi")), what)
-        elif role in MODALITIES:
+        elif is_image(role):
             read[role] = read_modality(role, path, what, series.get(role))
         else:
             read[role] = READERS[role](path, what)
+    for role in channels.roles(source.mr_channels)[1:]:
+        check_frame(read[role], read["mr"], _what(case, role, source.mr_channels))
     return files, read
 
 
 def read_modality(role: str, path: Path, what: str, series: str | None = None) -> Volume:
-    """An MR or a CT (role `mr` or `ct`) as stored: an image file, or a DICOM series, of a folder with several the named
-    one. Raises DataError."""
+    """An MR (or one of its channels) or a CT as stored: an image file, or a DICOM series, of a folder with several the
+    named one. Raises DataError."""
     if dicom.is_series(path):
-        return dicom.read_series(path, what, MODALITIES[role], series)
+        return dicom.read_series(path, what, "MR" if channels.is_mr(role) else "CT", series)
     return read_image(path, what)
 
 
@@ -168,14 +181,18 @@ def _labels(labels: dict | None, case: str, ct: Volume, given: Volume | None) ->
     return {"labels": given.with_array(check_labels(given, labels["classes"], _what(case, "labels")))}
 
 
-def _check_pair(case: str, volumes: dict[str, Volume]) -> dict[str, float]:
-    """What the case's record says of the pair; nothing of a CT alone."""
-    for role in filter(volumes.__contains__, MODALITIES):
-        check_values(volumes[role], _what(case, role))
+def _check_pair(case: str, volumes: dict[str, Volume], names: Sequence[str] = ()) -> dict[str, Any]:
+    """What the case's record says of the pair, and of the MR's channels; nothing of a CT alone."""
+    for role in filter(is_image, volumes):
+        check_values(volumes[role], _what(case, role, names))
     check_hu(volumes["ct"], _what(case, "ct"))
-    pair = {}
+    pair: dict[str, Any] = {}
     if "mr" in volumes:
         pair["ct_box_share_of_mr"] = round(check_overlap(volumes["mr"], volumes["ct"], f"case {case}"), 4)
+    if names:
+        others = channels.roles(names)[1:]
+        shares = {role: check_channel(volumes[role], volumes["mr"], _what(case, role, names)) for role in others}
+        pair |= {"mr_channels": list(names), "channel_shares_of_mr": shares}
     if "labels" in volumes and not volumes["labels"].array.any():
         raise DataError(
             f"case {case}: the label map is empty",
@@ -197,9 +214,21 @@ def _describe(volume: Volume, path: Path) -> dict:
     }
 
 
-def _what(case: str, role: str) -> str:
-    names = {
-        "mr": "MR",
+def is_image(role: str) -> bool:
+    """Whether a role is that of an image: the CT, the MR or one of its channels."""
+    return role == "ct" or channels.is_mr(role)
+
+
+def _what(case: str, role: str, names: Sequence[str] = ()) -> str:
+    """How messages call an image of a case. names: of the MR's channels."""
+    return f"case {case}: {title_of(role, names)}"
+
+
+def title_of(role: str, names: Sequence[str] = ()) -> str:
+    """How people call an image of a case. names: of the MR's channels."""
+    if channels.is_mr(role):
+        return channels.title(role, names)
+    titles = {
         "ct": "CT",
         "mask": "mask",
         "labels": "label map",
@@ -208,4 +237,4 @@ def _what(case: str, role: str) -> str:
         "mr_labels": "label map on the MR's grid",
         "displacement": "displacement",
     }
-    return f"case {case}: {names[role]}"
+    return titles[role]

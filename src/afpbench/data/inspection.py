@@ -11,10 +11,12 @@ import numpy as np
 
 from ..base.errors import AfpbenchError, DataError
 from ..base.log import logger
+from ..study import channels
+from ..study.kinds.sources import open_source
 from ..volumes.images import check_values, is_hu
 from ..volumes.io import Volume
-from .checks import check_overlap
-from .importing import canonical, check_files, read_files
+from .checks import check_channel, check_overlap
+from .importing import canonical, check_files, read_files, title_of
 from .pairs import agreement
 from .thumbnails import thumbnail
 
@@ -27,7 +29,8 @@ AXES = ("L", "R", "P", "A", "S", "I")  # towards which an index axis runs: +x, -
 
 @dataclass
 class Inspection:
-    """What was found of a case. facts: column -> value; error: what ends its import; findings: what looks wrong."""
+    """What was found of a case. facts: column -> value; error: what ends its import; findings: what looks wrong;
+    digests: of the voxels of each image, by what it is called."""
 
     case: str
     facts: dict[str, object] = field(default_factory=dict)
@@ -51,21 +54,30 @@ def inspect_case(data: dict, case: str, root: Path) -> Inspection:
     """Read a case's files once; what the import would refuse is its error, what merely looks wrong a finding."""
     result = Inspection(case)
     try:
+        source = open_source(data, root)
+        names = source.mr_channels
+        titles = {role: title_of(role, names) for role in source.image_roles}
         _, stored = read_files(data, case, root)
         for role in ("mr", "ct"):
             result.facts |= _describe(role, stored[role])
         for role, volume in stored.items():
-            result.findings += [f"{role.replace('_', ' ')}: {finding}" for finding in volume.findings]
+            what = titles[role] if names and role in titles else role.replace("_", " ")
+            result.findings += [f"{what}: {finding}" for finding in volume.findings]
         read = {role: canonical(volume) for role, volume in stored.items()}
-        for role in ("mr", "ct"):
-            check_values(read[role], f"case {case}: {role.upper()}")
+        for role, title in titles.items():
+            check_values(read[role], f"case {case}: {title}")
             voxels = np.ascontiguousarray(read[role].array, dtype=np.float32)
-            result.digests[role] = hashlib.blake2b(voxels.data, digest_size=16).hexdigest()
-            result.findings += _constant_slices(role, stored[role].array)
+            result.digests[title] = hashlib.blake2b(voxels.data, digest_size=16).hexdigest()
+            result.findings += _constant_slices(title, stored[role].array)
         result.picture = thumbnail(read["mr"], read["ct"])
-        check_files(data, case, read)
-        if is_hu(read["mr"]):
-            result.findings.append("the MR has values of HU, as a CT has them")
+        check_files(data, case, read, names)
+        for role in channels.roles(names)[1:]:
+            share = check_channel(read[role], read["mr"], f"case {case}: {titles[role]}")
+            if share < 1:
+                result.findings.append(f"the {titles[role]} shows {share:.0%} of what the first channel shows")
+        for role in filter(channels.is_mr, titles):
+            if is_hu(read[role]):
+                result.findings.append(f"the {titles[role]} has values of HU, as a CT has them")
         result.facts["box_share"] = round(check_overlap(read["mr"], read["ct"], f"case {case}"), 3)
         _compare(result, read)
     except AfpbenchError as error:
@@ -94,12 +106,12 @@ def find_duplicates(inspections: list[Inspection]) -> None:
     """Add a finding to cases whose image has the voxels of another image of the source."""
     owners: dict[str, tuple[str, str]] = {}
     for item in inspections:
-        for role, digest in item.digests.items():
+        for image, digest in item.digests.items():
             if digest in owners:
                 case, other = owners[digest]
-                where = f"the {other.upper()} of {case}" if case != item.case else f"its {other.upper()}"
-                item.findings.append(f"the {role.upper()} has the voxels of {where}")
-            owners.setdefault(digest, (item.case, role))
+                where = f"the {other} of {case}" if case != item.case else f"its {other}"
+                item.findings.append(f"the {image} has the voxels of {where}")
+            owners.setdefault(digest, (item.case, image))
 
 
 def _compare(result: Inspection, read: dict[str, Volume]) -> None:
@@ -159,10 +171,10 @@ def axes(volume: Volume) -> str:
     return letters + ("~" if oblique else "")
 
 
-def _constant_slices(role: str, array: np.ndarray) -> list[str]:
+def _constant_slices(image: str, array: np.ndarray) -> list[str]:
     """Slices without any contrast between slices that have some."""
     flat = array.reshape(len(array), -1)
     constant = flat.min(axis=1) == flat.max(axis=1)
     inside = np.flatnonzero(~constant)
     count = int(constant[inside[0] : inside[-1]].sum()) if inside.size else len(array)
-    return [f"{count} of {len(array)} slices of the {role.upper()} are constant"] if count else []
+    return [f"{count} of {len(array)} slices of the {image} are constant"] if count else []

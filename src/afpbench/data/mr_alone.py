@@ -1,5 +1,6 @@
 """An MR that has no CT: read, checked and turned as the MR of a pair is."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,20 +8,37 @@ import numpy as np
 from ..base.errors import DataError
 from ..base.formats import is_nifti
 from ..base.log import logger
+from ..study import channels
 from ..volumes import io
 from ..volumes.images import check_values, is_hu
 from ..volumes.io import Volume
 from ..volumes.nifti import says_place
+from .checks import check_channel, check_frame
 from .importing import canonical, read_modality
 
 
-def import_mr(path: Path, case: str, out: Path) -> tuple[Volume, Volume]:
-    """Write `mr.nii.gz` as an import does; return the MR as stored and on canonical axes.
+def import_mr(
+    paths: Sequence[Path], case: str, out: Path, names: Sequence[str] = ()
+) -> tuple[list[Volume], list[Volume]]:
+    """Write `mr.nii.gz` and further channels as an import does; return them as stored and on canonical axes.
 
-    path: an image file, or the folder of a DICOM series.
-    Raises DataError for what cannot be read, for a header that says nothing of the patient's axes, and for a CT.
+    paths: an image file, or the folder of a DICOM series, for each channel. names: of the channels.
+    Raises DataError for what cannot be read, for a header that says nothing of the patient's axes, for a CT, and for a
+    channel that shows little of what the first shows, or the same.
     """
-    what = f"case {case}: MR"
+    both = [
+        _import_channel(path, f"case {case}: {channels.title(role, names)}", out / f"{role}.nii.gz")
+        for role, path in zip(channels.roles(paths), paths, strict=True)
+    ]
+    stored, found = [volume for volume, _ in both], [volume for _, volume in both]
+    for role, first, second in zip(channels.roles(paths)[1:], stored[1:], found[1:], strict=True):
+        what = f"case {case}: {channels.title(role, names)}"
+        check_frame(first, stored[0], what)
+        check_channel(second, found[0], what)
+    return stored, found
+
+
+def _import_channel(path: Path, what: str, out: Path) -> tuple[Volume, Volume]:
     stored = read_modality("mr", path, what)
     _check_place(path, what)
     mr = canonical(stored)
@@ -35,8 +53,8 @@ def import_mr(path: Path, case: str, out: Path) -> tuple[Volume, Volume]:
         )
     for finding in stored.findings:
         logger.warning("%s: %s", what, finding)
-    out.mkdir(parents=True, exist_ok=True)
-    io.write(mr, out / "mr.nii.gz")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    io.write(mr, out)
     return stored, mr
 
 

@@ -21,7 +21,7 @@ class MultiScaleDiscriminator(nn.Module):
 
     (MONAI's own multi-scale discriminator makes the second network deeper instead of its image smaller, which for
     four layers means a 256-fold reduction.) layers: convolutions with features, the first included; all but the last
-    halve the resolution. features: of the first; they double with each.
+    halve the resolution. features: of the first; they double with each. channels: those of the MR, and the CT.
     """
 
     def __init__(self, scales: int, layers: int, features: int, channels: int = 2):
@@ -37,7 +37,7 @@ class MultiScaleDiscriminator(nn.Module):
                     spectral_norm(block.get_submodule("conv"))
 
     def forward(self, mr: torch.Tensor, ct: torch.Tensor) -> tuple[Scores, Features]:
-        """Per scale: the map of scores, and the features of its layers. mr, ct: (B, 1, z, y, x)."""
+        """Per scale: the map of scores, and the features of its layers. mr: (B, C, z, y, x), ct: (B, 1, z, y, x)."""
         x = torch.cat([mr, ct], dim=1)
         scores, features = [], []
         for number, network in enumerate(self.scales):

@@ -14,7 +14,7 @@ STEM = 7  # voxels, the kernel of the first and the last convolution
 
 
 class Pix2PixHD(nn.Module):
-    """MR (B, 1, z, y, x) to normalised CT of the same size, any size whose lowest resolution has two voxels.
+    """MR (B, C, z, y, x) to normalised CT (B, 1, z, y, x), any size whose lowest resolution has two voxels.
 
     input_channels, num_classes, deep_supervision: as nnU-Net gives them to any network; there is one output.
     base_features: feature maps at full resolution; they double with each downsampling up to max_features.

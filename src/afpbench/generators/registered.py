@@ -11,7 +11,7 @@ from ..study.kinds.registry import GENERATORS
 
 
 class RegisteredGenerator(nn.Module):
-    """MR (B, 1, z, y, x) to normalised CT of the same size, by the network that a generator's class makes.
+    """MR (B, C, z, y, x) to normalised CT (B, 1, z, y, x), by the network that a generator's class makes.
 
     input_channels, num_classes, deep_supervision: as nnU-Net gives them to any network; there is one output.
     kind: the generator's name in the study file. options: its entry there.

@@ -1,7 +1,7 @@
 """pix2pixHD with spatially-adaptive normalisation (SPADE) in 3D, conditioned on the MR.
 
 Source: T. Park et al., Semantic image synthesis with spatially-adaptive normalization, CVPR 2019. Where Park et al.
-condition on a map of labels, here it is the MR itself, one continuous channel, averaged down to each resolution: every
+condition on a map of labels, here it is the MR itself, its continuous channels, averaged down to each resolution: every
 normalisation after the lowest resolution takes scale and offset of each voxel from it. (MONAI's layer normalises the
 maps of scale and offset once more, which fixes how strong they are, whatever their weights.)
 """

@@ -14,7 +14,7 @@ from ..base.atomic import write_json
 from ..base.errors import DataError
 from ..base.line_fit import LineFit
 from ..base.log import logger, progress
-from ..volumes import io
+from ..volumes import channels, io
 
 
 def calibrate(name: str, generator: Callable[[np.ndarray], np.ndarray], prepared: dict[str, Path], out: Path) -> None:
@@ -26,7 +26,7 @@ def calibrate(name: str, generator: Callable[[np.ndarray], np.ndarray], prepared
     fit = LineFit()
     for case, folder in progress(prepared.items(), len(prepared), f"{name}: calibration, case"):
         mask = io.read(folder / "mask.nii.gz", f"case {case}: mask").array > 0
-        synthetic = generator(io.read(folder / "mr.nii.gz", f"case {case}: MR").array)
+        synthetic = generator(channels.stacked(channels.read(folder, case)))
         fit.add(synthetic[mask], io.read(folder / "ct.nii.gz", f"case {case}: CT").array[mask])
     slope, offset_hu = fit.line() or (float("nan"), float("nan"))
     if not slope > 0:

@@ -1,8 +1,8 @@
 """Control rows: what no network made, scored like any variant.
 
 `real_ct` must score perfectly; `real_ct_clipped` is what a perfect training would reach; `mr_linear` is what a straight
-line from MR to HU gives; `mean_ct` is what the average anatomy gives, with no look at the patient but for where the
-body lies in the MR.
+line from MR (of several channels the first) to HU gives; `mean_ct` is what the average anatomy gives, with no look at
+the patient but for where the body lies in the MR.
 """
 
 from collections.abc import Callable, Mapping
@@ -68,17 +68,18 @@ def _real_ct_clipped(fitted: dict, statistics: dict):
 
 
 def _mr_linear(fitted: dict, statistics: dict):
-    """HU = slope * normalised MR + offset."""
+    """HU = slope * normalised MR + offset, of several channels the first."""
     slope, offset = float(fitted["slope"]), float(fitted["offset_hu"])
-    return lambda case, mr, ct: slope * normalization.normalize_mr(mr.array, statistics["mr"]) + offset
+    first = normalization.channel_stats(statistics["mr"])[0]
+    return lambda case, mr, ct: slope * normalization.normalize_mr(mr.array, first) + offset
 
 
 def _fit_line(train: Mapping[str, Path], mr_stats: dict) -> dict[str, float]:
     """Least squares over the body voxels of all training cases: `slope` and `offset_hu`."""
-    fit = LineFit()
+    fit, first = LineFit(), normalization.channel_stats(mr_stats)[0]
     for case, folder in progress(train.items(), len(train), "line fit"):
         mask = io.read(folder / "mask.nii.gz", f"case {case}: mask").array > 0
-        mr = normalization.normalize_mr(io.read(folder / "mr.nii.gz", f"case {case}: MR").array, mr_stats)
+        mr = normalization.normalize_mr(io.read(folder / "mr.nii.gz", f"case {case}: MR").array, first)
         fit.add(mr[mask], io.read(folder / "ct.nii.gz", f"case {case}: CT").array[mask])
     line = fit.line()
     if line is None:

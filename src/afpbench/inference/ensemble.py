@@ -79,7 +79,7 @@ class Ensemble:
         }
 
     def __call__(self, mr: np.ndarray) -> Synthetic:
-        """The synthetic CT of one MR volume (any scale, z, y, x)."""
+        """The synthetic CT of one MR (any scale; z, y, x, or channels, z, y, x)."""
         self.patches = 0
         spread = Spread() if self.uncertainty else None
         plain = [self._one(network, line, mr, spread) for network, line in self.members]

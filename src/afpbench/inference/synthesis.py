@@ -13,7 +13,7 @@ from ..base import hardware
 from ..base.atomic import read_json
 from ..base.errors import DataError
 from ..study.paths import Images
-from ..volumes import io, normalization
+from ..volumes import channels, io, normalization
 from .body import air_beyond, near_body
 from .volume import predict_volume
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class Synthesizer(Protocol):
-    """A network that makes a synthetic CT (float32 HU) of an MR, both z, y, x, and what a record says of it."""
+    """A network that makes a synthetic CT (float32 HU, z, y, x) of an MR (z, y, x, or channels, z, y, x), and what a
+    record says of it."""
 
     device: torch.device
     patch: tuple[int, ...]
@@ -47,12 +48,12 @@ class Generator:
         self.options = options
         settings = read_json(folder / "plans.json")["afpbench"]
         self.mr_statistics, self.ct_statistics = settings["mr_statistics"], settings["ct_statistics"]
-        self.network, self.patch = _network(folder)
+        self.network, self.patch = _network(folder, len(normalization.channel_stats(self.mr_statistics)))
         hardware.fast_convolutions(fixed_weights(self.network.to(self.device).eval()))
         self.patches = 0
 
     def __call__(self, mr: np.ndarray) -> np.ndarray:
-        """Synthetic CT (float32 HU, z, y, x) of one MR volume (any scale, z, y, x)."""
+        """Synthetic CT (float32 HU, z, y, x) of one MR (any scale; z, y, x, of several channels channels, z, y, x)."""
         values, self.patches = predict_volume(
             self.network,
             normalization.normalize_mr(mr, self.mr_statistics),
@@ -74,8 +75,8 @@ def synthesize_case(ensemble: "Ensemble", prepared: Path, out: Path, case: str, 
     """
     begin = time.monotonic()
     source = prepared / "mr.nii.gz"
-    mr = io.read(source, f"case {case}: MR")
-    made = ensemble(mr.array)
+    found = channels.read(prepared, case)
+    mr, made = found["mr"], ensemble(channels.stacked(found))
     values = made.hu
     if not np.isfinite(values).all():
         raise DataError(
@@ -101,8 +102,8 @@ def synthesize_case(ensemble: "Ensemble", prepared: Path, out: Path, case: str, 
     }
 
 
-def _network(folder: Path):
-    """The trained network (strict weights) and its patch size."""
+def _network(folder: Path, inputs: int):
+    """The trained network (strict weights) with so many input channels, and its patch size."""
     from ..nnunet.environment import use_nnunet
 
     use_nnunet()
@@ -116,7 +117,7 @@ def _network(folder: Path):
         configuration.network_arch_class_name,
         configuration.network_arch_init_kwargs,
         configuration.network_arch_init_kwargs_req_import,
-        1,
+        inputs,
         1,
         allow_init=False,
         deep_supervision=False,

@@ -19,15 +19,17 @@ def predict_volume(
     device: torch.device,
     dtype: torch.dtype | None,
 ) -> tuple[np.ndarray, int]:
-    """The fused output of a network with one channel in and out, float32 (z, y, x), and the number of patches.
+    """The fused output of a network with one channel out, float32 (z, y, x), and the number of patches.
 
-    network: in evaluation mode, on `device`. image: (z, y, x), normalised; where it is smaller than the patch it is
-    padded with its darkest value. overlap, method: see `fusion.fuse`. dtype: of mixed precision, None for float32.
+    network: in evaluation mode, on `device`. image: (z, y, x), or (channels, z, y, x) of several, normalised; where it
+    is smaller than the patch it is padded with the darkest value of each channel. overlap, method: see `fusion.fuse`.
+    dtype: of mixed precision, None for float32.
     """
-    padded, crop = _pad(image, patch)
-    starts = list(product(*fusion.grid(padded.shape, patch, overlap)))
+    padded, crop = _pad(image.reshape(-1, *image.shape[-3:]), patch)
+    shape = padded.shape[1:]
+    starts = list(product(*fusion.grid(shape, patch, overlap)))
     outputs = _outputs(network, padded, starts, patch, device, dtype)
-    return fusion.fuse(lambda start: next(outputs), padded.shape, patch, overlap, method)[crop], len(starts)
+    return fusion.fuse(lambda start: next(outputs), shape, patch, overlap, method)[crop], len(starts)
 
 
 def _outputs(network, image: np.ndarray, starts, patch, device: torch.device, dtype) -> Iterator[np.ndarray]:
@@ -38,7 +40,7 @@ def _outputs(network, image: np.ndarray, starts, patch, device: torch.device, dt
     waiting = None
     for start in starts:
         window = tuple(slice(s, s + p) for s, p in zip(start, patch, strict=True))
-        batch = hardware.send(np.ascontiguousarray(image[window])[None, None], device)
+        batch = hardware.send(np.ascontiguousarray(image[:, *window])[None], device)
         with torch.inference_mode(), hardware.autocast(device.type, dtype):
             output = network(batch)
         given = hardware.fetch(output[0, 0].float())
@@ -50,10 +52,14 @@ def _outputs(network, image: np.ndarray, starts, patch, device: torch.device, dt
 
 
 def _pad(image: np.ndarray, patch: tuple[int, int, int]) -> tuple[np.ndarray, tuple[slice, ...]]:
-    """Pad a volume smaller than a patch with its background, the darkest value, equally on both sides."""
-    missing = [max(0, p - s) for s, p in zip(image.shape, patch, strict=True)]
+    """Pad channels, z, y, x smaller than a patch with background, the darkest value of each, equally on both sides.
+
+    Returns them, and where it lies in z, y, x.
+    """
+    missing = [max(0, p - s) for s, p in zip(image.shape[1:], patch, strict=True)]
     before = [m // 2 for m in missing]
     if not any(missing):
         return image, (slice(None),) * 3
-    padded = np.pad(image, [(b, m - b) for b, m in zip(before, missing, strict=True)], constant_values=image.min())
-    return padded, tuple(slice(b, b + s) for b, s in zip(before, image.shape, strict=True))
+    width = [(b, m - b) for b, m in zip(before, missing, strict=True)]
+    padded = np.stack([np.pad(channel, width, constant_values=channel.min()) for channel in image])
+    return padded, tuple(slice(b, b + s) for b, s in zip(before, image.shape[1:], strict=True))

@@ -7,6 +7,7 @@ the target spacing, which is always the study's (every case lies on it already).
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..base.atomic import write_json
@@ -19,15 +20,16 @@ CONFIGURATION = "3d_fullres"
 
 def write_raw_dataset(
     folder: Path,
-    images: dict[str, Path],
+    images: dict[str, list[Path]],
     labels: dict[str, Path],
-    channel: str,
+    channels: Sequence[str],
     classes: dict[str, int],
     reader: str = "SimpleITKIO",
 ) -> None:
     """Lay out `imagesTr`, `labelsTr` and `dataset.json`; the images are links to where they are.
 
-    images, labels: case id -> NIfTI file. channel: its name decides nnU-Net's normalisation ("CT" or other).
+    images: case id -> NIfTI file of each channel. labels: case id -> NIfTI file. channels: their names decide nnU-Net's
+    normalisation ("CT" or other).
     classes: name -> label value, without background. reader: nnU-Net's reader; "NibabelIOWithReorient" turns images to
     RAS before the network sees them, as TotalSegmentator does.
     """
@@ -38,14 +40,17 @@ def write_raw_dataset(
             expected="the same cases in both, and at least one",
             hint="look for failed cases in the logs of the earlier steps",
         )
-    for sub, suffix, files in (("imagesTr", "_0000", images), ("labelsTr", "", labels)):
+    parts = [
+        ("imagesTr", f"_{n:04d}", {case: paths[n] for case, paths in images.items()}) for n in range(len(channels))
+    ]
+    for sub, suffix, files in (*parts, ("labelsTr", "", labels)):
         (folder / sub).mkdir(parents=True, exist_ok=True)
         for case, path in files.items():
             link = folder / sub / f"{case}{suffix}.nii.gz"
             link.unlink(missing_ok=True)
             link.symlink_to(Path(path).resolve())
     content = {
-        "channel_names": {"0": channel},
+        "channel_names": {str(number): name for number, name in enumerate(channels)},
         "labels": {"background": 0, **classes},
         "numTraining": len(images),
         "file_ending": ".nii.gz",

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .fields import random_field
 from .labels import LABELS
 from .pose import Pose, draw_pose
 from .sampling import block_vote
-from .tissues import case_look
+from .tissues import SEQUENCES, case_look, draw_signal
 
 REGIONS = {"thorax": thorax, "pelvis": pelvis}
 EXTENT_MM = (216.0, 216.0, 288.0)  # the CT's field of view, z, y, x
@@ -30,7 +30,7 @@ SPACING_RANGE_MM = (1.0, 6.0)
 class PhantomCase:
     """ct: int16 HU; ct_labels: uint8 on its grid; fine_labels: uint8, the same on a grid twice as fine; mr: float32;
     mr_labels: uint8, the labels in MR position on the MR grid; displacement: float32 (z, y, x, 3) on the MR grid,
-    x, y, z in LPS mm; record: JSON-able."""
+    x, y, z in LPS mm; record: JSON-able; other_mr: the MR's contrasts after the first, on its grid."""
 
     ct: Volume
     mr: Volume
@@ -39,17 +39,25 @@ class PhantomCase:
     mr_labels: Volume
     displacement: Volume
     record: dict
+    other_mr: tuple[Volume, ...] = ()
 
 
-def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[float] = 3.0) -> PhantomCase:
+def generate(
+    region: str,
+    index: int,
+    seed: int,
+    spacing_mm: float | Sequence[float] = 3.0,
+    contrasts: Sequence[str] | None = None,
+) -> PhantomCase:
     """Make a case; the same arguments give the same bytes.
 
     region: "thorax" or "pelvis". index: the case's number. spacing_mm: the CT's voxel size, one figure or z, y, x,
-    1 to 6 mm (the anatomy is laid out for 3; the field of view of 216 x 216 x 288 mm is kept).
+    1 to 6 mm (the anatomy is laid out for 3; the field of view of 216 x 216 x 288 mm is kept). contrasts: the MR's
+    sequences (`ute`, `t1`, `t2`), None for the region's own; a further one changes nothing of the case but adds itself.
     Displacement: for a point p in MR space the CT shows the same tissue at p + displacement(p).
-    Raises ConfigError for an unknown region, a negative index or seed, or a spacing out of range.
+    Raises ConfigError for an unknown region or sequence, a negative index or seed, or a spacing out of range.
     """
-    spacing = _checked(region, index, seed, spacing_mm)
+    spacing = _checked(region, index, seed, spacing_mm, contrasts or ())
     root = np.random.SeedSequence([seed, zlib.crc32(region.encode()), index])
     anatomy, look_rng, ct_rng, mr_rng, motion, mr_grain = (np.random.default_rng(child) for child in root.spawn(6))
     build = REGIONS[region].draw_build(anatomy)
@@ -58,7 +66,7 @@ def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[fl
     canvas, ct_grid, window = _canvas(spacing, anatomy, pose, WARP_MM[region])
     record = {"region": region, "index": index, "seed": seed, "spacing_mm": list(spacing)}
     record |= {"pose": pose.record()} | REGIONS[region].draw(canvas, build, anatomy)
-    look = case_look(look_rng, region)
+    look = case_look(look_rng, region, contrasts[0] if contrasts else None)
     coarse = [size // 2 for size in canvas.shape]
     texture, mr_texture = render.draw_texture(look_rng, coarse), render.draw_texture(mr_grain, coarse)
     kernel = {
@@ -76,6 +84,12 @@ def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[fl
     indices = render.sample_indices(canvas, deformation, mr_geometry)
     mr, mr_record = render.render_mr(canvas, mr_texture, look, mr_rng, indices, mr_geometry)
     record |= {"ct": kernel, "mr": mr_record, "deformation": motion_record | figures}
+    others, other_mr = list(contrasts or ())[1:], []
+    for contrast, child in zip(others, root.spawn(len(others)), strict=True):
+        rng = np.random.default_rng(child)
+        of_contrast = replace(look, signal=draw_signal(rng, contrast))
+        image, record[f"mr_{contrast}"] = render.render_mr(canvas, mr_texture, of_contrast, rng, indices, mr_geometry)
+        other_mr.append(Volume(image, mr_geometry))
     record["labels"] = _voxel_counts(labels[window])
     return PhantomCase(
         ct=Volume(hu[window], ct_grid),
@@ -85,10 +99,11 @@ def generate(region: str, index: int, seed: int, spacing_mm: float | Sequence[fl
         mr_labels=render.mr_labels(canvas, indices, mr_geometry),
         displacement=Volume(displacement, mr_geometry),
         record=record,
+        other_mr=tuple(other_mr),
     )
 
 
-def _checked(region: str, index: int, seed: int, spacing_mm) -> tuple[float, float, float]:
+def _checked(region: str, index: int, seed: int, spacing_mm, contrasts: Sequence[str]) -> tuple[float, float, float]:
     """The spacing as three floats, after all arguments were checked."""
     if region not in REGIONS:
         raise ConfigError(
@@ -97,6 +112,10 @@ def _checked(region: str, index: int, seed: int, spacing_mm) -> tuple[float, flo
     if index < 0 or seed < 0:
         raise ConfigError(
             f"phantom {region}: case number and seed must not be negative", found=f"index {index}, seed {seed}"
+        )
+    if unknown := [contrast for contrast in contrasts if contrast not in SEQUENCES]:
+        raise ConfigError(
+            f"phantom {region}: no such MR sequence", found=", ".join(unknown), expected=" or ".join(SEQUENCES)
         )
     z, y, x = (float(value) for value in np.broadcast_to(np.asarray(spacing_mm, float), (3,)))
     low, high = SPACING_RANGE_MM

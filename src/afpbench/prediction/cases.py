@@ -1,6 +1,6 @@
 """Which MRs are meant by the files and folders that a user names, and what each of them is called."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..base.errors import DataError
@@ -26,6 +26,26 @@ def find_cases(paths: Sequence[Path]) -> dict[str, Path]:
             )
         found[name] = path
     return found
+
+
+def by_channel(found: Sequence[Mapping[str, Path]]) -> dict[str, list[Path]]:
+    """Case -> the files of its MR's channels, in their order.
+
+    found: the cases of each channel, as `find_cases` gives them. Where a channel has one case only, the others' may be
+    called otherwise: the case is called as its first channel. Raises DataError for cases that lack a channel.
+    """
+    first, *others = found
+    if all(len(cases) == 1 for cases in found):
+        return {case: [path, *(next(iter(cases.values())) for cases in others)] for case, path in first.items()}
+    for number, cases in enumerate(others, start=2):
+        if odd := sorted(set(first) ^ set(cases)):
+            raise DataError(
+                f"--mr: the cases of channel {number} are not those of the first",
+                found=f"only in one of the two: {', '.join(odd[:5])}",
+                expected="the same names for every channel, such as t1/p1.nii.gz and t2/p1.nii.gz",
+                hint="give each channel a folder of its own, with its files named by the cases",
+            )
+    return {case: [path, *(cases[case] for cases in others)] for case, path in first.items()}
 
 
 def _in(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..base.atomic import read_json
 from ..base.errors import ConfigError, ModelError
+from ..study.channels import roles
 from ..study.paths import ModelPaths
 from . import package
 from .card import read_card
@@ -16,7 +17,7 @@ from .card import read_card
 # A plan names classes that are imported and called: those of a package from elsewhere are held to where networks are.
 NETWORKS_OF = ("dynamic_network_architectures.", "afpbench.generators.")
 PARTS_OF = ("torch.nn.", "dynamic_network_architectures.")
-ALIKE = ("spacing_mm", "bias_correction")
+ALIKE = ("spacing_mm", "bias_correction", "mr_channels")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,25 @@ def opened(paths: Sequence[Path], chosen: Sequence[int] | None = None) -> Iterat
             _check_architecture(model.folder)
         _check_alike(models)
         yield models
+
+
+def check_channels(model: Model, found: int) -> None:
+    """Refuse another number of images for each MR than the network takes. Raises ConfigError."""
+    names = channels_of(model)
+    if found != len(roles(names)):
+        raise ConfigError(
+            f"--mr: {model.card['name']} takes an MR of {len(names)} channels"
+            if names
+            else f"--mr: {model.card['name']} takes MRs of one image each",
+            found=f"--mr given {found} times" if found > 1 else "--mr given once",
+            expected=f"--mr for each channel, in this order: {', '.join(names)}" if names else "--mr once",
+            hint="" if names else "several cases stand behind one --mr",
+        )
+
+
+def channels_of(model: Model) -> tuple[str, ...]:
+    """The names of the channels of the MRs that a network takes, in their order; none of MRs of one image."""
+    return tuple(model.card.get("mr_channels", ()))
 
 
 def _chosen(folders: list[Path], chosen: Sequence[int] | None) -> list[Path]:
@@ -81,9 +101,9 @@ def _check_alike(models: Sequence[Model]) -> None:
     first = models[0]
     for model in models[1:]:
         for key in ALIKE:
-            if model.card[key] != first.card[key]:
+            if model.card.get(key) != first.card.get(key):
                 raise ConfigError(
                     f"--model: networks that take MRs of different kinds ({key})",
-                    found=f"{first.card['name']}: {first.card[key]}, {model.card['name']}: {model.card[key]}",
+                    found=f"{first.card['name']}: {first.card.get(key)}, {model.card['name']}: {model.card.get(key)}",
                     expected="the folds or the seeds of one row",
                 )

@@ -1,6 +1,6 @@
 """Where synthetic CTs of MRs alone are written: an image file for each, or a DICOM series."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..base.errors import ConfigError
@@ -13,12 +13,15 @@ from ..volumes.io import Volume
 class Output:
     """The place of every case's synthetic CT, decided before the first is made.
 
-    out: a folder; of a single case also an image file. cases: case -> its MR. dicom: series in place of files.
+    out: a folder; of a single case also an image file. cases: case -> its MR, a file for each channel.
+    dicom: series in place of files.
     keep_identity: with the patient of the MR's header. source: what made them, in words.
     Raises ConfigError for a place that is an MR's own, and for options that contradict each other.
     """
 
-    def __init__(self, out: Path, cases: Mapping[str, Path], dicom: bool = False, keep_identity: bool = False):
+    def __init__(
+        self, out: Path, cases: Mapping[str, Sequence[Path]], dicom: bool = False, keep_identity: bool = False
+    ):
         self.dicom, self.keep_identity = dicom, keep_identity
         self.source = "afpbench"
         one_file = bool(ending(out)) and not out.is_dir()
@@ -36,7 +39,7 @@ class Output:
             self.places = {case: out / (case if dicom else f"{case}{FORMATS[0]}") for case in cases}
         for case, mr in cases.items():
             for what, place in (("synthetic CT", self.places[case]), ("uncertainty map", self.uncertainty(case))):
-                if place.exists() and place.samefile(mr):
+                if place.exists() and any(place.samefile(path) for path in mr):
                     raise ConfigError(
                         f"--out: the {what} of case {case} would take the place of its MR",
                         found=str(place),
@@ -51,7 +54,7 @@ class Output:
     def write(self, ct: Volume, mr: Path, case: str, sd: Volume | None = None) -> None:
         """Write the synthetic CT of one case and its uncertainty map, which is an image file beside DICOM too.
 
-        mr: its MR's path. Raises DataError where it cannot be written.
+        mr: the path of its MR's first channel. Raises DataError where it cannot be written.
         """
         if sd is not None:
             io.write(sd, self.uncertainty(case))

@@ -14,10 +14,10 @@ from ..inference.ensemble import Ensemble
 from ..inference.export import on_grid
 from ..inference.synthesis import Generator, synthesize_case
 from ..study.paths import Images
-from ..volumes import io, mr_range
-from ..volumes.io import Volume
+from ..volumes import channels, io, mr_range
+from ..volumes.io import Geometry, Volume
 from ..volumes.preprocessing import resample, resample_case
-from .models import Model
+from .models import Model, channels_of
 
 
 class Prediction(NamedTuple):
@@ -28,7 +28,8 @@ class Prediction(NamedTuple):
 
 
 class Predictor:
-    """Trained networks, loaded once: the file of an MR in, synthetic CT in HU on its own grid out.
+    """Trained networks, loaded once: the files of an MR in, one for each channel; synthetic CT in HU on the first
+    one's grid out.
 
     models: one, or several whose synthetic CTs are combined; what the MR is brought to, and how patches are joined,
     is on the first one's card. combine, uncertainty: see `Ensemble`. mirror: axes of test-time mirroring, in place of
@@ -46,6 +47,7 @@ class Predictor:
     ):
         self.models = models
         self.card = models[0].card
+        self.channels = channels_of(models[0])
         mirror = self.card["inference"]["mirror"] if mirror is None else mirror
         if uncertainty and len(models) == 1 and not mirror:
             raise ConfigError(
@@ -62,8 +64,10 @@ class Predictor:
         self.network = Ensemble(list(zip(networks, calibrations, strict=True)), mirror, combine, uncertainty)
         self._mr_statistics = [network.mr_statistics for network in networks]
 
-    def __call__(self, path: Path, case: str) -> Prediction:
-        """The synthetic CT of one MR, on the MR's own grid and in its frame of reference.
+    def __call__(self, paths: Sequence[Path], case: str) -> Prediction:
+        """The synthetic CT of one MR, on its (first channel's) own grid and in its frame of reference.
+
+        paths: a file, or a folder of DICOM files, for each channel, in the order of the model card.
 
         The MR goes the workflow's way, through its files: a grid that NIfTI has held is not the one before, in the last
         digits. What of it lies outside what the training saw is a warning.
@@ -72,22 +76,23 @@ class Predictor:
         with tempfile.TemporaryDirectory(prefix="afpbench-predict-") as folder:
             imported, resampled, made = (Path(folder) / case / name for name in ("imported", "resampled", "synthetic"))
             images = Images(made.as_posix())
-            stored, mr = import_mr(path, case, imported)
-            mr_range.check_unit(mr.geometry, self.card["mr_range"], f"case {case}: MR")
+            stored, mr = import_mr(paths, case, imported, self.channels)
+            mr_range.check_unit(mr[0].geometry, self.card["mr_range"], f"case {case}: MR")
             resample_case(imported, resampled, self.card["spacing_mm"], self.card["bias_correction"])
-            self._warn(case, mr, io.read(resampled / "mr.nii.gz", f"case {case}: MR"))
+            self._warn(case, [volume.geometry for volume in mr], list(channels.read(resampled, case).values()))
             synthesize_case(self.network, resampled, Path(images.image(case)), case, with_uncalibrated=False)
             synthetic = io.read(images.image(case), f"case {case}: synthetic CT")
             found = self.network.uncertainty
             sd = io.read(images.uncertainty(case), f"case {case}: uncertainty map") if found else None
-        ct = replace(on_grid(synthetic, stored.geometry), source=stored.source, frame_uid=stored.frame_uid)
-        return Prediction(ct, None if sd is None else resample(sd, stored.geometry))
+        first = stored[0]
+        ct = replace(on_grid(synthetic, first.geometry), source=first.source, frame_uid=first.frame_uid)
+        return Prediction(ct, None if sd is None else resample(sd, first.geometry))
 
-    def _warn(self, case: str, stored: Volume, mr: Volume) -> None:
+    def _warn(self, case: str, stored: Sequence[Geometry], mr: Sequence[Volume]) -> None:
         found: Mapping[str, None] = dict.fromkeys(
             finding
             for model, statistics in zip(self.models, self._mr_statistics, strict=True)
-            for finding in mr_range.findings(stored.geometry, mr, statistics, model.card["mr_range"])
+            for finding in mr_range.findings(stored, mr, statistics, model.card["mr_range"], self.channels)
         )
         for finding in found:
             logger.warning("case %s: outside what the network was trained on: %s", case, finding)

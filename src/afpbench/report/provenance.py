@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..base.package import PROJECT
+from ..study.channels import roles
 from ..study.paths import TaskPaths
 from ..study.records import read_record
 
@@ -55,10 +56,14 @@ def machines(costs: Iterable[dict]) -> list[str]:
 
 
 def input_checksums(root: str | Path, cases: Iterable[str]) -> list[tuple[str, str, str]]:
-    """(case, sha256 of the MR, sha256 of the CT), as recorded when each case was prepared; a dash where it failed."""
+    """(case, sha256 of the MR, sha256 of the CT), as recorded when each case was prepared; a dash where it failed.
+
+    Of an MR of several channels the sha256 of each, in their order.
+    """
     lines = []
     for case in cases:
         path = Path(TaskPaths(str(root)).prepared(case)) / "case.json"
         record = read_record(path) if path.is_file() else {}
-        lines.append((case, record.get("mr_sha256", "–"), record.get("ct_sha256", "–")))
+        mr = [record.get(f"{role}_sha256", "–") for role in roles(record.get("mr_channels", ()))]
+        lines.append((case, " ".join(mr), record.get("ct_sha256", "–")))
     return lines

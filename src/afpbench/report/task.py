@@ -56,8 +56,10 @@ def _data(task: Task) -> str:
     spacing = " × ".join(f"{value:g}" for value in task.spec["spacing_mm"] or ())
     first = task.splits[0]
     counts = ", ".join(f"{len(first[part])} {part}" for part in PARTS if first[part])
+    source = open_source(task.spec["data"], Path())
     facts = [
-        ("Source", open_source(task.spec["data"], Path()).title),
+        ("Source", source.title),
+        *([("MR channels", ", ".join(source.mr_channels))] if source.mr_channels else []),
         ("Cases", f"{sum(len(first[part]) for part in PARTS)}: {task.folds_words}{counts}"),
         ("Voxels", f"{spacing} mm (z, y, x)" if spacing else "each case's own"),
         ("Test cases", ", ".join(task.test_cases())),

@@ -1,4 +1,4 @@
-"""nnU-Net's augmentation in parts: rotation and scaling alone, and intensity changes on the MR channel alone."""
+"""nnU-Net's augmentation in parts: rotation and scaling alone, and intensity changes on the MR's channels alone."""
 
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
@@ -50,42 +50,44 @@ class SpatialOfKnown(BasicTransform):
         self.transforms = transforms
 
     def apply(self, data_dict: dict, **params) -> dict:
-        """Change `image` (MR, CT) and `segmentation`, whose first channel (the body) becomes -1 where not valid.
+        """Change `image` (MR's channels, CT) and `segmentation`, whose first channel (the body) becomes -1 where not
+        valid.
 
-        What comes from beyond the patch is as dark as its darkest MR value.
+        What comes from beyond the patch is as dark as the darkest value of each channel of the MR.
         """
         image, labels = data_dict["image"], data_dict["segmentation"]
-        dark = image[0].min()
+        dark = image[:-1].amin(dim=(1, 2, 3), keepdim=True)
         known = (labels[:1] >= 0).to(image.dtype)
-        data_dict["image"] = torch.cat([image[:1] - dark, image[1:], known])  # beyond the patch all of them are 0
+        data_dict["image"] = torch.cat([image[:-1] - dark, image[-1:], known])  # beyond the patch all of them are 0
         for transform in self.transforms:
             data_dict = transform(**data_dict)
-        mr, ct, known = data_dict["image"].split(1)
+        mr, ct, known = data_dict["image"].split([len(dark), 1, 1])
         labels = data_dict["segmentation"]
         labels[:1] = torch.where(known > KNOWN, labels[:1], -1)
         return {**data_dict, "image": torch.cat([mr + dark, ct]), "segmentation": labels}
 
 
 class FillPadding(BasicTransform):
-    """Where a patch leaves the volume, the MR becomes the patch's darkest value, as in synthesis.
+    """Where a patch leaves the volume, each channel of the MR becomes its darkest value in the patch, as in synthesis.
 
     nnU-Net's loader leaves zeros there, the mean of a normalised MR. They can be told from tissue only as long as no
     change of intensities has touched them.
     """
 
     def apply(self, data_dict: dict, **params) -> dict:
-        """Fill `image[0]` (MR) where both images are 0 and `segmentation[0]` (the body) is negative."""
+        """Fill `image` but for its last (the CT) where all are 0 and `segmentation[0]` (the body) is negative."""
         image = data_dict["image"]
         outside = (data_dict["segmentation"][0] < 0) & (image == 0).all(dim=0)
         if outside.any():
-            image[0] = torch.where(outside, image[0][~outside].min(), image[0])
+            for mr in image[:-1]:
+                mr[outside] = mr[~outside].min()
         return data_dict
 
 
 class MRIntensityTransform(BasicTransform):
-    """Noise, blur, brightness, contrast and gamma at nnU-Net's default rates, applied to image channel 0.
+    """Noise, blur, brightness, contrast and gamma at nnU-Net's default rates, applied to the channels of the MR.
 
-    The CT in channel 1 is a target in HU and keeps its values.
+    The CT in the last channel is a target in HU and keeps its values.
     """
 
     def __init__(self):
@@ -111,11 +113,11 @@ class MRIntensityTransform(BasicTransform):
         self.transforms = [RandomTransform(transform, apply_probability=rate) for transform, rate in rates]
 
     def apply(self, data_dict: dict, **params) -> dict:
-        """Change `image[0]` (MR), leave `image[1]` (CT)."""
+        """Change all but the last of `image` (the MR), leave that (CT)."""
         image = data_dict["image"]
-        mr = {"image": image[:1].clone()}
+        mr = {"image": image[:-1].clone()}
         for transform in self.transforms:
             mr = transform(**mr)
-        image[:1] = mr["image"]
+        image[:-1] = mr["image"]
         data_dict["image"] = image
         return data_dict

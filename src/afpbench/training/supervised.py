@@ -69,9 +69,9 @@ def _prepare(name: str, data: LabelledCT, splits: dict, options: dict, spacing_m
     _check_classes(name, data.classes, {case: shown[case] for case in splits["train"]})
     planning.write_raw_dataset(
         work / "raw" / DATASET,
-        {case: data.images[case] for case in cases},
+        {case: [data.images[case]] for case in cases},
         labels,
-        channel=data.channel,
+        channels=[data.channel],
         classes={group: value for value, group in enumerate(data.classes, start=1)},
         reader=data.reader,
     )

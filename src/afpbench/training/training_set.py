@@ -1,10 +1,9 @@
 """The generator's training set: MR and CT of each case, normalised, in nnU-Net's own storage.
 
-nnU-Net's preprocessor has no float target. Here the normalised CT rides as a second image channel behind the
-normalised MR, so that nnU-Net's dataset, data loader and spatial augmentation serve both as they are; the
-trainer takes the channels apart again. The label map has two channels: the body (1) for foreground oversampling, with
--1 where the CT has no data; and the labels of the real CT (0 where a source has none), for patches and loss terms that
-name structures.
+nnU-Net's preprocessor has no float target. Here the normalised CT rides as the last image channel, behind those of the
+normalised MR, so that nnU-Net's dataset, data loader and spatial augmentation serve both as they are; the trainer takes
+the channels apart again. The label map has two channels: the body (1) for foreground oversampling, with -1 where the CT
+has no data; and the labels of the real CT (0 where a source has none), for patches and loss terms that name structures.
 """
 
 import hashlib
@@ -13,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from ..base.atomic import read_json, write_json
+from ..base.errors import DataError
 from ..base.log import logger, progress
 from ..nnunet import environment, planning
 from ..study.kinds.registry import GENERATORS
-from ..volumes import io, normalization
+from ..volumes import channels, io, normalization
 
 DATASET = "Dataset001_translation"
 
@@ -36,9 +36,9 @@ def build(
     train = {case: prepared[case] for case in splits["train"]}
     planning.write_raw_dataset(
         raw / DATASET,
-        {case: folder / "mr.nii.gz" for case, folder in train.items()},
+        {case: list(channels.files(folder).values()) for case, folder in train.items()},
         {case: folder / "mask.nii.gz" for case, folder in train.items()},
-        channel="MR",
+        channels=_channel_names(prepared, cases),
         classes={"body": 1},
     )
     planning.plan(DATASET, generator["planner"], generator["patch_size"], spacing_mm)
@@ -51,6 +51,24 @@ def build(
         digest.update(_save_case(case, prepared[case], statistics, configuration["patch_size"], folder, seed))
     write_json(out / DATASET / "digest.json", {"sha256": digest.hexdigest()})
     write_json(out / DATASET / "splits_final.json", [{"train": splits["train"], "val": splits["validation"]}])
+
+
+def _channel_names(prepared: dict[str, Path], cases: list[str]) -> list[str]:
+    """What nnU-Net's dataset.json calls the channels of the MR; "MR" before each, since it normalises some names anew.
+
+    Raises DataError for cases with different channels.
+    """
+    found = {case: channels.names(prepared[case]) for case in cases}
+    first = found[cases[0]]
+    for case, names in found.items():
+        if names != first:
+            raise DataError(
+                f"case {case}: other channels of the MR than case {cases[0]}",
+                found=", ".join(names) or "an MR of one image",
+                expected=", ".join(first) or "an MR of one image",
+                hint="run the study again from its import; every case takes part in one training",
+            )
+    return [f"MR {name}" for name in first] or ["MR"]
 
 
 def set_generator(training_set: Path, generator: dict) -> dict:
@@ -72,13 +90,13 @@ def _save_case(case: str, prepared: Path, statistics: dict, patch_size, folder: 
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
     from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 
-    mr = normalization.normalize_mr(io.read(prepared / "mr.nii.gz", f"case {case}: MR").array, statistics["mr"])
+    mr = normalization.normalize_mr(channels.stacked(channels.read(prepared, case)), statistics["mr"])
     ct = normalization.normalize_ct(io.read(prepared / "ct.nii.gz", f"case {case}: CT").array, statistics["ct"])
     mask = io.read(prepared / "mask.nii.gz", f"case {case}: mask").array > 0
     covered = io.read(prepared / "covered.nii.gz", f"case {case}: coverage").array > 0
     body = np.where(covered, mask.astype(np.int16), np.int16(-1))
     labels = np.stack([body, _labels(case, prepared, body.shape)])
-    data = np.stack([mr, ct]).astype(np.float32)
+    data = np.stack([*mr.reshape(-1, *ct.shape), ct]).astype(np.float32)
     properties = {
         "class_locations": DefaultPreprocessor._sample_foreground_locations(body[None], [1], seed=seed),
         "label_values": np.unique(labels[1]).tolist(),

@@ -35,8 +35,8 @@ def validate_cases(
     for case in cases:
         data, labels, _, _ = dataset.load_case(case)
         images, body = np.asarray(data), np.asarray(labels[0]) > 0
-        values, _ = predict_volume(network, images[0], patch, 0.5, "median", device, dtype)
-        real, synthetic = (normalization.denormalize_ct(image, ct_statistics) for image in (images[1], values))
+        values, _ = predict_volume(network, images[:-1], patch, 0.5, "median", device, dtype)
+        real, synthetic = (normalization.denormalize_ct(image, ct_statistics) for image in (images[-1], values))
         metrics = image_metrics(real, synthetic, body, what=f"validation case {case}")["body"]
         found.append(metrics | ({"dice": judge(case, synthetic)} if judge else {}))
     return found

@@ -1,12 +1,13 @@
 """What the MRs of a training were (their voxels and size, tilt, intensities), and whether another MR is like them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..base.errors import DataError
+from ..study.channels import roles, title
 from . import io, normalization
 from .io import Geometry, Volume
 
@@ -23,24 +24,32 @@ def fit(imported: Mapping[str, Path], prepared: Mapping[str, Path], mr_stats: di
     """The ranges over the training cases: {"cases", and "low" and "high" of each of what `_describe` gives}.
 
     imported, prepared: case id -> folder; the cases are those of `prepared`. mr_stats: the `mr` part of
-    normalization.json. One image is in memory at a time. No case is named.
+    normalization.json. Of several channels the ranges are the first one's, and those of the others are listed under
+    "other_channels". One image is in memory at a time. No case is named.
     """
+    parts = normalization.channel_stats(mr_stats)
+    first, *others = (_ranges(role, imported, prepared, stats) for role, stats in zip(roles(parts), parts, strict=True))
+    listed = {"other_channels": others} if others else {}
+    return {"cases": len(prepared), "percentiles": list(PERCENTILES), **first, **listed}
+
+
+def _ranges(role: str, imported: Mapping[str, Path], prepared: Mapping[str, Path], stats: dict) -> dict:
+    """The lowest and the highest value over the cases, of one channel. stats: what it is normalised by."""
     found = [
         _describe(
-            io.read(imported[case] / "mr.nii.gz", f"case {case}: MR").geometry,
-            io.read(folder / "mr.nii.gz", f"case {case}: MR"),
-            mr_stats,
+            io.read(imported[case] / f"{role}.nii.gz", f"case {case}: {title(role)}").geometry,
+            io.read(folder / f"{role}.nii.gz", f"case {case}: {title(role)}"),
+            stats,
         )
         for case, folder in prepared.items()
     ]
-    ranges = {
+    return {
         key: {
             "low": np.min([item[key] for item in found], axis=0).tolist(),
             "high": np.max([item[key] for item in found], axis=0).tolist(),
         }
         for key in found[0]
     }
-    return {"cases": len(found), "percentiles": list(PERCENTILES), **ranges}
 
 
 def check_unit(stored: Geometry, ranges: dict, what: str) -> None:
@@ -59,9 +68,26 @@ def check_unit(stored: Geometry, ranges: dict, what: str) -> None:
         )
 
 
-def findings(stored: Geometry, mr: Volume, mr_stats: dict, ranges: dict) -> list[str]:
-    """In words, where an MR is unlike all that the training saw. stored: its own grid; mr: on the network's spacing."""
-    own = _describe(stored, mr, mr_stats)
+def findings(
+    stored: Sequence[Geometry], mr: Sequence[Volume], mr_stats: dict, ranges: dict, names: Sequence[str] = ()
+) -> list[str]:
+    """In words, where an MR is unlike all that the training saw.
+
+    stored: the grid of each channel, its own; mr: on the network's spacing. names: of the channels.
+    """
+    parts = normalization.channel_stats(mr_stats)
+    percentiles = ranges["percentiles"]
+    seen = [{**one, "percentiles": percentiles} for one in (ranges, *ranges.get("other_channels", []))]
+    each = zip(roles(parts), stored, mr, parts, seen, strict=True)
+    return [
+        f"{title(role, names)}: {finding}" if names else finding
+        for role, grid, image, stats, one in each
+        for finding in _findings(grid, image, stats, one)
+    ]
+
+
+def _findings(stored: Geometry, mr: Volume, stats: dict, ranges: dict) -> list[str]:
+    own = _describe(stored, mr, stats)
     found = []
     for key, words in LENGTHS.items():
         low, high = ranges[key]["low"], ranges[key]["high"]

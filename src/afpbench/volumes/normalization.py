@@ -39,13 +39,20 @@ def fit(case_dirs: Iterable[Path], options: dict) -> dict:
 def normalize_mr(array: np.ndarray, mr_stats: dict) -> np.ndarray:
     """An MR on the scale of the networks, float32; only `landmarks` knows other images than this one.
 
-    array: z, y, x, any scale. mr_stats: the `mr` part of normalization.json, by "scheme":
+    array: z, y, x, any scale; of several channels, channels, z, y, x, each of which is normalised by itself. mr_stats:
+    the `mr` part of normalization.json, by "scheme":
     `zscore`: mean 0 and standard deviation 1 over the whole image. `minmax`: the image's own "clip_percentiles" become
     -1 and 1, and what lies beyond them is clipped. `landmarks`: the image's landmarks (see `_landmarks`) become the
     mean ones of the training cases, piecewise linear, and beyond the outermost two with the slope beside them (Nyul
     and Udupa 1999, On Standardizing the MR Image Intensity Scale; deciles as Nyul et al. 2000).
-    Raises DataError for an image without contrast.
+    Raises DataError for an image without contrast, and for another number of channels than the training's.
     """
+    if "channels" in mr_stats:
+        parts = channel_stats(mr_stats)
+        _check_count(array, len(parts))
+        return np.stack([normalize_mr(image, stats) for image, stats in zip(array, parts, strict=True)])
+    if np.ndim(array) != 3:
+        _check_count(array, 1)
     values = np.asarray(array, dtype=np.float32)
     if mr_stats["scheme"] == "zscore":
         return _scaled(values, values.mean(dtype=np.float64), values.std(dtype=np.float64))
@@ -53,6 +60,23 @@ def normalize_mr(array: np.ndarray, mr_stats: dict) -> np.ndarray:
         lower, upper = np.percentile(values, mr_stats["clip_percentiles"])
         return _scaled(np.clip(values, lower, upper), (lower + upper) / 2, (upper - lower) / 2)
     return _mapped(values, _landmarks(values, mr_stats["clip_percentiles"]), np.array(mr_stats["landmarks"]))
+
+
+def channel_stats(mr_stats: Mapping[str, Any]) -> list[dict]:
+    """What each channel of the MR is normalised by. mr_stats: the `mr` part of normalization.json."""
+    found: list[dict] = mr_stats.get("channels") or [dict(mr_stats)]
+    return found
+
+
+def _check_count(array: np.ndarray, expected: int) -> None:
+    found = len(array) if np.ndim(array) == 4 else 1
+    if found != expected:
+        raise DataError(
+            "an MR with another number of channels than the training's",
+            found=f"{found}",
+            expected=f"{expected}",
+            hint="give every case each channel that the study names under data",
+        )
 
 
 def normalize_ct(array_hu: np.ndarray, ct_stats: dict) -> np.ndarray:
@@ -117,6 +141,15 @@ CT_SCHEMES = {"zscore": _by_percentiles, "clipped_zscore": _clipped, "range": _b
 
 
 def _fit_mr(folders: list[Path], options: dict) -> dict:
+    """By the scheme; of several channels also, under "channels", what each of them is normalised by."""
+    from . import channels
+
+    roles = list(channels.files(folders[0]))
+    fitted = [_fit_channel(role, folders, options) for role in roles or ["mr"]]
+    return fitted[0] if len(fitted) == 1 else {"scheme": options["mr_scheme"], "channels": fitted}
+
+
+def _fit_channel(role: str, folders: list[Path], options: dict) -> dict:
     scheme, percentiles = options["mr_scheme"], options["mr_clip_percentiles"]
     if scheme == "zscore":
         return {"scheme": scheme}
@@ -126,7 +159,7 @@ def _fit_mr(folders: list[Path], options: dict) -> dict:
 
     standard = []
     for folder in folders:
-        values = io.read(folder / "mr.nii.gz", f"normalisation: MR in {folder}").array.astype(np.float32)
+        values = io.read(folder / f"{role}.nii.gz", f"normalisation: MR in {folder}").array.astype(np.float32)
         found = _landmarks(values, percentiles)
         standard.append(2 * (found - found[0]) / (found[-1] - found[0]) - 1)
     return {"scheme": scheme, "clip_percentiles": percentiles, "landmarks": np.mean(standard, axis=0).tolist()}

@@ -11,8 +11,9 @@ import numpy as np
 from ..base.atomic import sha256_of, write_json
 from ..base.errors import DataError
 from ..base.log import logger
+from ..study.channels import title
 from ..study.records import read_record
-from . import io
+from . import channels, io
 from .bias_field import n4_corrected
 from .io import Geometry, Volume
 from .morphology import closed, dilated, filled_slices, large_components, opened
@@ -28,27 +29,44 @@ MR_MARGIN_MM = 3.0
 def resample_case(
     imported: Path, out: Path, spacing_mm: tuple[float, float, float] | None, bias_correction: str = "none"
 ) -> None:
-    """Write the MR (and its contour, where there is one) on the task's spacing into `out`.
+    """Write the MR, each of its channels (and its contour, where there is one) on the task's spacing into `out`.
 
     spacing_mm: z, y, x; None keeps the MR's. bias_correction: `none`, or `n4` before the MR is resampled. The grid
-    keeps the MR's origin and direction and covers its field of view. Of a case without MR its CT's grid is taken so,
-    and only that is written: grid.nii.gz, an empty image.
+    keeps the MR's origin and direction and covers its field of view; of several channels the first one's, onto whose
+    grid the others come from their own in one interpolation, dark where they have no data. Of a case without MR its
+    CT's grid is taken so, and only that is written: grid.nii.gz, an empty image.
     """
     imported, out = Path(imported), Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    if not (imported / "mr.nii.gz").is_file():
+    mr = list(channels.files(imported))
+    if not mr:
         geometry = io.read(imported / "ct.nii.gz", f"case {_case_of(imported)}: CT").geometry
         grid = task_grid(geometry, spacing_mm or geometry.spacing_mm)
         io.write(Volume(np.zeros(grid.shape, np.uint8), grid), out / "grid.nii.gz")
         return
-    volume = io.read(imported / "mr.nii.gz", f"case {_case_of(imported)}: MR")
-    if bias_correction == "n4":
-        volume = n4_corrected(volume, body_mask_mr(volume), f"case {_case_of(imported)}: MR")
-    grid = task_grid(volume.geometry, spacing_mm or volume.spacing_mm)
-    io.write(resample(volume, grid), out / "mr.nii.gz")
+    volumes = {role: _read_channel(imported, role, bias_correction) for role in mr}
+    grid = task_grid(volumes["mr"].geometry, spacing_mm or volumes["mr"].spacing_mm)
+    for role, volume in volumes.items():
+        moved = resample(volume, grid)
+        io.write(moved if role == "mr" else _dark_beyond(volume, moved), out / f"{role}.nii.gz")
     contour = imported / "mr_contour.nii.gz"
     if contour.is_file():
         io.write(resample_labels(io.read(contour), grid), out / "mr_contour.nii.gz")
+
+
+def _read_channel(imported: Path, role: str, bias_correction: str) -> Volume:
+    what = f"case {_case_of(imported)}: {title(role)}"
+    volume = io.read(imported / f"{role}.nii.gz", what)
+    return n4_corrected(volume, body_mask_mr(volume), what) if bias_correction == "n4" else volume
+
+
+def _dark_beyond(volume: Volume, moved: Volume) -> Volume:
+    """A resampled channel with its darkest value where it has no data: more than a voxel beyond its field of view."""
+    from scipy.ndimage import binary_dilation
+
+    shown = resample_labels(volume.with_array(np.ones(volume.array.shape, np.uint8)), moved.geometry).array > 0
+    near = binary_dilation(shown, np.ones((3, 3, 3), bool))
+    return moved.with_array(np.where(near, moved.array, np.float32(volume.array.min())))
 
 
 def task_grid(geometry: Geometry, spacing_mm: tuple[float, float, float]) -> Geometry:
@@ -123,7 +141,8 @@ def body_mask_mr(volume: Volume) -> np.ndarray:
 
 
 def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -> None:
-    """Write what training and evaluation read into `out`: mr, ct, mask, covered, labels (where there are), case.json.
+    """Write what training and evaluation read into `out`: mr (and its other channels), ct, mask, covered, labels (where
+    there are), case.json.
 
     The mask is the one that came with the case, where there is one, as far as the CT has data. Otherwise it is the
     region of evaluation: the body (found on the whole CT, warped by the registration) where the CT has data, without
@@ -135,7 +154,8 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
     case = _case_of(imported)
     out.mkdir(parents=True, exist_ok=True)
     ct = io.read(registered / "ct.nii.gz", f"case {case}: CT")
-    mr = _read_mr(resampled, ct, registered, case)
+    found = _read_mr(resampled, ct, registered, case)
+    mr = found["mr"] if found else None
     covered = io.read(registered / "covered.nii.gz").array > 0
     hu = np.where(covered, ct.array, AIR_HU).astype(np.int16)
     given = imported / "mask.nii.gz"
@@ -148,8 +168,8 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
         dropped = _with_rim(missing & body, body, ct.spacing_mm)
     mask = body & ~dropped
     _check_mask(case, mask, body, covered)
-    if mr is not None:
-        io.write(mr.with_array(mr.array.astype(np.float32)), out / "mr.nii.gz")
+    for role, volume in found.items():
+        io.write(volume.with_array(volume.array.astype(np.float32)), out / f"{role}.nii.gz")
     io.write(ct.with_array(hu), out / "ct.nii.gz")
     io.write(ct.with_array(mask.astype(np.uint8)), out / "mask.nii.gz")
     io.write(ct.with_array(covered.astype(np.uint8)), out / "covered.nii.gz")
@@ -160,13 +180,12 @@ def prepare_case(imported: Path, resampled: Path, registered: Path, out: Path) -
     write_json(out / "case.json", _record(case, imported, ct.geometry, mask, body, dropped, covered))
 
 
-def _read_mr(resampled: Path, ct: Volume, registered: Path, case: str) -> Volume | None:
-    """The MR, on the registered CT's grid; None of a case without one. Raises DataError for another grid."""
-    if not (resampled / "mr.nii.gz").is_file():
-        return None
-    mr = io.read(resampled / "mr.nii.gz", f"case {case}: MR")
-    if ct.geometry.matches(mr.geometry):
-        return mr
+def _read_mr(resampled: Path, ct: Volume, registered: Path, case: str) -> dict[str, Volume]:
+    """The channels of the MR, on the registered CT's grid, without which it is a DataError; none of a case without."""
+    found = channels.read(resampled, case) if channels.files(resampled) else {}
+    if not found or ct.geometry.matches(found["mr"].geometry):
+        return found
+    mr = found["mr"]
     raise DataError(
         f"case {case}: the registered CT is not on the MR's grid",
         found=f"shape {ct.geometry.shape}, spacing {ct.spacing_mm} mm",
@@ -249,9 +268,10 @@ def _record(case, imported, geometry, mask, body, dropped, covered) -> dict:
         "direction": list(geometry.direction),
         **{
             f"{name}_sha256": sha256_of(imported / f"{name}.nii.gz")
-            for name in ("mr", "ct")
+            for name in (*channels.files(imported), "ct")
             if (imported / f"{name}.nii.gz").is_file()
         },
+        **({"mr_channels": list(given)} if (given := channels.names(imported)) else {}),
         "covered_share": float(covered.mean()),
         "mask_share": float(mask.mean()),
         "dropped_share_of_body": dropped_share,

@@ -195,3 +195,14 @@ def test_a_fit_is_the_same_file_each_time(noisy, tmp_path):
     for name in FITTED_CONTROLS:
         first = fit(name, noisy, tmp_path).read_bytes()
         assert fit(name, noisy, tmp_path).read_bytes() == first
+
+
+def test_the_line_of_an_mr_with_channels_is_that_of_the_first(noisy, tmp_path):
+    slope, offset = line(noisy, tmp_path)
+    statistics = {**STATISTICS, "mr": {"scheme": "zscore", "channels": [{"scheme": "zscore"}] * 2}}
+    for folder in noisy.values():
+        mr = io.read(folder / "mr.nii.gz")
+        io.write(mr.with_array(-mr.array[::-1]), folder / "mr_0001.nii.gz")
+    fit_control("mr_linear", noisy, statistics, tmp_path / "two.npz")
+    fitted = np.load(tmp_path / "two.npz")
+    assert (float(fitted["slope"]), float(fitted["offset_hu"])) == (slope, offset)

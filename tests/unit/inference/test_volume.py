@@ -36,3 +36,25 @@ def test_the_outputs_are_fused_where_their_patches_lie(shape, method):
     found, patches = predict_volume(network, image, PATCH, 0.5, method, torch.device("cpu"), None)
     assert np.array_equal(found, fusion.fuse(one_by_one, shape, PATCH, 0.5, method))
     assert patches == network.seen == count
+
+
+class Weighted(torch.nn.Module):
+    """The first channel plus ten times the second."""
+
+    def forward(self, x):
+        return x[:, :1] + 10 * x[:, 1:]
+
+
+def test_channels_are_cut_and_padded_each_by_its_darkest_value():
+    image = np.random.default_rng(0).random((2, 9, 4, 8), dtype=np.float32)
+    found, patches = predict_volume(Weighted(), image, PATCH, 0.5, "mean", torch.device("cpu"), None)
+    assert patches > 1 and np.allclose(found, image[0] + 10 * image[1], atol=1e-5)
+
+    class Seen(Weighted):
+        def forward(self, x):
+            self.corner = x[0, :, 0, 0, 0].tolist()
+            return super().forward(x)
+
+    network = Seen()
+    predict_volume(network, image[:, :4, :2, :3], PATCH, 0.5, "mean", torch.device("cpu"), None)
+    assert network.corner == [image[0, :4, :2, :3].min(), image[1, :4, :2, :3].min()]

@@ -12,9 +12,9 @@ def raw_dataset(root, prepared_cases, channel="MR"):
     environment.use_nnunet(raw=root / "raw", preprocessed=root / "preprocessed", augmentation_processes=1)
     planning.write_raw_dataset(
         root / "raw" / "Dataset001_test",
-        {case: prepared_cases[case] / "mr.nii.gz" for case in SPLITS["train"]},
+        {case: [prepared_cases[case] / "mr.nii.gz"] for case in SPLITS["train"]},
         {case: prepared_cases[case] / "mask.nii.gz" for case in SPLITS["train"]},
-        channel,
+        [channel],
         {"body": 1},
     )
     return root / "raw" / "Dataset001_test"
@@ -36,12 +36,12 @@ def test_the_raw_dataset_is_nnunets(tmp_path, prepared_cases):
 
 def test_images_without_labels(tmp_path):
     with pytest.raises(DataError, match="training set Dataset001_test: images and labels do not pair up"):
-        planning.write_raw_dataset(tmp_path / "Dataset001_test", {"p1": tmp_path}, {}, "MR", {"body": 1})
+        planning.write_raw_dataset(tmp_path / "Dataset001_test", {"p1": [tmp_path]}, {}, ["MR"], {"body": 1})
 
 
 def test_no_case_at_all(tmp_path):
     with pytest.raises(DataError, match="found: 0 images, 0 label maps"):
-        planning.write_raw_dataset(tmp_path / "Dataset001_test", {}, {}, "MR", {"body": 1})
+        planning.write_raw_dataset(tmp_path / "Dataset001_test", {}, {}, ["MR"], {"body": 1})
 
 
 @pytest.fixture

@@ -306,3 +306,29 @@ def test_bad_arguments(arguments, message):
     with pytest.raises(ConfigError) as error:
         generate(*arguments)
     assert message in str(error.value)
+
+
+# --- contrasts
+
+
+def test_a_further_contrast_changes_nothing_of_the_case_but_adds_itself():
+    one, two = generate("thorax", 1, 7, 6.0), generate("thorax", 1, 7, 6.0, ["ute", "t1"])
+    (other,) = two.other_mr
+    for name in ("ct", "mr", "ct_labels", "fine_labels", "mr_labels", "displacement"):
+        assert np.array_equal(getattr(one, name).array, getattr(two, name).array)
+    assert two.record == {**one.record, "mr_t1": two.record["mr_t1"]} and one.other_mr == ()
+    assert other.geometry == two.mr.geometry and other.array.dtype == np.float32
+    assert 0.6 < np.corrcoef(other.array.ravel(), two.mr.array.ravel())[0, 1] < 0.999  # of the same anatomy
+
+
+def test_the_first_contrast_may_be_another_than_the_regions_own():
+    own, other = generate("pelvis", 0, 7, 6.0), generate("pelvis", 0, 7, 6.0, ["t1"])
+    assert np.array_equal(own.ct.array, other.ct.array) and not np.array_equal(own.mr.array, other.mr.array)
+    bladder = own.mr_labels.array == LABELS["urinary_bladder"]
+    bright = [case.mr.array[bladder].mean() / np.percentile(case.mr.array, 99) for case in (own, other)]
+    assert bright[0] > 3 * bright[1]  # urine: 1.00 in T2, 0.15 in T1
+
+
+def test_a_sequence_that_there_is_not():
+    with pytest.raises(ConfigError, match="phantom thorax: no such MR sequence\n  found: flair"):
+        generate("thorax", 0, 7, 6.0, ["ute", "flair"])

@@ -31,7 +31,7 @@ def test_a_package_makes_what_its_folder_makes(model, packed, prepared_cases):
     made = []
     for path in (model, packed):
         with models.opened([path]) as found:
-            made.append(Predictor(found, "cpu")(prepared_cases["p4"] / "mr.nii.gz", "p").ct)
+            made.append(Predictor(found, "cpu")([prepared_cases["p4"] / "mr.nii.gz"], "p").ct)
     assert np.array_equal(made[0].array, made[1].array) and made[0].geometry == made[1].geometry
 
 

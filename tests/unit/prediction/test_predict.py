@@ -55,7 +55,7 @@ def made_by_the_workflow(model, mr_file, folder, calibration=None):
 
 def predicted(folders, mr_file, **options):
     with models.opened(folders) as found:
-        return Predictor(found, "cpu", **options)(mr_file, "p").ct
+        return Predictor(found, "cpu", **options)([mr_file], "p").ct
 
 
 def test_it_is_what_the_workflow_makes_to_the_last_hu(model, other, prepared_cases, tmp_path):
@@ -84,7 +84,7 @@ def test_an_uncertainty_map_of_two_networks_on_the_mrs_grid(model, other, prepar
     mr_file = prepared_cases["p4"] / "mr.nii.gz"
     one, two = (predicted([folder], mr_file).array.astype(float) for folder in (model, other))
     with models.opened([model, other]) as found:
-        made = Predictor(found, "cpu", uncertainty=True)(mr_file, "p")
+        made = Predictor(found, "cpu", uncertainty=True)([mr_file], "p")
     assert made.sd.geometry == io.read(mr_file).geometry and made.sd.array.dtype == np.float32
     inside = (abs(one) < 1000) & (abs(two) < 1000)  # what fits a CT's range
     np.testing.assert_allclose(made.sd.array[inside], abs(one - two)[inside] / np.sqrt(2), atol=0.75)
@@ -95,7 +95,7 @@ def test_one_look_has_no_uncertainty(model, mr_file):
         with pytest.raises(ConfigError, match="a single look at each MR has no spread") as error:
             Predictor(found, "cpu", uncertainty=True)
         assert "one network, " in str(error.value) and "--mirror x" in str(error.value)
-        assert Predictor(found, "cpu", mirror=["x"], uncertainty=True)(mr_file, "p").sd.array.max() > 0
+        assert Predictor(found, "cpu", mirror=["x"], uncertainty=True)([mr_file], "p").sd.array.max() > 0
 
 
 def test_mirroring_changes_the_answer(model, mr_file):

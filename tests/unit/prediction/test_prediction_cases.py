@@ -39,14 +39,14 @@ def test_nothing_there_and_one_name_twice(tmp_path):
 def test_where_each_case_goes(tmp_path):
     mr = tmp_path / "a.nii.gz"
     touch(mr)
-    assert Output(tmp_path / "out", {"a": mr}).places == {"a": tmp_path / "out" / "a.nii.gz"}
-    assert Output(tmp_path / "sct.mha", {"a": mr}).places == {"a": tmp_path / "sct.mha"}
-    assert Output(tmp_path / "out", {"a": mr}, dicom=True).places == {"a": tmp_path / "out" / "a"}
+    assert Output(tmp_path / "out", {"a": [mr]}).places == {"a": tmp_path / "out" / "a.nii.gz"}
+    assert Output(tmp_path / "sct.mha", {"a": [mr]}).places == {"a": tmp_path / "sct.mha"}
+    assert Output(tmp_path / "out", {"a": [mr]}, dicom=True).places == {"a": tmp_path / "out" / "a"}
     with pytest.raises(ConfigError, match="would take the place of its MR"):
-        Output(tmp_path, {"a": mr})
+        Output(tmp_path, {"a": [mr]})
     with pytest.raises(ConfigError, match="the name of one image file, for 2 MRs"):
-        Output(tmp_path / "sct.mha", {"a": mr, "b": mr})
+        Output(tmp_path / "sct.mha", {"a": [mr], "b": [mr]})
     with pytest.raises(ConfigError, match="for DICOM series"):
-        Output(tmp_path / "sct.mha", {"a": mr}, dicom=True)
+        Output(tmp_path / "sct.mha", {"a": [mr]}, dicom=True)
     with pytest.raises(ConfigError, match="--keep-identity: only DICOM holds an identity"):
-        Output(tmp_path / "out", {"a": mr}, keep_identity=True)
+        Output(tmp_path / "out", {"a": [mr]}, keep_identity=True)

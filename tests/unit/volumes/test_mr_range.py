@@ -32,7 +32,7 @@ def test_the_ranges_of_two_cases_by_hand(seen):
 
 
 def of(mr, seen):
-    return mr_range.findings(mr.geometry, mr, STATISTICS, seen)
+    return mr_range.findings([mr.geometry], [mr], STATISTICS, seen)
 
 
 def test_an_mr_like_those_of_the_training_says_nothing(seen):

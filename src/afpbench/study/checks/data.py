@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...base.errors import AfpbenchError, one_line
+from .. import channels
 from ..file_rows import FileRow
 from ..kinds import Source
 from ..splits import is_ensemble, make_folds, test_cases
@@ -137,7 +138,7 @@ def _broken(source: Source, case: str) -> str:
         files = source.files(case)
     except AfpbenchError as error:
         return f"{source.place}: {one_line(error)}"
-    absent = [role.upper() for role in ("mr", "ct")[not source.has_mr :] if role not in files]
+    absent = [_what(source, role) for role in source.image_roles if role not in files]
     if absent and not source.makes_cases:
         return (
             f"{source.place}: case {case}: the source names no {' and no '.join(absent)}; "
@@ -149,11 +150,17 @@ def _broken(source: Source, case: str) -> str:
 def _missing(source: Source, case: str, files: dict[str, Path]) -> Iterator[str]:
     for role, path in files.items():
         if not os.path.exists(path):
-            what = role.upper() if role in ("mr", "ct") else role
             yield (
-                f"{source.place}: case {case}: no such file: {what}; found: '{path}'; hint: correct its path, or leave "
-                "the case out with data.exclude"
+                f"{source.place}: case {case}: no such file: {_what(source, role)}; found: '{path}'; hint: correct its "
+                "path, or leave the case out with data.exclude"
             )
+
+
+def _what(source: Source, role: str) -> str:
+    """What people call a file of a case."""
+    if channels.is_mr(role):
+        return channels.title(role, source.mr_channels)
+    return role.upper() if role == "ct" else role
 
 
 def _without_labels(source: Source, files: dict[str, dict[str, Path]]) -> list[str]:

@@ -7,6 +7,7 @@ from ..case_ids import braces
 # Keys whose values are paths of the user's, wherever they stand in a task.
 PATH_KEYS = {"root", "table", "download_dir", "folder", "weights", "path", "parameter_files"}
 PATTERN_KEYS = {"mr", "ct", "mask", "label_map", "mr_contour", "ct_contour", "labels", "transforms", "synthetic"}
+BY_NAME = {"mr", "synthetic"}  # of them those that may hold a pattern for each name: of a channel, of a row
 CASE = "{case}"
 
 
@@ -22,7 +23,7 @@ def check_paths(where: str, part: object) -> list[str]:
 def _paths(where: str, part: object, key: str = "") -> Iterator[tuple[str, str, str]]:
     if isinstance(part, dict):
         for name, value in part.items():
-            yield from _paths(f"{where}.{name}", value, str(name))
+            yield from _paths(f"{where}.{name}", value, key if key in BY_NAME else str(name))
     elif isinstance(part, list):
         for item in part:
             yield from _paths(where, item, key)

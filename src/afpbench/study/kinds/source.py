@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...base.errors import ConfigError
+from .. import channels
 from ..case_ids import check_id, check_unique
 from .kind import Kind
 
@@ -103,8 +104,8 @@ class Source(Kind):
         return cases
 
     def files(self, case: str) -> dict[str, Path]:
-        """Role (`mr`, `ct`, `mask`, `labels`, `mr_contour`, `ct_contour`) -> path of a file, or of a folder of DICOM
-        files. They need not exist yet: a download rule makes those of `download_folder`."""
+        """Role (of `image_roles`, or `mask`, `labels`, `mr_contour`, `ct_contour`) -> path of a file, or of a folder of
+        DICOM files. They need not exist yet: a download rule makes those of `download_folder`."""
         if self.makes_cases:
             return {}
         raise NotImplementedError(f"{type(self).__name__}.files")
@@ -120,7 +121,7 @@ class Source(Kind):
         return [path for path in files.values() if path.exists()]
 
     def series(self, case: str) -> dict[str, str]:
-        """Role (`mr`, `ct`) -> SeriesInstanceUID, where the study names the series to take from a folder."""
+        """Role (of `image_roles`) -> SeriesInstanceUID, where the study names the series to take from a folder."""
         return {}
 
     def column(self, name: str) -> dict[str, str]:
@@ -136,6 +137,16 @@ class Source(Kind):
     def has_mr(self) -> bool:
         """Whether its cases have an MR. Real CTs alone can judge rows from files; nothing can be trained on them."""
         return True
+
+    @property
+    def mr_channels(self) -> tuple[str, ...]:
+        """The names of the channels of its MRs, where each has several (study.channels); () of an MR of one image."""
+        return ()
+
+    @property
+    def image_roles(self) -> tuple[str, ...]:
+        """The roles of the images that each case has: `mr` and other channels of the MR, and `ct`."""
+        return (*(channels.roles(self.mr_channels) if self.has_mr else ()), "ct")
 
     @property
     def base_folder(self) -> Path | None:
@@ -181,9 +192,9 @@ class Source(Kind):
     def make_case(self, case: str, seed: int) -> "tuple[dict[str, Volume], dict[str, Any]]":
         """The images of a case, of a source that `makes_cases`, and what the case's record shall say of them.
 
-        seed: the study's. The images: `mr`; `ct` in HU; and what there is of `mask` (on the MR's grid), `labels`,
-        `mr_labels` (label maps on the CT's and the MR's grid) and `displacement` (on the MR's grid: for each voxel the
-        way to where its tissue lies in the CT, in mm, x, y, z).
+        seed: the study's. The images: those of `image_roles`, the CT in HU; and what there is of `mask` (on the MR's
+        grid), `labels`, `mr_labels` (label maps on the CT's and the MR's grid) and `displacement` (on the MR's grid:
+        for each voxel the way to where its tissue lies in the CT, in mm, x, y, z).
         """
         raise NotImplementedError(f"{type(self).__name__}.make_case")
 

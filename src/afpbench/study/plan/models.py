@@ -113,6 +113,7 @@ class ModelPlan:
         options, variant = self.task.options, self.variant(name)
         generator = self.task.generators[variant["generator"]]
         kinds = [generator, *self.task.losses(name)]
+        channels = list(self.task.source.mr_channels)
         return {
             "name": f"{self.task.name}/{fold}{name}{seed}",
             "title": options["title"],
@@ -122,6 +123,7 @@ class ModelPlan:
             "cite": list(dict.fromkeys(kind.citation for kind in kinds if kind.citation)),
             "spacing_mm": options["spacing_mm"],
             "bias_correction": options["bias_correction"],
+            **({"mr_channels": channels} if channels else {}),
             "inference": self.application,
         }
 

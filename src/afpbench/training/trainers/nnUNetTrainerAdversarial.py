@@ -45,7 +45,8 @@ class nnUNetTrainerAdversarial(translation.nnUNetTrainerTranslation):
 
         super().initialize()
         sizes = self.options["discriminator"]
-        self.discriminator = MultiScaleDiscriminator(sizes["scales"], sizes["layers"], sizes["base_features"])
+        seen = self.num_input_channels + 1
+        self.discriminator = MultiScaleDiscriminator(sizes["scales"], sizes["layers"], sizes["base_features"], seen)
         if self.settings["start"]:
             start = load_checkpoint(self.settings["start"])["afpbench"]["extra"]
             self.discriminator.load_state_dict(start["discriminator"], strict=True)

@@ -27,11 +27,11 @@ AIR_HU = -1024.0
 class nnUNetTrainerTranslation(ResumableTrainer):
     """nnU-Net's network with one linear output channel, trained on the study's loss.
 
-    The data loader gives images of two channels, normalised MR and normalised CT, and a target of 1 + R channels. The
-    first is the body (1), and -1 where the patch leaves the volume or the CT has no data, also in part, in a patch that
-    is turned: there the real CT stands in for the synthetic one, so that no loss sees a difference. The others are the
-    regions that loss terms name. With `outside_hu` that goes for everything outside the body, and both CTs have that
-    value there.
+    The data loader gives images of C + 1 channels, those of the normalised MR and then the normalised CT, and a target
+    of 1 + R channels. The first is the body (1), and -1 where the patch leaves the volume or the CT has no data, also
+    in part, in a patch that is turned: there the real CT stands in for the synthetic one, so that no loss sees a
+    difference. The others are the regions that loss terms name. With `outside_hu` that goes for everything outside the
+    body, and both CTs have that value there.
     """
 
     def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device):
@@ -141,13 +141,14 @@ class nnUNetTrainerTranslation(ResumableTrainer):
         return batch | {key: batch[key].to(self.device, non_blocking=True) for key in ("data", "target")}
 
     def _unpack(self, batch: dict) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """MR, real CT (air or `outside_hu` where it is not valid) and the valid region, each (B, 1, z, y, x).
+        """MR (B, C, z, y, x), real CT (air or `outside_hu` where it is not valid) and the valid region, both
+        (B, 1, z, y, x).
 
         Valid is where the CT has data, and with `outside_hu` the body alone.
         """
         body = batch["target"][:, :1]
         valid = body > 0 if self.bounded else body >= 0
-        mr, ct = batch["data"][:, :1], batch["data"][:, 1:]
+        mr, ct = batch["data"][:, :-1], batch["data"][:, -1:]
         ct = torch.where(valid, ct, torch.full_like(ct, self.outside))
         if self.device.type == "cpu":
             mr = mr.contiguous(memory_format=torch.channels_last_3d)

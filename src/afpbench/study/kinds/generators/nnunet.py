@@ -26,7 +26,8 @@ class NnUNet(Generator):
         },
         "head": {
             "description": "What the network gives: `direct` the CT, `residual` its difference from a straight line of "
-            "the MR, whose slope and offset are learned with the network and begin at 0.",
+            "the MR, whose slope (one for each of its channels) and offset are learned with the network and begin at "
+            "0.",
             "enum": ["direct", "residual"],
             "default": "direct",
         },

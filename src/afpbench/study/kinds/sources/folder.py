@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ....base.errors import ConfigError
+from ... import channels
 from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, RootSource
 from .patterns import CASE, file_of, ids_of, need_folder
 
@@ -19,7 +20,7 @@ OPTIONAL_PATTERN: dict[str, Any] = {
     "pattern": r"\{case\}",
     "x-allowed": "a path with {case} in it, such as '{case}/mr.nii.gz', or null",
 }
-ROLES = {"mr": "mr", "ct": "ct", "mask": "mask", "label_map": "labels"}  # option -> role
+ROLES = {"ct": "ct", "mask": "mask", "label_map": "labels"}  # option -> role, beside the MR's
 
 
 class Folder(RootSource):
@@ -31,10 +32,14 @@ class Folder(RootSource):
     properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "root": DATA_ROOT,
         "mr": {
-            **OPTIONAL_PATTERN,
+            **channels.schema_of(OPTIONAL_PATTERN, "Where that channel of the MR lies."),
+            "default": None,
             "description": "Where the MR of a case lies below `root`. `{case}` stands for the id, `*` for any text "
-            "without a slash. `null` if there is none: the CT's grid is the case's then, nothing is registered, and "
-            "rows are files or the control `real_ct`.",
+            "without a slash. An MR of several channels has a pattern for each, by names that you choose; the CT is "
+            "registered to the first. `null` if there is no MR: the CT's grid is the case's then, nothing is "
+            "registered, and rows are files or the control `real_ct`.",
+            "x-allowed": "a path with {case} in it, such as '{case}/mr.nii.gz', or one for each channel, such as "
+            "{t1: '{case}/t1.nii.gz', t2: '{case}/t2.nii.gz'}, or null",
         },
         "ct": {**PATTERN, "description": "Where the CT of a case lies, in the same way."},
         "mask": {
@@ -57,16 +62,26 @@ class Folder(RootSource):
         return bool(self.options.get("mr"))
 
     @property
-    def _images(self) -> tuple[str, ...]:
-        return ("mr", "ct") if self.has_mr else ("ct",)
+    def mr_channels(self) -> tuple[str, ...]:
+        return channels.names_of(self.options.get("mr"))
+
+    @property
+    def _patterns(self) -> dict[str, tuple[str, str]]:
+        """Role -> the option that names its pattern, and the pattern."""
+        patterns = channels.by_role(self.options.get("mr"))
+        places = [f"data.mr.{name}" for name in self.mr_channels] or ["data.mr"]
+        found = {role: (place, pattern) for place, (role, pattern) in zip(places, patterns.items(), strict=False)}
+        others = {role: (f"data.{option}", self.options.get(option)) for option, role in ROLES.items()}
+        return found | {role: (place, pattern) for role, (place, pattern) in others.items() if pattern}
 
     def available(self) -> list[str]:
         need_folder(self.base_folder)
-        cases = set().union(*(ids_of(self.options[role], self.base_folder, f"data.{role}") for role in self._images))
+        patterns = [self._patterns[role] for role in self.image_roles]
+        cases = set().union(*(ids_of(pattern, self.base_folder, place) for place, pattern in patterns))
         if not cases:
             raise ConfigError(
                 f"data.root: no case in {self.base_folder}",
-                found=f"nothing that fits {' or '.join(self.options[role] for role in self._images)}",
+                found=f"nothing that fits {' or '.join(pattern for _, pattern in patterns)}",
                 expected="at least one MR and its CT" if self.has_mr else "at least one CT",
                 hint=f"correct data.root, data.mr and data.ct; {CASE} stands for the id, * for any text",
             )
@@ -76,9 +91,8 @@ class Folder(RootSource):
         """A file that is not there keeps the pattern's path. Raises ConfigError where a pattern with * fits several."""
         hint = "list the cases in a table (data.source: table)"
         return {
-            role: file_of(self.options[option], case, self.base_folder, f"data.{option}", hint)
-            for option, role in ROLES.items()
-            if self.options.get(option)
+            role: file_of(pattern, case, self.base_folder, place, hint)
+            for role, (place, pattern) in self._patterns.items()
         }
 
     def problems(self) -> Iterable[str]:

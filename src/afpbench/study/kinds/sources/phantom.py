@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ... import channels
 from ..source import Source
 
 if TYPE_CHECKING:
     from ....volumes.io import Volume
 
 MOST_CASES = 1000
+CONTRASTS = ("ute", "t1", "t2")  # as the columns of phantom.tissues
 
 
 class Phantom(Source):
@@ -28,7 +30,27 @@ class Phantom(Source):
             "default": [3.0, 3.0, 3.0],
             "$ref": "#/$defs/spacing_mm",
         },
+        "contrasts": {
+            "description": "The MR's sequences, one channel each, of the same anatomy in the same position; the first "
+            "is the MR that the CT is registered to. `null`: `ute` in the thorax, `t2` in the pelvis.",
+            "type": ["array", "null"],
+            "items": {"enum": list(CONTRASTS)},
+            "minItems": 1,
+            "uniqueItems": True,
+            "default": None,
+        },
     }
+
+    @property
+    def contrasts(self) -> tuple[str, ...] | None:
+        """The MR's sequences; None for the region's own."""
+        given = self.options.get("contrasts")
+        return tuple(given) if given else None
+
+    @property
+    def mr_channels(self) -> tuple[str, ...]:
+        contrasts = self.contrasts or ()
+        return contrasts if len(contrasts) > 1 else ()
 
     def available(self) -> list[str]:
         return [f"{self.options['region']}_{number:03d}" for number in range(self.options.get("cases", MOST_CASES))]
@@ -53,9 +75,11 @@ class Phantom(Source):
         return int(case.removeprefix(f"{self.options['region']}_"))
 
     def make_case(self, case: str, seed: int) -> "tuple[dict[str, Volume], dict[str, Any]]":
-        made = self.implement()(self.options["region"], self.index(case), seed, tuple(self.options["spacing_mm"]))
+        spacing_mm = tuple(self.options["spacing_mm"])
+        made = self.implement()(self.options["region"], self.index(case), seed, spacing_mm, self.contrasts)
+        mr = (made.mr, *made.other_mr)
         volumes = {
-            "mr": made.mr,
+            **dict(zip(channels.roles(mr), mr, strict=True)),
             "ct": made.ct,
             "labels": made.fine_labels,
             "mr_labels": made.mr_labels,

@@ -5,6 +5,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ... import channels
 from ..source import CASES, EXCLUDE, LABELS, Source
 from .case_table import CaseTable, read_table
 
@@ -32,6 +33,13 @@ class Table(Source):
             "type": "string",
             "minLength": 1,
         },
+        "mr": {
+            **channels.schema_of({"type": "string", "minLength": 1}, "The column of that channel."),
+            "default": "mr",
+            "description": "The column of the MR. An MR of several channels has a column for each (and one for each "
+            "with `_series` behind it), by names that you choose; the CT is registered to the first.",
+            "x-allowed": "the name of a column, or one for each channel, such as {t1: mr_t1, t2: mr_t2}",
+        },
         "roi": ROI,
         "cases": CASES,
         "exclude": EXCLUDE,
@@ -41,7 +49,11 @@ class Table(Source):
     @cached_property
     def rows(self) -> CaseTable:
         """The table. Raises ConfigError where it cannot be read."""
-        return read_table(self.path(self.options["table"]))
+        return read_table(self.path(self.options["table"]), channels.by_role(self.options["mr"]))
+
+    @property
+    def mr_channels(self) -> tuple[str, ...]:
+        return channels.names_of(self.options["mr"])
 
     def available(self) -> list[str]:
         return list(self.rows.rows)
@@ -50,8 +62,7 @@ class Table(Source):
         return self.rows.files(case)
 
     def series(self, case: str) -> dict[str, str]:
-        row = self.rows.rows[case]
-        return {role: row[f"{role}_series"] for role in ("mr", "ct") if row.get(f"{role}_series")}
+        return self.rows.series(case)
 
     def column(self, name: str) -> dict[str, str]:
         return self.rows.column(name)
