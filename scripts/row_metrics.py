@@ -3,7 +3,7 @@ from afpbench.base import log
 log.start(snakemake.log[0])
 from pathlib import Path
 
-from afpbench.inference.chunks import calibrations, failures
+from afpbench.inference.chunks import calibrations, failures, uncertain
 from afpbench.metrics.evaluate import evaluate_row
 
 params, wildcards, out = snakemake.params, snakemake.wildcards, Path(snakemake.output[0])
@@ -17,6 +17,7 @@ evaluate_row(
     calibrations=calibrations(snakemake.input.synthetic),
     definition=params.definition,
     metrics=params.metrics,
+    uncertainty=uncertain(snakemake.input.synthetic) if params.uncertainty else None,
     seed=params.seed,
     run=wildcards.row + wildcards.seed,
     threads=snakemake.threads,

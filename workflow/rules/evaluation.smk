@@ -26,6 +26,7 @@ rule row_metrics:
         structures=lambda w: task(w).results.structures,
         definition=lambda w: task(w).option("definition"),
         metrics=lambda w: task(w).results.extra_metrics,
+        uncertainty=option("inference", "uncertainty"),
         code=code("row_metrics", lambda w: task(w).results.metrics_code()),
     message:
         "{wildcards.task}: metrics of {wildcards.row}{wildcards.seed}"

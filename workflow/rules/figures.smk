@@ -37,6 +37,42 @@ rule figure_slices:
         "../../scripts/figure_slices.py"
 
 
+rule figure_uncertainty:
+    """The uncertainty map of every trained row beside its error, and whether the one tells of the other."""
+    input:
+        metrics=rules.metrics.output[0],
+        prepared=lambda w: task(w).cases.prepared_test,
+        synthetic=lambda w: task(w).results.figure_synthetic,
+        segmentations=lambda w: task(w).results.zoom_segmentations,
+    output:
+        png=report(
+            T.uncertainty("{pick}", "png"),
+            category="{task}",
+            subcategory="figures",
+            caption="../report/uncertainty.rst",
+        ),
+        pdf=T.uncertainty("{pick}", "pdf"),
+    log:
+        T.log("figures/uncertainty.{pick}"),
+    benchmark:
+        T.benchmark("figures/uncertainty.{pick}")
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        context=lambda w: task(w).results.figure_context | {"rows": task(w).results.uncertain_rows},
+        options=lambda w: task(w).results.figure_options("error_hu", "zoom"),
+        definition=option("definition"),
+        code=code("figure_uncertainty"),
+    message:
+        "{wildcards.task}: uncertainty of the case {wildcards.pick}"
+    script:
+        "../../scripts/figure_uncertainty.py"
+
+
 rule figure_surfaces:
     """Figures 3 to 5 of the paper: the segmentations in 3D, with what a row adds and what it misses."""
     input:

@@ -118,6 +118,12 @@ def read_synthetic(context: Context, row: str, case: str) -> io.Volume:
     return io.read(path, f"case {case}, row {context.run(row)}: synthetic CT")
 
 
+def read_uncertainty(context: Context, row: str, case: str) -> io.Volume:
+    """The uncertainty map of a row's synthetic CT of a case, in HU."""
+    path = TaskPaths(str(context.root)).synthetic(context.run(row)).uncertainty(case)
+    return io.read(path, f"case {case}, row {context.run(row)}: uncertainty map")
+
+
 def structure_mask(context: Context, structure: str, image: str, case: str) -> np.ndarray:
     """Where (z, y, x) a structure lies in an image: `ct` for the real CT, or a row."""
     spec = context.structures[structure]

@@ -73,11 +73,8 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     mr, (ct, mask) = read_mr(context.root, case), (read_prepared(context.root, case, name) for name in ("ct", "mask"))
     inside = mask.array != 0
     zoom = options["zoom"]
-    structure = (
-        structure_mask(context, zoom["structure"], "ct", case) & inside if zoom["structure"] else _middle(inside)
-    )
-    view = choose_view(plane, inside, structure, ct.spacing_mm, zoom["size_mm"])
-    images = {row: _on_grid(read_synthetic(context, row, case), ct, case, row) for row in context.rows}
+    view = view_of(context, case, plane, inside, ct.spacing_mm, zoom)
+    images = {row: on_grid(read_synthetic(context, row, case), ct, case, row) for row in context.rows}
     panels: list[tuple[str, np.ndarray, np.ndarray | None, str]]
     panels = [("MR", mr.array, None, "")] if mr is not None else []
     panels.append(("Real CT", ct.array, None, ""))
@@ -87,6 +84,14 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     of = f"; zoom on {context.structures[zoom['structure']]['label']}" if zoom["structure"] else ""
     heading = f"{case}, {plane}{of}"
     return _compose(heading, panels, view, options, None if mr is None else _mr_window(mr.array[inside]))
+
+
+def view_of(
+    context: Context, case: str, plane: str, inside: np.ndarray, spacing_mm: Sequence[float], zoom: Mapping
+) -> View:
+    """The view of a case. zoom: {"structure", "size_mm"}; without a structure it lies in the middle of the body."""
+    shown = structure_mask(context, zoom["structure"], "ct", case) & inside if zoom["structure"] else _middle(inside)
+    return choose_view(plane, inside, shown, spacing_mm, zoom["size_mm"])
 
 
 def choose_view(
@@ -136,10 +141,11 @@ def _span(present: np.ndarray, margin: float) -> slice:
     return slice(max(0, int(indices[0]) - pad), min(present.size, int(indices[-1]) + 1 + pad))
 
 
-def _on_grid(image: io.Volume, ct: io.Volume, case: str, row: str) -> np.ndarray:
+def on_grid(image: io.Volume, ct: io.Volume, case: str, row: str, what: str = "synthetic CT") -> np.ndarray:
+    """The voxels of an image of a row. Raises DataError where it is not on the real CT's grid."""
     if not image.geometry.matches(ct.geometry):
         raise DataError(
-            f"case {case}, row {row}: the synthetic CT is not on the real CT's grid",
+            f"case {case}, row {row}: the {what} is not on the real CT's grid",
             found=image.geometry.shape,
             expected=ct.geometry.shape,
         )
@@ -176,7 +182,7 @@ def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window
     zoom_in = (side - gap) * (view.zoom[2] * view.spacing_mm[0]) / (view.zoom[3] * view.spacing_mm[1])
     line_in = title + slice_in + gap + zoom_in + gap + slice_in + 0.28
     figure = style.new_figure(top + line_in * len(lines) + 0.05, width_in)
-    place = _Place(figure, side - gap)
+    place = Place(figure, side - gap)
     figure.text(0.06 / width_in, 1 - 0.06 / place.height, heading, va="top", fontsize=8, fontweight="bold")
     error_image, legend = None, None
     for number, line in enumerate(lines):
@@ -185,13 +191,13 @@ def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window
             x = 0.06 + column * side
             axis = place.axis(x, y, slice_in)
             window = mr_window if mr_window is not None and number == column == 0 else options["window_hu"]
-            _show(axis, view.shown(array), view, window)
+            show(axis, view.shown(array), view, window)
             axis.set_title(style.wrapped(label), pad=3)
             row, start, height, width = view.zoom
             corner = (start - view.columns.start - 0.5, row - view.rows.start - 0.5)
             axis.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=style.HIGHLIGHT, linewidth=0.8))
             axis = place.axis(x, y + slice_in + gap, zoom_in)
-            _show(axis, view.zoomed(array), view, window)
+            show(axis, view.zoomed(array), view, window)
             for spine in axis.spines.values():
                 spine.set(visible=True, edgecolor=style.HIGHLIGHT, linewidth=0.8)
             below = y + slice_in + gap + zoom_in + gap
@@ -200,14 +206,14 @@ def _compose(heading: str, panels: list, view: View, options: Mapping, mr_window
                 continue
             axis = place.axis(x, below, slice_in)
             limit = options["error_hu"]
-            error_image = _show(axis, view.shown(error), view, (-limit, limit), "RdBu_r")
+            error_image = show(axis, view.shown(error), view, (-limit, limit), "RdBu_r")
             axis.set_xlabel(values, labelpad=2, fontsize=6.5)
     if error_image is not None and legend is not None:
         _scale(figure, place, legend, error_image, options, panels_wide=1 if mr_window is None else 2)
     return figure
 
 
-class _Place:
+class Place:
     """Axes by their place in inches from the figure's upper left corner."""
 
     def __init__(self, figure, width_in: float):
@@ -222,7 +228,8 @@ class _Place:
         return axis
 
 
-def _show(axis, image: np.ndarray, view: View, window: Sequence[float], colours: str = "gray"):
+def show(axis, image: np.ndarray, view: View, window: Sequence[float], colours: str = "gray"):
+    """Show a slice, or a part of it, between the two values of the window."""
     shown = axis.imshow(image, cmap=colours, vmin=window[0], vmax=window[1], origin=view.origin, aspect="auto",
                         interpolation="bilinear" if colours == "gray" else "nearest")  # fmt: skip
     for spine in axis.spines.values():
@@ -230,9 +237,7 @@ def _show(axis, image: np.ndarray, view: View, window: Sequence[float], colours:
     return shown
 
 
-def _scale(
-    figure, place: _Place, legend: tuple[float, float, float], image, options: Mapping, panels_wide: int
-) -> None:
+def _scale(figure, place: Place, legend: tuple[float, float, float], image, options: Mapping, panels_wide: int) -> None:
     """The windows in words and the error map's colours, in the empty place below MR (if any) and real CT."""
     x, y, height = legend
     low, high = options["window_hu"]

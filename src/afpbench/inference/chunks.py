@@ -63,3 +63,8 @@ def calibrations(records: Iterable[str | Path]) -> dict[str, dict]:
     """Case -> {"slope", "offset_hu"}, of the cases whose HU were calibrated at export."""
     entries = [entry for record in records for entry in read_entries(record)]
     return {entry["case"]: entry["calibration"] for entry in entries if "calibration" in entry}
+
+
+def uncertain(records: Iterable[str | Path]) -> set[str]:
+    """The cases that have an uncertainty map."""
+    return {entry["case"] for record in records for entry in read_entries(record) if entry.get("uncertainty")}

@@ -1,9 +1,9 @@
 """From images and label maps to lines of the long table: one pair, or one row (variant or control) of a task."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -25,20 +25,11 @@ from . import own
 from .definitions import AFPBENCH, DEFINITIONS, Definition
 from .image import error_metrics, image_metrics, structure_error_hu
 from .longtable import COLUMNS, DIAGONAL, NO_VALUE, failed_status, is_failed, line, write_long
+from .pair import Pair, check_grids
 from .structures import Structure, parse_structures
 from .surface import bounding_box, label_boxes
 from .tree import tree_metrics
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The images of one case. segmentations: segmenter -> (of the real CT, of the synthetic CT)."""
-
-    case: str
-    real: io.Volume | None
-    synthetic: io.Volume | None
-    mask: io.Volume | None
-    segmentations: Mapping[str, tuple[io.Volume, io.Volume]]
+from .uncertainty import no_uncertainty, uncertainty_lines
 
 
 def evaluate_pair(
@@ -93,6 +84,7 @@ def evaluate_row(
     inside_mask: bool = True,
     definition: str = "afpbench",
     metrics: Sequence[str] = (),
+    uncertainty: Collection[str] | None = None,
     seed: str = "",
     run: str | None = None,
     threads: int = 1,
@@ -104,23 +96,25 @@ def evaluate_row(
     failed: case -> reason, for cases that have no images because they failed: their lines carry
     `failed: <reason>`; the cases whose folder holds failed.json are found besides.
     calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. definition: of DEFINITIONS, by
-    name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). seed: that trained
-    the row. run: what the row's images are called where that is not its name (study.paths). threads: cases at once.
-    out: where to write the table. A case that fails here has lines `failed: metrics: <reason>` while failed cases are
+    name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). uncertainty: the
+    cases that have an uncertainty map, of a task that keeps them; None of another. seed: that trained the row. run:
+    what the row's images are called where that is not its name (study.paths). threads: cases at once. out: where to
+    write the table. A case that fails here has lines `failed: metrics: <reason>` while failed cases are
     excluded and another succeeds; otherwise a DataError names each with its file, and nothing is written.
     """
     root, wanted = Path(root), parse_structures(structures, tolerance_mm)
     reasons = failed_cases(root, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
     images, calibrated, chosen = run or row, dict(calibrations or {}), DEFINITIONS[definition]
-    options = (wanted, reasons, calibrated, inside_mask, chosen, metrics)
+    options = (wanted, reasons, calibrated, inside_mask, chosen, metrics, uncertainty)
     evaluate = partial(_evaluate_case, root, task, row, images, *options)
     batch = Batch(f"metrics of {task}/{images}", [case for case in cases if case not in reasons])
 
     def work(case: str) -> list[dict]:
         with batch.case(case):
             return evaluate(case)
-        return _failed_lines(task, row, case, wanted, metrics, failed_status(f"metrics: {batch.cause(case)}"))
+        status = failed_status(f"metrics: {batch.cause(case)}")
+        return _failed_lines(task, row, case, wanted, metrics, uncertainty, status)
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
@@ -179,29 +173,11 @@ def failed_cases(root: str | Path, cases: Sequence[str]) -> dict[str, str]:
     return reasons
 
 
-def check_grids(pair: Pair) -> None:
-    """Raise DataError unless all images of the pair lie on one grid."""
-    images = {"real CT": pair.real, "synthetic CT": pair.synthetic, "mask": pair.mask}
-    for segmenter, (real, synthetic) in pair.segmentations.items():
-        name = f" ({segmenter})"
-        images |= {f"real segmentation{name}": real, f"synthetic segmentation{name}": synthetic}
-    present = {name: image for name, image in images.items() if image is not None}
-    first, reference = next(iter(present.items()))
-    for name, image in present.items():
-        if not image.geometry.matches(reference.geometry):
-            raise DataError(
-                f"case {pair.case}: the {name} is not on the {first}'s grid ({image.source})",
-                found=_describe(image.geometry),
-                expected=_describe(reference.geometry),
-                hint="resample it onto that grid (nearest neighbour for label maps)",
-            )
-
-
 def _evaluate_case(
-    root, task, row, run, structures, reasons, calibrations, inside_mask, definition, metrics, case: str
+    root, task, row, run, structures, reasons, calibrations, inside_mask, definition, metrics, uncertainty, case: str
 ) -> list[dict]:
     if case in reasons:
-        return _failed_lines(task, row, case, structures, metrics, failed_status(reasons[case]))
+        return _failed_lines(task, row, case, structures, metrics, uncertainty, failed_status(reasons[case]))
     paths, what = TaskPaths(str(root)), f"case {case}, row {run}"
     segmentations = {}
     for name in dict.fromkeys(structure.segmenter for structure in structures):
@@ -210,6 +186,7 @@ def _evaluate_case(
             read_labels(real, f"{what}: segmentation of the real CT by {name}"),
             read_labels(synthetic, f"{what}: segmentation of the synthetic CT by {name}"),
         )
+    has_map = uncertainty is not None and case in uncertainty
     real_ct = read_image(paths.prepared_image(case, "ct"), f"{what}: real CT")
     pair = Pair(
         case,
@@ -217,9 +194,11 @@ def _evaluate_case(
         read_image(paths.synthetic(run).image(case), f"{what}: synthetic CT"),
         read_mask(paths.prepared_image(case, "mask"), f"{what}: mask"),
         segmentations,
+        read_image(paths.synthetic(run).uncertainty(case), f"{what}: uncertainty map") if has_map else None,
     )
     lines = evaluate_pair(pair, task, row, structures, inside_mask, definition, metrics)
     lines.append(line(task, row, case, "", "volume", DIAGONAL, diagonal_mm(real_ct), "ok"))
+    lines += uncertainty_lines(pair, task, row, definition) if uncertainty is not None else []
     if case in calibrations:
         path = paths.synthetic(run).uncalibrated(case)
         before = replace(pair, synthetic=read_image(path, f"{what}: synthetic CT before calibration"), segmentations={})
@@ -261,7 +240,7 @@ def _volume_error(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Sequence[
     return {"volume_error": math.nan if empty else voxels * math.prod(spacing_mm) / 1000}
 
 
-def _failed_lines(task, row, case, structures: Sequence[Structure], metrics, status: str) -> list[dict]:
+def _failed_lines(task, row, case, structures: Sequence[Structure], metrics, uncertainty, status: str) -> list[dict]:
     images = [(region, metric) for region in REGIONS for metric in family_metrics("image")]
     images += [(region, metric.name) for region, metric in own.of_images(metrics)]
     images.append(("volume", DIAGONAL))
@@ -270,19 +249,9 @@ def _failed_lines(task, row, case, structures: Sequence[Structure], metrics, sta
         extra = [metric.name for metric in own.of_structures(metrics, structure.tree)]
         lines += [line(task, row, case, structure.segmenter, structure.name, metric, math.nan, status)
                   for metric in [*structure.metrics, *extra]]  # fmt: skip
-    return lines
+    return lines + (no_uncertainty(task, row, case, status) if uncertainty is not None else [])
 
 
 def _image_status(value: float) -> str:
     """A mask that lies wholly in the border that SSIM leaves out has no SSIM: nothing real to compare."""
     return "real_empty" if math.isnan(value) else "ok"
-
-
-def _describe(geometry: io.Geometry) -> str:
-    def numbers(values) -> str:
-        return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
-
-    return (
-        f"shape {geometry.shape}, spacing {numbers(geometry.spacing_mm)} mm (z, y, x), "
-        f"origin {numbers(geometry.origin_mm)} mm, direction {numbers(geometry.direction)}"
-    )

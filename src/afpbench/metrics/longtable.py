@@ -17,7 +17,8 @@ COLUMNS = ("task", "variant", "seed", "case", "segmenter", "structure", "metric"
 KEY = ("task", "variant", "seed", "case", "segmenter", "structure", "metric")
 FAILED = "failed: "
 NO_VALUE = "no_value"  # of a metric that says itself that there is none
-STATUSES = (*surface.STATUSES, NO_VALUE)
+NO_UNCERTAINTY = "no_uncertainty"  # of an image without an uncertainty map, where others have one
+STATUSES = (*surface.STATUSES, NO_VALUE, NO_UNCERTAINTY)
 DIAGONAL = "diagonal_mm"  # of the volume, from corner to corner: the largest possible distance
 CASE_FIGURES = ("calibration_slope", "calibration_offset_hu", DIAGONAL)  # nothing to compare or to show as a column
 

@@ -13,7 +13,7 @@ from .longtable import NO_VALUE, line
 from .structures import Structure
 
 if TYPE_CHECKING:
-    from .evaluate import Pair
+    from .pair import Pair
 
 
 def of_images(names: Sequence[str]) -> list[tuple[str, type[Metric]]]:

@@ -19,6 +19,8 @@ from .glance import at_a_glance, seeds_words
 
 CAPTIONS = {
     "slices": "MR, real CT and synthetic CT: slices, the box enlarged, and the error inside the body.",
+    "uncertainty": "Absolute error, uncertainty map (standard deviation over networks and mirror images), and the "
+    "error that is left when the most uncertain voxels are taken away.",
     "surfaces": "The segmentations in 3D, seen from the front: the real CT's, and each row's against it.",
     "distributions": "The metrics of the tables: a point per test case, lines join the same case from row to "
     "row. Dashed: the median of the reference row; *: better than it with p below alpha, as in the tables.",
@@ -28,7 +30,7 @@ CAPTIONS = {
 
 
 WITHOUT_MR = {"slices": "Real and synthetic CT: slices, the box enlarged, and the error inside the body."}
-ORDER = ("distributions", "slices", "surfaces", "curves")
+ORDER = ("distributions", "slices", "uncertainty", "surfaces", "curves")
 
 
 def sections(task: Task) -> str:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 GROUPS = {
     "image": "Of images",
     "uncalibrated": "Of images, inside the body only",
+    "uncertainty": "Of uncertainty maps (`inference.uncertainty`), inside the body only",
     "structure": "Of structures",
     "tree": "Of structures with `tree: true`",
 }

@@ -254,6 +254,9 @@ class TaskPaths:
     def surfaces(self, pick: str, ending: str) -> str:
         return f"{self.folder}/figures/{pick}/surfaces.{ending}"
 
+    def uncertainty(self, pick: str, ending: str) -> str:
+        return f"{self.folder}/figures/{pick}/uncertainty.{ending}"
+
     def distributions(self, ending: str) -> str:
         return f"{self.folder}/figures/distributions.{ending}"
 

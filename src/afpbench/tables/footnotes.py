@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ..metrics.longtable import FAILED, is_failed
+from ..metrics.longtable import FAILED, NO_UNCERTAINTY, is_failed
 from ..metrics.missing import IN_WORDS
 from .cells import MAY_CHANGE
 
@@ -38,7 +38,8 @@ def footnotes(rows: Sequence["Row"], columns: Sequence["Column"]) -> list[str]:
 
 
 def _undefined(status: str) -> str:
-    return f"undefined, {IN_WORDS[status]}" if status in IN_WORDS else f"undefined ({status})"
+    words = IN_WORDS | {NO_UNCERTAINTY: "no network made it, and nothing is known of its uncertainty"}
+    return f"undefined, {words[status]}" if status in words else f"undefined ({status})"
 
 
 def _never_real(columns: Sequence["Column"]) -> list[str]:

@@ -189,7 +189,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
          "allowed: a whole number at least 1, a list of cases, or column=value"),
         ("LUNG.tables.table1.columns.0.metric", "mea", "tasks.lung.tables.table1.columns[0].metric: not allowed; "
          "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, ms_ssim, checkerboard, mae_uncalibrated, "
-         "me_uncalibrated, dice, nsd, "
+         "me_uncalibrated, uncertainty_spearman, uncertainty_ause, dice, nsd, "
          "hd95, assd, asd_real_to_synthetic, asd_synthetic_to_real, volume_error, tree_length, branches, branch_count, "
          "leakage; did you mean 'me'?"),
     ],
@@ -267,6 +267,9 @@ def test_keys_that_yaml_does_not_read_as_text(tmp_path):
          "no such structure; found: 'airway'; allowed: airways, bones; did you mean 'airways'?"),
         ("LUNG.tables.table1.columns.0.structure", "bones", "tasks.lung.tables.table1.columns[0].structure: "
          "has no effect, since 'mae' is computed of the image; hint: remove it"),
+        ("LUNG.tables.table1.columns.0", {"metric": "uncertainty_ause"},
+         "tasks.lung.tables.table1.columns[0].metric: 'uncertainty_ause' needs uncertainty maps; "
+         "hint: inference: {uncertainty: true}"),
         ("LUNG.tables.table1.columns.0", {"metric": "mae_uncalibrated", "region": "volume"},
          "tasks.lung.tables.table1.columns[0].region: 'mae_uncalibrated' is taken inside the body only; "
          "hint: remove it"),

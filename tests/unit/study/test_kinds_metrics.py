@@ -150,6 +150,7 @@ def test_the_families_are_what_was_always_computed():
         "dice", "nsd", "hd95", "assd", "asd_real_to_synthetic", "asd_synthetic_to_real", "volume_error", "me",
     ]  # fmt: skip
     assert family_metrics("tree") == ["tree_length", "branches", "branch_count", "leakage"]
+    assert family_metrics("uncertainty") == ["uncertainty_spearman", "uncertainty_ause"]
     assert family_metrics("uncalibrated") == ["mae_uncalibrated", "me_uncalibrated"]
 
 

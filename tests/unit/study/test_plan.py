@@ -285,7 +285,7 @@ def together():
 
     def change(task):
         task["splits"] = {"folds": 3, "train": [*TRAIN, *VALIDATION], "test": TEST}
-        task["inference"] = {"cases_per_job": 1, "mirror": ["x"], "combine": "median"}
+        task["inference"] = {"cases_per_job": 1, "mirror": ["x"], "combine": "median", "uncertainty": True}
         task["variants"]["nnunet_l1"]["hu_calibration"] = "affine"
 
     return planned(change).tasks["thorax"]
@@ -302,6 +302,13 @@ def test_the_networks_of_an_ensemble_predict_the_same_test_cases(together):
     assert together.models.calibrations(folds, "", "nnunet_afp") == []
     assert together.models.application == {"overlap": 0.5, "fusion": "median", "mirror": ["x"]}
     assert len(together.models.cards()) == 2 * 3
+
+
+def test_rows_that_are_trained_have_a_figure_of_their_uncertainty(together, tiny):
+    assert together.results.uncertain_rows == ["nnunet_l1", "nnunet_afp"]
+    assert f"{RESULTS}/figures/typical/uncertainty.png" in together.results.figures("png")
+    assert tiny.results.uncertain_rows == [] and not [path for path in tiny.results.all_files if "uncert" in path]
+    assert {"uncertainty_spearman", "uncertainty_ause"} <= set(tiny.results.compared_metrics)
 
 
 def test_each_case_of_a_cross_validation_is_predicted_by_the_network_of_its_fold(folded):

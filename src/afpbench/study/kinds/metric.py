@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 REGIONS = {"body": "inside the body", "volume": "over the whole volume"}  # of the metrics of an image
 ARROWS = {"higher": "↑", "lower": "↓", "zero": "→0"}  # where the better values lie
 DIAGONAL = "diagonal"  # the penalty of a distance: that of the image
+OF_IMAGES = {"image", "uncalibrated", "uncertainty"}  # whose columns have a region, and no structure
 METHODS = {"image": "of_image", "structure": "of_structure", "tree": "of_structure"}  # of -> what computes it
 
 
@@ -25,8 +26,9 @@ class Metric(Kind):
     label: its name in tables; `name` where there is none. better: `higher`, `lower`, or `zero` (a signed error: the
     smaller its absolute value, the better). decimals: digits after the point in tables for people. unit: "" for a
     ratio. of: one or more of `image`, `structure`, `tree` (only structures with `tree: true`); built in are
-    `uncalibrated` (the image before its HU calibration) and `cost` (of training and inference). Where it is of several,
-    the first is what it is of most of all. regions: where a metric of an image is taken.
+    `uncalibrated` (the image before its HU calibration), `uncertainty` (the map of its spread) and `cost` (of training
+    and inference). Where it is of several, the first is what it is of most of all. regions: where a metric of an image
+    is taken.
     penalty: what a row counts with that finds nothing of a structure, where the metric has no value: a number, or
     `diagonal`, the image's from corner to corner in mm; None where there is none.
     family: "module:function" that computes it together with others, whether a table names it or not; of those built in.
@@ -133,7 +135,7 @@ class Metric(Kind):
             yield f"penalty: not allowed; found: '{cls.penalty}'; allowed: a number, or {DIAGONAL}"
 
     def _image_problems(self, region: str) -> Iterable[str]:
-        if not {"image", "uncalibrated"} & set(self.of):
+        if not OF_IMAGES & set(self.of):
             structures = ", ".join(self.task.options["structures"])
             yield f"{self.place}.structure: missing, '{self.name}' is computed per structure; allowed: {structures}"
         elif region not in self.regions:

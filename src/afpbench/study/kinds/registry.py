@@ -97,6 +97,8 @@ METRICS = Registry(
         "checkerboard": ".metrics.image:Checkerboard",
         "mae_uncalibrated": ".metrics.image:MaeUncalibrated",
         "me_uncalibrated": ".metrics.image:MeUncalibrated",
+        "uncertainty_spearman": ".metrics.uncertainty:UncertaintySpearman",
+        "uncertainty_ause": ".metrics.uncertainty:UncertaintyAuse",
         "dice": ".metrics.structure:Dice",
         "nsd": ".metrics.structure:Nsd",
         "hd95": ".metrics.structure:Hd95",

@@ -149,7 +149,8 @@ class ResultPlan:
     @cached_property
     def compared_metrics(self) -> dict[str, Any]:
         """Which way the metrics are better, of all that are computed: what statistics depend on."""
-        families = [name for what in ("image", "uncalibrated", "structure", "tree") for name in family_metrics(what)]
+        kinds = ("image", "uncalibrated", "uncertainty", "structure", "tree")
+        families = [name for what in kinds for name in family_metrics(what)]
         return shown(dict.fromkeys([*families, *self.extra_metrics]))
 
     @cached_property
@@ -209,6 +210,12 @@ class ResultPlan:
             },
         }
 
+    @property
+    def uncertain_rows(self) -> list[str]:
+        """The rows of the figures that have uncertainty maps."""
+        kept = self.task.options["inference"]["uncertainty"]
+        return [row for row in self.task.options["figures"]["rows"] if kept and row in self.task.trained]
+
     def figure_options(self, *keys: str) -> dict[str, Any]:
         """The part of the figures' settings that one kind of figure reads."""
         return {key: self.task.options["figures"][key] for key in keys}
@@ -236,6 +243,7 @@ class ResultPlan:
         paths, picks = self.paths, self.task.options["figures"]["cases"]
         files = [paths.slices(pick, plane, ending) for pick in picks for plane in PLANES]
         files += [paths.surfaces(pick, ending) for pick in picks] if self.task.options["figures"]["structures"] else []
+        files += [paths.uncertainty(pick, ending) for pick in picks] if self.uncertain_rows else []
         files += [paths.distributions(ending)] if self.table_columns else []
         return files + ([paths.curves(ending)] if self.models.trained("curves") else [])
 
