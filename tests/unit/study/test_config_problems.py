@@ -85,8 +85,8 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("sed", 1, "sed: unknown key; allowed: seed, seeds, results, failed_cases, report, preset, presets, runtime, "
          "extensions, tasks; did you mean 'seed'?"),
         ("LUNG.registration", {"parameter_files": ["no.txt"]},
-         "tasks.lung.registration.parameter_files[0]: no such file; found: 'no.txt'; allowed: an elastix parameter "
-         "file"),
+         "tasks.lung.registration.parameter_files[0]: no such file; found: 'no.txt'; hint: name an elastix "
+         "parameter file"),
         ("LUNG.registration", {"method": "external"},
          "tasks.lung.registration.external: needs `transforms` or `ct`; found: neither; allowed: one of the two"),
         ("LUNG.registration", {"method": "synthrad2025", "iterations": 9},
