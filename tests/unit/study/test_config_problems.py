@@ -132,8 +132,8 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
          f"allowed: {SOURCES}; did you mean 'phantom'?"),
         ("LUNG.data", {"region": "thorax"}, f"tasks.lung.data.source: missing; allowed: {SOURCES}"),
         ("LUNG.data.region", "head", "tasks.lung.data.region: not allowed; found: 'head'; allowed: thorax, pelvis"),
-        ("LUNG.data.case", 3, "tasks.lung.data.case: unknown key; allowed: source, region, cases, spacing_mm; "
-         "did you mean 'cases'?"),
+        ("LUNG.data.case", 3, "tasks.lung.data.case: unknown key; allowed: source, region, cases, spacing_mm, "
+         "contrasts; did you mean 'cases'?"),
         ("LUNG.data", {"source": "phantom", "region": "thorax"},
          "tasks.lung.data.cases: missing; allowed: a whole number at least 1, at most 1000"),
         ("LUNG.segmenters.navi.kind", "train", "tasks.lung.segmenters.navi.kind: not allowed; found: 'train'; "
