@@ -63,6 +63,7 @@ def expected_jobs(study, root):
         add("table", len(task["tables"]))
         add("figure_slices", len(task["figures"]["cases"]))
         add("figure_surfaces", len(task["figures"]["cases"]))
+        add("figure_uncertainty", len(task["figures"]["cases"]) if task["inference"]["uncertainty"] else 0)
         add("figure_distributions", 1)
         add("figure_curves", 1)
     add("report", study["report"])

@@ -304,6 +304,15 @@ def test_the_networks_of_an_ensemble_predict_the_same_test_cases(together):
     assert len(together.models.cards()) == 2 * 3
 
 
+def test_a_segmenter_that_only_judges_is_trained_once(together, folded):
+    """NaviAirway is in the AFP row's loss, TotalSegmentator in none: it is the first fold's."""
+    assert together.models.folds_of_segmenter("navi") == together.paths.folds
+    assert together.models.folds_of_segmenter("totalseg") == ("folds/0/",)
+    labels = [label for label, _ in together.models.trained("cost")]
+    assert [label for label in labels if label.startswith("TotalSegmentator")] == ["TotalSegmentator, folds/0"]
+    assert folded.models.folds_of_segmenter("totalseg") == folded.paths.folds
+
+
 def test_rows_that_are_trained_have_a_figure_of_their_uncertainty(together, tiny):
     assert together.results.uncertain_rows == ["nnunet_l1", "nnunet_afp"]
     assert f"{RESULTS}/figures/typical/uncertainty.png" in together.results.figures("png")

@@ -30,24 +30,25 @@ class JudgePlan:
         cases = self.cases.of_fold(fold, "validation")
         return {
             "structures": structures,
-            "segmenters": {name: self._segmenter(fold, name) for name in self._segmenters(variant)},
+            "segmenters": {name: self._segmenter(fold, name) for name in self.segmenters(variant)},
             "cases": dict(zip(cases, self.cases.prepared(cases), strict=True)),
         }
 
     def inputs(self, fold: str, variant: str) -> list[str]:
         """The prepared validation cases, and the weights of the segmenters; [] where there is no judge."""
-        names, folder = self._segmenters(variant), self.paths.fold(fold).folder
+        names, folder = self.segmenters(variant), self.paths.fold(fold).folder
         weights = [path for name in names for path in self.task.segmenters[name].inputs(folder)]
         return [*self.cases.prepared_of(fold, "validation"), *weights] if names else []
 
     def code(self, variant: str) -> tuple[str, ...]:
         """The modules of the segmenters."""
-        return tuple(module for name in self._segmenters(variant) for module in self.task.segmenters[name].code())
+        return tuple(module for name in self.segmenters(variant) for module in self.task.segmenters[name].code())
 
     def _structures(self, variant: str) -> list[str]:
         return judged_structures(self.task.options["variants"][variant]["training"], self.task.options["structures"])
 
-    def _segmenters(self, variant: str) -> list[str]:
+    def segmenters(self, variant: str) -> list[str]:
+        """The segmenters that judge a variant's training; none where it judges no structures."""
         structures = self.task.options["structures"]
         return list(dict.fromkeys(structures[name]["segmenter"] for name in self._structures(variant)))
 

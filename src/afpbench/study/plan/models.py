@@ -39,6 +39,14 @@ class ModelPlan:
         """The files or folders that stand for a segmenter's weights in a rule's input."""
         return self.task.segmenters[name].inputs(self.paths.fold(fold).folder)
 
+    def folds_of_segmenter(self, name: str) -> tuple[str, ...]:
+        """The folds in which a segmenter is needed: each that tests cases of its own; of those that predict together
+        all where trainings look at it, or else the first, which judges the test cases."""
+        segmenters, trained = self.task.segmenters, self.task.trained
+        used = {one for key in trained for one in (*self.task.loss_networks(key), *self.judges.segmenters(key))}
+        used |= {segmenters[one].teacher for one in used & set(segmenters)}
+        return self.paths.folds if self.cases.together == 1 or name in used else self.paths.folds[:1]
+
     def teacher_records(self, fold: str, name: str) -> list[str]:
         """The records of the label maps that a segmenter learns from, where another segmenter makes them."""
         teacher = self.task.segmenters[name].teacher
@@ -150,7 +158,7 @@ class ModelPlan:
         for key, segmenter in self.task.segmenters.items():
             if segmenter.trained_here:
                 label = segmenter.options["label"]
-                found += [(label, fold, self.paths.fold(fold).segmenter(key)) for fold in self.paths.folds]
+                found += [(label, fold, self.paths.fold(fold).segmenter(key)) for fold in self.folds_of_segmenter(key)]
         return [(with_fold(label, fold), getattr(model, file)) for label, fold, model in found]
 
     # --- rows from files

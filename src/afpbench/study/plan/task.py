@@ -37,8 +37,13 @@ class TaskPlan:
     @property
     def image_records(self) -> list[str]:
         """The records of all images: those that are shown, and what teachers find."""
-        names, folds = self.task.segmenters, self.paths.folds
-        taught = [path for fold in folds for name in names for path in self.models.teacher_records(fold, name)]
+        models = self.models
+        taught = [
+            path
+            for name in self.task.segmenters
+            for fold in models.folds_of_segmenter(name)
+            for path in models.teacher_records(fold, name)
+        ]
         return list(dict.fromkeys(self.results.image_records + taught))
 
     def precision(self, section: str, name: str) -> str:
