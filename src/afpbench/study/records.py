@@ -15,6 +15,7 @@ from ..base.shapes import COUNT, NUMBER, Shape, mismatch
 OK = "ok"
 MACHINE = {"gpu": (str, type(None)), "cores": (int, type(None)), "processor": (str, type(None))}
 ENDS = {"low": [NUMBER], "high": [NUMBER]}
+RANGES = {"extent_mm": ENDS, "spacing_mm": ENDS, "normalised": ENDS, "tilt_degrees": {"low": NUMBER, "high": NUMBER}}
 LINE = {"slope": NUMBER, "offset_hu": NUMBER}
 CHUNK = {"cases": [{"case": str, "status": str, "calibration?": LINE, "uncertainty?": bool}]}
 SYNTHESIS = {"seconds": NUMBER, "peak_memory_mb": NUMBER, "shape": [int]}  # of an entry of a synthesis that is OK
@@ -29,19 +30,14 @@ class Record:
 
 
 KINDS: dict[str, Record] = {
-    "case.json": Record({"case": str}, in_folder=True),
+    "case.json": Record({"case": str, "mr_channels?": [str]}, in_folder=True),
     "failed.json": Record({"case": str, "stage": str, "error": str}, in_folder=True),
     "registration.json": Record(
         {"case": str, "method": str, "attempts": [{"used": bool, "final_metrics": (dict, type(None))}]}, in_folder=True
     ),
     "splits.json": Record({"train": [str], "validation": [str], "test": [str]}),
-    "normalization.json": Record({"mr": {"scheme": str}, "ct": {"scheme": str}}),
-    "mr_range.json": Record(
-        {
-            "cases": COUNT, "percentiles": [NUMBER], "extent_mm": ENDS, "spacing_mm": ENDS, "normalised": ENDS,
-            "tilt_degrees": {"low": NUMBER, "high": NUMBER},
-        }
-    ),
+    "normalization.json": Record({"mr": {"scheme": str, "channels?": [{"scheme": str}]}, "ct": {"scheme": str}}),
+    "mr_range.json": Record({"cases": COUNT, "percentiles": [NUMBER], **RANGES, "other_channels?": [RANGES]}),
     "calibration.json": Record(LINE),
     "cost.json": Record(
         {

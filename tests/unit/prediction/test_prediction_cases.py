@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from afpbench.base.errors import ConfigError, DataError
-from afpbench.prediction.cases import find_cases
+from afpbench.prediction.cases import by_channel, find_cases
 from afpbench.prediction.output import Output
 
 
@@ -34,6 +34,15 @@ def test_nothing_there_and_one_name_twice(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="--mr: nothing in"):
         find_cases([tmp_path / "empty"])
+
+
+def test_channels_are_paired_by_the_names_of_the_cases():
+    t1, t2 = {"a": Path("t1/a.mha"), "b": Path("t1/b.mha")}, {"b": Path("t2/b.nii"), "a": Path("t2/a.nii")}
+    assert by_channel([t1]) == {"a": [t1["a"]], "b": [t1["b"]]}
+    assert by_channel([t1, t2]) == {"a": [t1["a"], t2["a"]], "b": [t1["b"], t2["b"]]}
+    assert by_channel([{"x_t1": Path("p")}, {"x_t2": Path("q")}]) == {"x_t1": [Path("p"), Path("q")]}
+    with pytest.raises(DataError, match="the cases of channel 2 are not those of the first\n  found: .*: b, c"):
+        by_channel([t1, {"a": Path("t2/a.nii"), "c": Path("t2/c.nii")}])
 
 
 def test_where_each_case_goes(tmp_path):
