@@ -5,6 +5,8 @@
 #   make demo        set everything up, run two rows of one task on a few phantoms, in about five minutes
 # for those who want to know how fast it is:
 #   make bench       measure against the alternatives, in under 15 minutes
+# for those who write:
+#   make docs        build the site of the documentation into build/site, from docs/requirements.txt
 # and for a machine of which you are root:
 #   make slurm       install Debian's SLURM, run a small study and killed trainings through it
 PYTHON ?= python3.11
@@ -14,7 +16,7 @@ BIN := .venv/bin
 # Set in many containers; every job would compile the project's own modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: benchmark demo test slurm bench lint setup clean-results
+.PHONY: benchmark demo test slurm bench lint docs setup clean-results
 
 benchmark: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --cores $(CORES)
@@ -32,6 +34,15 @@ slurm: setup
 # Speeds, side by side, in under 15 minutes: the table of docs/performance.md. BENCH="--avx2" and others: benchmarks/bench.py
 bench: setup
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/bench.py $(BENCH)
+
+# An environment of its own: what writes pages needs nothing of what trains networks.
+docs: .venv-docs/installed
+	.venv-docs/bin/mkdocs build --strict --clean
+
+.venv-docs/installed: docs/requirements.txt
+	$(shell command -v $(PYTHON) || command -v python3) -m venv .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r docs/requirements.txt
+	touch $@
 
 lint: setup
 	$(BIN)/ruff check .

@@ -19,6 +19,7 @@ Made by `docs/reference/make_licences.py` from what the packages say of themselv
 | phantoms, the picture of them, shipped and stand-in weights | made by this code; Apache-2.0 |
 | the paper's published numbers (`src/afpbench/tables/published.csv`) | facts, quoted with their source |
 | names and ids of TotalSegmentator's classes (`src/afpbench/segmenters/`) | from TotalSegmentator, Apache-2.0 |
+| `docs/site/assets/iframe-worker.js`, for the search of the documentation's site | MIT, its author's |
 | names, sizes and checksums of the STS patients' files, ids of SynthRAD2023's patients (`src/afpbench/study/kinds/sources/`) | facts; the images are not here |
 
 ## What is not in it, and comes under terms of its own
@@ -32,8 +33,9 @@ Made by `docs/reference/make_licences.py` from what the packages say of themselv
 
 ## Python packages
 
-The versions of `requirements.txt`. None is changed or copied into this repository. Those under LGPL, MPL and GPL are
-imported as they are; `docutils` and `connected-components-3d` come in through Snakemake and TotalSegmentator.
+The versions of `requirements.txt`; those that build the site of the documentation stand in `docs/requirements.txt`.
+None is changed or copied into this repository, but for the one file above. Those under LGPL, MPL and GPL are imported as
+they are; `docutils` and `connected-components-3d` come in through Snakemake and TotalSegmentator.
 
 | package | version | licence |
 |---|---|---|
@@ -42,6 +44,8 @@ TAIL = """
 ## Known vulnerabilities
 
 [pip-audit](https://pypi.org/project/pip-audit/) compares the pinned versions with public lists, over the network:
+
+<!-- not run: needs the network -->
 
     pip-audit -r requirements.txt --no-deps --disable-pip
 """

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pages import PAGES
 
 ROOT = Path(__file__).parents[3]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "config").glob("*.md")])
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```", re.DOTALL)
 
@@ -33,6 +33,17 @@ def test_relative_links_resolve(page):
         if not place.exists() or (anchor and place.suffix == ".md" and anchor not in anchors(place)):
             broken.append(target)
     assert not broken
+
+
+def test_links_to_other_hosts_are_encrypted_and_whole():
+    """Nobody follows them here; `make docs` lists them in build/site/external-links.txt."""
+    wrong = {
+        target
+        for page in PAGES
+        for target in LINK.findall(CODE.sub("", read(page)))
+        if re.match(r"[a-z]+:", target) and not re.fullmatch(r"https://[\w-]+(\.[\w-]+)+(/\S*)?|mailto:\S+@\S+", target)
+    }
+    assert not wrong
 
 
 def test_every_make_target_that_the_pages_name_exists():
