@@ -4,6 +4,7 @@ networks of folds that predict an independent test case together."""
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from conftest import PROJECT, copy_project, snakemake
@@ -37,7 +38,8 @@ tables:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """The finished smallest study in two folds: a calibrated row, and SPADE with a loss inside airways; and its task
-    `together`, in which the networks of two folds predict the test case."""
+    `together`, in which the networks of two folds predict the test case. The networks of `thorax` learn from CTs as they
+    lie in the files, and are judged by CTs in their true position."""
     root = copy_project(tmp_path_factory.mktemp("folds") / "project")
     study = yaml.safe_load((PROJECT / "tests/e2e/smallest.yaml").read_text())
     thorax = study["tasks"]["thorax"]
@@ -45,6 +47,7 @@ def results(tmp_path_factory):
     shared = {key: thorax[key] for key in ("spacing_mm", "generators", "training", "controls")}
     study["tasks"]["together"] = {**shared, **together, "data": thorax["data"] | together["data"]}
     thorax["splits"] = {"folds": 2, "validation": 1}
+    thorax["registration"] = {"train": {"method": "none"}, "evaluate": {"method": "truth"}}
     thorax["controls"] = ["real_ct", "mr_linear"]
     thorax["variants"]["afp"]["hu_calibration"] = "affine"
     sizes = {"base_features": 4, "max_features": 8, "downsamplings": 1, "blocks": 1, "spade_features": 4}
@@ -91,6 +94,24 @@ def test_no_network_of_a_fold_has_seen_the_cases_that_it_is_tested_on(task):
         stored = read(task / fold / "training_sets/nnunet/Dataset001_translation/splits_final.json")
         assert stored == [{"train": splits["train"], "val": splits["validation"]}]
     assert sorted(tested) == CASES
+
+
+def test_what_is_learned_from_and_what_is_compared_with_are_registered_apart(task):
+    """Every case is a training case once and a test case once; the page and the report tell the two apart."""
+    lines = pd.read_csv(task / "registration" / "registration.csv")
+    assert lines["case"].tolist() == [case for case in CASES for _ in range(2)]
+    assert lines["used_for"].tolist() == ["evaluation", "training"] * len(CASES)
+    errors = lines.groupby("used_for")["error_after_mean_mm"]
+    assert errors.max()["evaluation"] == 0 < errors.min()["training"]
+    for case in CASES:
+        folders = [task / "cases" / case / f"prepared{side}" for side in ("", "_train")]
+        true, given = (io.read(folder / "ct.nii.gz").array for folder in folders)
+        assert (true != given).any() and (task / f"logs/prepare_train/{case}.log").is_file()
+        written = io.read(task / "synthetic" / "real_ct" / f"{case}.nii.gz").array
+        assert (written == true).all()
+    assert "thorax_000, training" in (task / "registration" / "qc.html").read_text()
+    page = (task.parent / "report.html").read_text()
+    assert "Of all cases, for training" in page and "Of all cases, for evaluation" in page
 
 
 def test_each_chunk_comes_from_the_networks_of_its_fold(task):

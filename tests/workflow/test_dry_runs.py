@@ -60,6 +60,8 @@ def expected_jobs(study, root):
         add("segment", len(used) * (variants + controls) * chunks)
         add("segmenter_accuracy", task["data"]["source"] == "phantom")
         add("row_metrics", variants + controls)
+        bias = [table for table in task["tables"].values() if table["kind"] == "registration_bias"]
+        add("row_metrics_against", sum(len(table["tasks"]) ** 2 * len(table["rows"]) for table in bias))
         add("table", len(task["tables"]))
         add("figure_slices", len(task["figures"]["cases"]))
         add("figure_surfaces", len(task["figures"]["cases"]))
@@ -148,7 +150,7 @@ def test_the_winners_recipe(tree_with_inputs, preset):
     assert [term["weight"] for term in rows["winner"]["loss"]] == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("name", ["own_data", "thorax_synthrad2025", "lung"])
+@pytest.mark.parametrize("name", ["own_data", "thorax_synthrad2025", "lung", "registration_bias"])
 def test_studies_of_other_data(tree_with_inputs, name):
     tree = tree_with_inputs
     study = load_study(yaml.safe_load((tree / f"config/{name}.yaml").read_text()), tree)

@@ -2,6 +2,7 @@
 
 from afpbench.base.digest import digest
 from afpbench.study.paths import PLANES
+from afpbench.study.registration import TRAINING_SIDE
 from afpbench.study.rows import CONTROLS
 from afpbench.study.seeds import MARK
 
@@ -15,8 +16,10 @@ RUN = "{variant}{seed}"  # a variant as one seed trained it: the wildcard is "" 
 
 wildcard_constraints:
     task="|".join(PLAN.names["task"]),
+    other="|".join(PLAN.names["task"]),
     fold=r"(?:|folds/\d+/)",
     case=r"[^/]+",
+    side=f"(?:|{TRAINING_SIDE})",  # of a case's registration: that of the test cases, and that of the others where it differs
     variant="|".join(PLAN.names["variant"]) or "none",
     file_row="|".join(PLAN.names["file_row"]) or "none",
     seed=rf"(?:|{MARK})",

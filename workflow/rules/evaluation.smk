@@ -34,6 +34,40 @@ rule row_metrics:
         "../../scripts/row_metrics.py"
 
 
+rule row_metrics_against:
+    """The same by the real CT of another task, of the same cases registered in another way."""
+    input:
+        prepared=lambda w: PLAN.tasks[w.other].cases.prepared_test,
+        synthetic=lambda w: task(w).results.synthetic_records(w.row + w.seed),
+        real=lambda w: PLAN.tasks[w.other].results.lasting_records("ct"),
+        segmentations=lambda w: task(w).results.lasting_records(w.row + w.seed),
+    output:
+        T.row_metrics_against("{row}{seed}", "{other}"),
+    log:
+        T.log("metrics_against/{other}/{row}{seed}"),
+    benchmark:
+        T.benchmark("metrics_against/{other}/{row}{seed}")
+    conda:
+        "../../envs/imaging.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=240,
+    params:
+        folder=T.folder,
+        real_folder=S.task("{other}").folder,
+        seed=lambda w: task(w).results.seed_of(w.row, w.seed),
+        cases=lambda w: task(w).cases.test,
+        structures=lambda w: task(w).results.lasting_structures,
+        definition=lambda w: task(w).option("definition"),
+        metrics=PLAN.extra_metrics,
+        code=code("row_metrics_against", lambda w: PLAN.metrics_code),
+    message:
+        "{wildcards.task}: metrics of {wildcards.row}{wildcards.seed} against {wildcards.other}"
+    script:
+        "../../scripts/row_metrics_against.py"
+
+
 rule metrics:
     """The long table: task, variant, seed, case, segmenter, structure, metric, value, status."""
     input:

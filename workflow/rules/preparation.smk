@@ -12,11 +12,11 @@ rule prepare_case:
         resampled=rules.resample_case.output,
         registered=rules.register_case.output,
     output:
-        directory(T.prepared("{case}")),
+        directory(T.prepared("{case}", "{side}")),
     log:
-        T.log("prepare/{case}"),
+        T.log("prepare{side}/{case}"),
     benchmark:
-        T.benchmark("prepare/{case}")
+        T.benchmark("prepare{side}/{case}")
     priority: soon(30)
     conda:
         "../../envs/imaging.yaml"
@@ -27,7 +27,7 @@ rule prepare_case:
     params:
         code=code("prepare_case"),
     message:
-        "{wildcards.task}: preparing {wildcards.case}"
+        "{wildcards.task}: preparing {wildcards.case}{wildcards.side}"
     script:
         "../../scripts/prepare_case.py"
 

@@ -6,26 +6,26 @@ rule register_case:
     input:
         imported=rules.import_case.output,
         resampled=rules.resample_case.output,
-        own=lambda w: task(w).cases.registration_files(w.case),
+        own=lambda w: task(w).cases.registration_files(w.case, w.side),
     output:
-        directory(T.registered("{case}")),
+        directory(T.registered("{case}", "{side}")),
     log:
-        T.log("register/{case}"),
+        T.log("register{side}/{case}"),
     benchmark:
-        T.benchmark("register/{case}")
+        T.benchmark("register{side}/{case}")
     priority: soon(30)
     conda:
         "../../envs/imaging.yaml"
-    threads: option("registration", "threads")
+    threads: lambda w: task(w).cases.registrations[w.side]["threads"]
     resources:
         mem_mb=8000,
         runtime=60,
     params:
-        options=option("registration"),
+        options=lambda w: task(w).cases.registrations[w.side],
         threshold_hu=option("body_mask", "threshold_hu"),
         code=code("register_case"),
     message:
-        "{wildcards.task}: registering {wildcards.case}"
+        "{wildcards.task}: registering {wildcards.case}{wildcards.side}"
     script:
         "../../scripts/register_case.py"
 
@@ -33,7 +33,7 @@ rule register_case:
 rule registration_table:
     """One row per case: metric values, time, Jacobian determinant, the error where the truth is known; and a page."""
     input:
-        registered=lambda w: expand(rules.register_case.output, task=w.task, case=task(w).cases.used),
+        registered=lambda w: task(w).cases.registered,
     output:
         csv=T.registration,
         page=T.registration_page,

@@ -12,8 +12,10 @@ from ..base.errors import ConfigError, DataError
 from ..base.log import logger, progress
 from ..metrics.definitions import DEFINITIONS
 from ..metrics.edges import CLASSES, synthrad2025_scores
-from ..metrics.evaluate import Pair, Structure, evaluate_pair, parse_structures
+from ..metrics.evaluate import evaluate_pair
 from ..metrics.longtable import COLUMNS, failed_status, line, write_long
+from ..metrics.pair import Pair
+from ..metrics.structures import Structure, parse_structures
 from ..study.kinds.registry import METRICS
 from ..volumes.images import is_hu, read_image
 from ..volumes.labels import read_labels

@@ -19,13 +19,11 @@ from ..study.metrics import family_metrics
 from ..study.paths import TaskPaths
 from ..volumes import io
 from ..volumes.images import read_image
-from ..volumes.labels import read_labels
-from ..volumes.masks import read_mask
 from . import own
 from .definitions import AFPBENCH, DEFINITIONS, Definition
 from .image import error_metrics, image_metrics, structure_error_hu
 from .longtable import COLUMNS, DIAGONAL, NO_VALUE, failed_status, is_failed, line, write_long
-from .pair import Pair, check_grids
+from .pair import Pair, check_grids, read_pair
 from .structures import Structure, parse_structures
 from .surface import bounding_box, label_boxes
 from .tree import tree_metrics
@@ -61,6 +59,7 @@ def evaluate_pair(
             lines += [line(task, row, pair.case, "", region, metric, values[metric], _image_status(values[metric]))
                       for metric in family_metrics("image")]  # fmt: skip
         lines += own.image_lines(pair, task, row, metrics, definition.clip_hu)
+        lines += own.mr_lines(pair, task, row, metrics, definition.clip_hu)
     within = pair.mask.array != 0 if inside_mask and pair.mask is not None else None
     boxes: dict[Structure, tuple[slice, ...]] = {}
     for name, maps in pair.segmentations.items():
@@ -87,6 +86,7 @@ def evaluate_row(
     uncertainty: Collection[str] | None = None,
     seed: str = "",
     run: str | None = None,
+    real_root: str | Path | None = None,
     threads: int = 1,
     out: str | Path | None = None,
 ) -> pd.DataFrame:
@@ -98,16 +98,17 @@ def evaluate_row(
     calibrations: case -> {"slope", "offset_hu"}, for cases whose HU were calibrated. definition: of DEFINITIONS, by
     name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). uncertainty: the
     cases that have an uncertainty map, of a task that keeps them; None of another. seed: that trained the row. run:
-    what the row's images are called where that is not its name (study.paths). threads: cases at once. out: where to
+    what the row's images are called where that is not its name (study.paths). real_root: the folder of the task whose
+    real CT, mask and segmentations of it are compared with, where not `root`. threads: cases at once. out: where to
     write the table. A case that fails here has lines `failed: metrics: <reason>` while failed cases are
     excluded and another succeeds; otherwise a DataError names each with its file, and nothing is written.
     """
-    root, wanted = Path(root), parse_structures(structures, tolerance_mm)
-    reasons = failed_cases(root, cases) | dict(failed or {})
+    wanted, real = parse_structures(structures, tolerance_mm), real_root or root
+    reasons = failed_cases(root, cases) | failed_cases(real, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
     images, calibrated, chosen = run or row, dict(calibrations or {}), DEFINITIONS[definition]
     options = (wanted, reasons, calibrated, inside_mask, chosen, metrics, uncertainty)
-    evaluate = partial(_evaluate_case, root, task, row, images, *options)
+    evaluate = partial(_evaluate_case, TaskPaths(str(root)), TaskPaths(str(real)), task, row, images, *options)
     batch = Batch(f"metrics of {task}/{images}", [case for case in cases if case not in reasons])
 
     def work(case: str) -> list[dict]:
@@ -174,33 +175,19 @@ def failed_cases(root: str | Path, cases: Sequence[str]) -> dict[str, str]:
 
 
 def _evaluate_case(
-    root, task, row, run, structures, reasons, calibrations, inside_mask, definition, metrics, uncertainty, case: str
+    paths, real, task, row, run, structures, reasons, calibrations, inside_mask, definition, metrics, uncertainty, case
 ) -> list[dict]:
     if case in reasons:
         return _failed_lines(task, row, case, structures, metrics, uncertainty, failed_status(reasons[case]))
-    paths, what = TaskPaths(str(root)), f"case {case}, row {run}"
-    segmentations = {}
-    for name in dict.fromkeys(structure.segmenter for structure in structures):
-        real, synthetic = (paths.segmentations(name, image).image(case) for image in ("ct", run))
-        segmentations[name] = (
-            read_labels(real, f"{what}: segmentation of the real CT by {name}"),
-            read_labels(synthetic, f"{what}: segmentation of the synthetic CT by {name}"),
-        )
+    segmenters = list(dict.fromkeys(structure.segmenter for structure in structures))
     has_map = uncertainty is not None and case in uncertainty
-    real_ct = read_image(paths.prepared_image(case, "ct"), f"{what}: real CT")
-    pair = Pair(
-        case,
-        real_ct,
-        read_image(paths.synthetic(run).image(case), f"{what}: synthetic CT"),
-        read_mask(paths.prepared_image(case, "mask"), f"{what}: mask"),
-        segmentations,
-        read_image(paths.synthetic(run).uncertainty(case), f"{what}: uncertainty map") if has_map else None,
-    )
+    pair = read_pair(paths, real, case, run, segmenters, with_mr=bool(own.of_mr(metrics)), with_map=has_map)
     lines = evaluate_pair(pair, task, row, structures, inside_mask, definition, metrics)
-    lines.append(line(task, row, case, "", "volume", DIAGONAL, diagonal_mm(real_ct), "ok"))
+    if pair.real is not None:
+        lines.append(line(task, row, case, "", "volume", DIAGONAL, diagonal_mm(pair.real), "ok"))
     lines += uncertainty_lines(pair, task, row, definition) if uncertainty is not None else []
     if case in calibrations:
-        path = paths.synthetic(run).uncalibrated(case)
+        path, what = paths.synthetic(run).uncalibrated(case), f"case {case}, row {run}"
         before = replace(pair, synthetic=read_image(path, f"{what}: synthetic CT before calibration"), segmentations={})
         lines += calibration_lines(before, task, row, calibrations[case], definition)
     return lines
@@ -243,6 +230,7 @@ def _volume_error(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Sequence[
 def _failed_lines(task, row, case, structures: Sequence[Structure], metrics, uncertainty, status: str) -> list[dict]:
     images = [(region, metric) for region in REGIONS for metric in family_metrics("image")]
     images += [(region, metric.name) for region, metric in own.of_images(metrics)]
+    images += [("body", metric.name) for metric in own.of_mr(metrics)]
     images.append(("volume", DIAGONAL))
     lines = [line(task, row, case, "", region, metric, math.nan, status) for region, metric in images]
     for structure in structures:

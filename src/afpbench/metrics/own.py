@@ -9,6 +9,7 @@ import numpy as np
 from ..base.errors import AfpbenchError, DataError
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS
+from ..volumes.preprocessing import body_mask_mr
 from .longtable import NO_VALUE, line
 from .structures import Structure
 
@@ -21,6 +22,11 @@ def of_images(names: Sequence[str]) -> list[tuple[str, type[Metric]]]:
     metrics = [METRICS[name] for name in names]
     found = [metric for metric in metrics if "image" in metric.of]
     return [(region, metric) for metric in found for region in metric.regions]
+
+
+def of_mr(names: Sequence[str]) -> list[type[Metric]]:
+    """Those of these metrics that compare the synthetic CT with the MR."""
+    return [METRICS[name] for name in names if "mr" in METRICS[name].of]
 
 
 def of_structures(names: Sequence[str], tree: bool) -> list[type[Metric]]:
@@ -47,6 +53,23 @@ def image_lines(
             value = _value(metric, what, metric.of_image, real, synthetic, regions[region], pair.real.spacing_mm)
             status = NO_VALUE if math.isnan(value) else "ok"
             lines.append(line(task, row, pair.case, "", region, metric.name, value, status))
+    return lines
+
+
+def mr_lines(
+    pair: "Pair", task: str, row: str, names: Sequence[str], clip_hu: tuple[float, float]
+) -> list[dict[str, Any]]:
+    """The lines of one case that compare its synthetic CT with its MR, in the MR's body where the CT has data."""
+    wanted = of_mr(names)
+    if not wanted or pair.mr is None or pair.covered is None or pair.synthetic is None:
+        return []
+    mask = body_mask_mr(pair.mr) & (pair.covered.array != 0)
+    synthetic, lines = np.clip(pair.synthetic.array.astype(np.float64), *clip_hu), []
+    for metric in wanted:
+        what = f"case {pair.case}, row {row}, MR"
+        value = _value(metric, what, metric.of_mr, pair.mr.array, synthetic, mask, pair.mr.spacing_mm)
+        status = NO_VALUE if math.isnan(value) else "ok"
+        lines.append(line(task, row, pair.case, "", "body", metric.name, value, status))
     return lines
 
 

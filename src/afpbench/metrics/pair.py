@@ -1,17 +1,22 @@
 """The images of one case that metrics compare, on one grid."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..base.errors import DataError
+from ..study.paths import TaskPaths
 from ..volumes import io
+from ..volumes.images import read_image
+from ..volumes.labels import read_labels
+from ..volumes.masks import read_mask
 
 
 @dataclass(frozen=True)
 class Pair:
     """The images of one case.
 
-    segmentations: segmenter -> (of the real CT, of the synthetic CT). sd: the synthetic CT's uncertainty map, HU.
+    segmentations: segmenter -> (of the real CT, of the synthetic CT). sd: the synthetic CT's uncertainty map, HU. mr,
+    covered: the MR, and where the CT has data, for metrics that compare with the MR.
     """
 
     case: str
@@ -20,11 +25,51 @@ class Pair:
     mask: io.Volume | None
     segmentations: Mapping[str, tuple[io.Volume, io.Volume]]
     sd: io.Volume | None = None
+    mr: io.Volume | None = None
+    covered: io.Volume | None = None
+
+
+def read_pair(
+    paths: TaskPaths,
+    real: TaskPaths,
+    case: str,
+    run: str,
+    segmenters: Sequence[str],
+    with_mr: bool = False,
+    with_map: bool = False,
+) -> Pair:
+    """The images of a case of a run. real: the task whose real CT, mask and segmentations of it are compared with.
+
+    with_mr, with_map: whether the MR, and the uncertainty map, are read too. Raises DataError, with the case, for a
+    file that cannot be used.
+    """
+    what, segmentations = f"case {case}, row {run}", {}
+    for name in segmenters:
+        of_real, of_run = real.segmentations(name, "ct"), paths.segmentations(name, run)
+        segmentations[name] = (
+            read_labels(of_real.image(case), f"{what}: segmentation of the real CT by {name}"),
+            read_labels(of_run.image(case), f"{what}: segmentation of the synthetic CT by {name}"),
+        )
+    more = {}
+    if with_mr:
+        more["mr"] = read_image(real.prepared_image(case, "mr"), f"{what}: MR")
+        more["covered"] = read_mask(real.prepared_image(case, "covered"), f"{what}: coverage")
+    if with_map:
+        more["sd"] = read_image(paths.synthetic(run).uncertainty(case), f"{what}: uncertainty map")
+    return Pair(
+        case,
+        read_image(real.prepared_image(case, "ct"), f"{what}: real CT"),
+        read_image(paths.synthetic(run).image(case), f"{what}: synthetic CT"),
+        read_mask(real.prepared_image(case, "mask"), f"{what}: mask"),
+        segmentations,
+        **more,
+    )
 
 
 def check_grids(pair: Pair) -> None:
     """Raise DataError unless all images of the pair lie on one grid."""
-    images = {"real CT": pair.real, "synthetic CT": pair.synthetic, "mask": pair.mask, "uncertainty map": pair.sd}
+    images = {"real CT": pair.real, "synthetic CT": pair.synthetic, "mask": pair.mask}
+    images |= {"uncertainty map": pair.sd, "MR": pair.mr}
     for segmenter, (real, synthetic) in pair.segmentations.items():
         name = f" ({segmenter})"
         images |= {f"real segmentation{name}": real, f"synthetic segmentation{name}": synthetic}

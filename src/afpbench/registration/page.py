@@ -6,7 +6,7 @@ from ..base import html
 from ..base.atomic import write_text
 from ..study.records import read_record
 from .pictures import NAMES
-from .table import summary_row
+from .table import EVALUATION, summary_row, used_for
 
 BEFORE_AFTER = (
     ("error (mm)", "error_before_mean_mm", "error_after_mean_mm"),
@@ -27,10 +27,12 @@ EXPLANATION = (
 def write_page(task: str, folders: list[Path], target: Path) -> None:
     """Write the page of a task from its cases' `registered` folders: a table, then two checkerboards for each case.
 
-    Of a case that failed, `failed.json` in its folder is told. Every text is escaped, pictures are in the page.
+    Of a case that failed, `failed.json` in its folder is told. A case whose CT is registered apart for training goes by
+    its name and ", training" there. Every text is escaped, pictures are in the page.
     """
-    cases = sorted((_read(Path(folder)) for folder in folders), key=lambda entry: entry[0]["case"])
-    rows = [(summary_row(record), record, folder) for record, folder in cases]
+    cases = [_read(Path(folder)) for folder in folders]
+    rows = [(_named(summary_row(record), folder), record, folder) for record, folder in cases]
+    rows.sort(key=lambda entry: entry[0]["case"])
     looks = [row["case"] for row, record, _ in rows if remarks(row, record)]
     which = f": {', '.join(looks)}" if looks else ""
     parts = [
@@ -51,6 +53,10 @@ def remarks(row: dict, record: dict) -> list[str]:
     worse = {"mutual information fell": "mutual_information", "the bodies overlap less": "body_dice"}
     pairs = {words: (record.get(f"{name}_before"), record.get(f"{name}_after")) for words, name in worse.items()}
     return [words for words, (old, new) in pairs.items() if old is not None and new is not None and new < old - 0.005]
+
+
+def _named(row: dict, folder: Path) -> dict:
+    return row if used_for(folder) == EVALUATION else {**row, "case": f"{row['case']}, {used_for(folder)}"}
 
 
 def _read(folder: Path) -> tuple[dict, Path]:

@@ -21,9 +21,8 @@ TRANSFORMS = {
     "affine": "AffineTransform",
     "bspline": "RecursiveBSplineTransform",
 }
-FIXED: dict[
-    str, dict[str, dict[str, Any]]
-] = {  # of a method of study.registration.SETTINGS: stage -> what is no option
+# Method of study.registration.SETTINGS -> stage -> what is no option.
+FIXED: dict[str, dict[str, dict[str, Any]]] = {
     "synthrad2025": {"bspline": {"NumberOfHistogramBins": 60, "ImagePyramidSchedule": [8, 8, 8, 4, 4, 4, 1, 1, 1]}}
 }
 WRITES = {  # files that nobody reads, in the folder that is removed

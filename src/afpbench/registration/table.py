@@ -6,7 +6,9 @@ from pathlib import Path
 
 from ..base.atomic import write_text
 from ..study.records import read_record
+from ..study.registration import TRAINING_SIDE
 
+EVALUATION, TRAINING = "evaluation", "training"
 COLUMNS = (
     "case",
     "method",
@@ -42,14 +44,22 @@ COLUMNS = (
 def summarize(records: list[Path], target: Path) -> None:
     """Write registration.csv: one row per case, from the cases' registration.json (of a failed case: failed.json).
 
-    An empty cell is what a case does not have (no contour, no known deformation).
+    An empty cell is what a case does not have (no contour, no known deformation). Where the CT that is learned from is
+    registered apart, a case has a row for each use, and the column `used_for` says which.
     """
-    rows = [summary_row(read_record(path)) for path in records]
+    rows = [{**summary_row(read_record(path)), "used_for": used_for(path.parent)} for path in records]
+    apart = any(row["used_for"] != EVALUATION for row in rows)
     buffer = text_io.StringIO()
-    writer = csv.DictWriter(buffer, COLUMNS, lineterminator="\n")
+    columns = ("case", "used_for", *COLUMNS[1:]) if apart else COLUMNS
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
-    writer.writerows(sorted(rows, key=lambda row: row["case"]))
+    writer.writerows(sorted(rows, key=lambda row: (row["case"], row["used_for"])))
     write_text(target, buffer.getvalue())
+
+
+def used_for(registered: Path) -> str:
+    """What a `registered` folder is for: EVALUATION, or TRAINING where the CT that is learned from has its own."""
+    return TRAINING if registered.name.endswith(TRAINING_SIDE) else EVALUATION
 
 
 def summary_row(record: dict) -> dict:

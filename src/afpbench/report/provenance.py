@@ -9,6 +9,7 @@ from ..base.package import PROJECT
 from ..study.channels import roles
 from ..study.paths import TaskPaths
 from ..study.records import read_record
+from ..study.registration import TRAINING_SIDE
 
 PACKAGES = (
     "snakemake", "torch", "nnunetv2", "TotalSegmentator", "itk-elastix", "SimpleITK", "surface-distance",
@@ -62,8 +63,8 @@ def input_checksums(root: str | Path, cases: Iterable[str]) -> list[tuple[str, s
     """
     lines = []
     for case in cases:
-        path = Path(TaskPaths(str(root)).prepared(case)) / "case.json"
-        record = read_record(path) if path.is_file() else {}
+        paths = [Path(TaskPaths(str(root)).prepared(case, side)) / "case.json" for side in ("", TRAINING_SIDE)]
+        record = next((read_record(path) for path in paths if path.is_file()), {})
         mr = [record.get(f"{role}_sha256", "–") for role in roles(record.get("mr_channels", ()))]
         lines.append((case, " ".join(mr), record.get("ct_sha256", "–")))
     return lines

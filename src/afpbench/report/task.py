@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from ..base import html
 from ..figures.cases import choose_case
 from ..metrics.csv_file import read_csv
@@ -182,14 +184,19 @@ REGISTRATION = {
 def _registration(task: Task) -> str:
     if not has_mr(task):
         return ""
-    cases = read_csv(task.paths.registration, ("case", "status"), text=("case", "method", "status"))
+    cases = read_csv(task.paths.registration, ("case", "status"), text=("case", "used_for", "method", "status"))
+    uses = cases.groupby("used_for") if "used_for" in cases else [("", cases)]
+    tables = [_registration_figures(f"Of all cases{use and f', for {use}'}", some) for use, some in uses]
+    return section(task, "Registration", "registration", *tables, *_checkerboards(task))
+
+
+def _registration_figures(heading: str, cases: pd.DataFrame) -> str:
     lines = [
         (name, *(f"{value:.3g}" for value in (cases[key].mean(), cases[key].min(), cases[key].max())),
          cases[key].count())
         for key, name in REGISTRATION.items() if key in cases and cases[key].notna().any()
     ]  # fmt: skip
-    table = html.table(["Of all cases", "mean", "lowest", "highest", "n"], lines)
-    return section(task, "Registration", "registration", table, *_checkerboards(task))
+    return html.table([heading, "mean", "lowest", "highest", "n"], lines)
 
 
 def _checkerboards(task: Task) -> list[str]:

@@ -16,7 +16,8 @@ INTRODUCTION = """# The study file
 
 A study is one YAML file. `config.yaml` is the phantom study, `sts.yaml` one of real patients, `own_data.yaml` one to
 start from with your own, `pelvis_synthrad2023.yaml` and `thorax_synthrad2025.yaml` those of public challenges,
-`synthrad2025_winner.yaml` the winner's recipe beside the paper's rows;
+`synthrad2025_winner.yaml` the winner's recipe beside the paper's rows, `registration_bias.yaml` what a registration
+does to a ranking;
 `snakemake --configfile FILE` runs another. `afpbench validate FILE` checks a file and says what it asks for,
 without running anything; all problems are shown at once.
 
@@ -64,6 +65,7 @@ def _section(schema: dict, path: str, title: str, sections: list[str], seen: dic
     if both := config_schema.forms(schema):
         (key,) = schema["if"]["required"]
         for one, heading in zip(both, (title, f"{title} with `{key}`"), strict=True):
+            seen.setdefault(one.get("x-ref", ""), path)
             _section(one, path, heading, sections, seen)
         return
     lines = [f"## {title}", ""]

@@ -15,10 +15,12 @@ from . import schema as config_schema
 from .checks import task as config_checks
 from .checks.data import may_lack_files, missing_files, missing_synthetic
 from .checks.segmenters import unused_options
+from .checks.tables import problems_between
 from .checks.variants import shared_names, unused_training
 from .kinds.contract import ExtensionError
 from .kinds.kind import expand_path
 from .kinds.registry import REGISTRIES, use_extensions
+from .registration import per_side
 from .rows import CONTROLS
 from .task import Task
 
@@ -65,6 +67,7 @@ def load_study(config: dict, root: str | Path) -> dict:
     study = {key: value for key, value in study.items() if key not in broken_keys and key in schema["properties"]}
     config_schema.fill(schema, study)
     study["tasks"] = {name: task for name, task in tasks.items() if name not in broken_tasks}
+    completed: dict[str, Task] = {}
     for name, options in study["tasks"].items():
         for part in ("segmenters", "feature_networks", "structures", "generators"):
             options.setdefault(part, {})
@@ -73,7 +76,8 @@ def load_study(config: dict, root: str | Path) -> dict:
         _complete(study, task)
         lines += config_checks.fill_splits(name, options, Path(root))
         lines += config_checks.check_task(task, may_lack_files(study))
-    lines += shared_names(study)
+        completed[name] = task
+    lines += [*shared_names(study), *(problems_between(completed) if not broken_tasks else ())]
     if lines:
         raise StudyError(lines)
     for line in [*config_checks.warnings(study), *_missing(study, Path(root))]:
@@ -245,13 +249,15 @@ def _complete(study: dict, task: Task) -> None:
     options: dict[str, Any] = study["tasks"][task.name]
     options["generators"].setdefault("nnunet", {})
     still = task.source.aligned or not task.source.has_mr
-    options.setdefault("registration", {}).setdefault("method", "none" if still else task.source.registration)
+    for registration in per_side(options.setdefault("registration", {})).values():
+        registration.setdefault("method", "none" if still else task.source.registration)
     options.setdefault("controls", list(CONTROLS) if task.trained else ["real_ct"])
     config_schema.fill(config_schema.task_schema(), options)
     options.setdefault("title", task.name)
     options.setdefault("tolerance_mm", 2 * min(options["spacing_mm"]) if options["spacing_mm"] else None)
     options["training"].setdefault("precision", study["runtime"]["precision"])
-    _expand_paths(options["registration"], task.root)
+    for registration in per_side(options["registration"]).values():
+        _expand_paths(registration, task.root)
     for part in ("segmenters", "structures", "variants"):
         for name, entry in options[part].items():
             entry.setdefault("label", name)

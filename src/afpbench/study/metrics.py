@@ -13,6 +13,7 @@ GROUPS = {
     "image": "Of images",
     "uncalibrated": "Of images, inside the body only",
     "uncertainty": "Of uncertainty maps (`inference.uncertainty`), inside the body only",
+    "mr": "Of the synthetic CT and the MR, inside the body only",
     "structure": "Of structures",
     "tree": "Of structures with `tree: true`",
 }

@@ -8,7 +8,7 @@ alone (study.seeds). Where a path takes a variant or a row, it takes a run.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 FORMATS = ("csv", "md", "tex", "html")  # of tables
@@ -159,6 +159,10 @@ class TaskPaths:
     folds: tuple[str, ...] = ("",)
     seeds: tuple[str, ...] = ("",)
 
+    def sibling(self, name: str) -> "TaskPaths":
+        """Another task of the study, with as many folds and seeds."""
+        return replace(self, folder=f"{self.folder.rpartition('/')[0]}/{name}")
+
     def runs(self, variant: str) -> list[str]:
         """A variant's runs, one for each seed."""
         return [f"{variant}{seed}" for seed in self.seeds]
@@ -175,11 +179,12 @@ class TaskPaths:
     def resampled(self, case: str) -> str:
         return f"{self.folder}/cases/{case}/resampled"
 
-    def registered(self, case: str) -> str:
-        return f"{self.folder}/cases/{case}/registered"
+    def registered(self, case: str, side: str = "") -> str:
+        """side: "", or `_train` for the CT that is learned from where it is registered apart (study.registration)."""
+        return f"{self.folder}/cases/{case}/registered{side}"
 
-    def prepared(self, case: str) -> str:
-        return f"{self.folder}/cases/{case}/prepared"
+    def prepared(self, case: str, side: str = "") -> str:
+        return f"{self.folder}/cases/{case}/prepared{side}"
 
     def prepared_image(self, case: str, name: str) -> str:
         """name: `mr`, `ct`, `mask`, `covered`, `labels`."""
@@ -226,6 +231,9 @@ class TaskPaths:
 
     def row_metrics(self, row: str) -> str:
         return f"{self.folder}/metrics/rows/{row}.csv"
+
+    def row_metrics_against(self, row: str, other_task: str) -> str:
+        return f"{self.folder}/metrics/against/{other_task}/{row}.csv"
 
     @property
     def metrics(self) -> str:

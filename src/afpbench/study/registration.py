@@ -39,6 +39,7 @@ MASKS = ("body", "none")
 AFTER_FOLDING = ("keep", "fail")
 POSITIVE = ("resolutions", "iterations", "samples", "bspline_spacing_mm", "edge_smooth_mm", "threads")
 CASE = "{case}"
+TRAINING_SIDE = "_train"
 OTHER_METHOD = "remove it, or set method to 'elastix'"
 
 
@@ -96,6 +97,21 @@ def problems(options: dict) -> list[str]:
     if options["parameter_files"] and options["method"] != "elastix":
         lines.append(f"parameter_files: has no effect with method '{options['method']}'; hint: {OTHER_METHOD}")
     return lines
+
+
+def per_side(registration: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The options by side, as the wildcard `side` has it: "" for the CT that test cases are compared with, `_train` for
+    the one that is learned from, where a task registers the two apart."""
+    if "train" not in registration:
+        return {"": registration}
+    return {"": registration["evaluate"], TRAINING_SIDE: registration["train"]}
+
+
+def places(registration: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The same by the place in the study file."""
+    names = {"": "registration.evaluate", TRAINING_SIDE: "registration.train"}
+    sides = per_side(registration)
+    return {names[side] if len(sides) > 1 else "registration": options for side, options in sides.items()}
 
 
 def external_files(options: dict, case: str) -> dict[str, list[str]]:

@@ -32,7 +32,7 @@ def fit(case_dirs: Iterable[Path], options: dict) -> dict:
             expected="at least one prepared training case",
             hint="check the task's splits, and which cases failed",
         )
-    cases = [folder.parent.name if folder.name == "prepared" else folder.name for folder in folders]
+    cases = [folder.parent.name if folder.name.startswith("prepared") else folder.name for folder in folders]
     return {"mr": _fit_mr(folders, options), "ct": _fit_ct(folders, options), "cases": sorted(cases)}
 
 

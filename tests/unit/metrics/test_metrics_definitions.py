@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from afpbench.metrics.definitions import DEFINITIONS
 from afpbench.metrics.edges import CLASSES, edge_metrics, hd95_of_edges, synthrad2025_scores
-from afpbench.metrics.evaluate import Pair, Structure, evaluate_pair
+from afpbench.metrics.evaluate import Structure, evaluate_pair
 from afpbench.metrics.image import image_metrics
+from afpbench.metrics.pair import Pair
 from afpbench.metrics.surface import structure_metrics
 from afpbench.study import schema
 from afpbench.volumes import io

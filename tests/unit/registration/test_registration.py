@@ -375,6 +375,21 @@ def test_fine_labels_are_voted_over_more_than_the_nearest_voxels():
     assert warp(labels, grid, still, "labels", 0)[0, 0].tolist() == [3, 3, 7, 7, 3]
 
 
+def test_the_summary_of_registrations_apart(tmp_path):
+    """A row for each use; without one for training alone, no column tells of it."""
+    record = {"case": "p1", "method": "none", "attempts": []}
+    paths = [tmp_path / name / "registration.json" for name in ("registered_train", "registered")]
+    for path in paths:
+        write_json(path, record)
+    table.summarize(paths, tmp_path / "registration.csv")
+    with open(tmp_path / "registration.csv", encoding="utf-8", newline="") as file:
+        assert [(row["case"], row["used_for"]) for row in csv.DictReader(file)] == [
+            ("p1", "evaluation"), ("p1", "training"),
+        ]  # fmt: skip
+    table.summarize(paths[1:], tmp_path / "registration.csv")
+    assert "used_for" not in (tmp_path / "registration.csv").read_text()
+
+
 def test_the_summary(tmp_path, done):
     folder, record = done
     write_json(tmp_path / "failed.json", {"case": "p0", "stage": "imported", "error": "case p0: broken\n  found: 1"})

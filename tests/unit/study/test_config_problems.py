@@ -92,6 +92,14 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.registration", {"method": "synthrad2025", "iterations": 9},
          "tasks.lung.registration.iterations: has no effect with method 'synthrad2025'; hint: remove it, or set method "
          "to 'elastix'"),
+        ("LUNG.registration", {"train": {"method": "none"}},
+         "tasks.lung.registration.evaluate: missing; allowed: a group of keys"),
+        ("LUNG.registration", {"train": {"method": "none"}, "evaluate": {"edge_weight": 1, "stages": ["rigid"]}},
+         "tasks.lung.registration.evaluate.edge_weight: has no effect without the stage bspline; hint: set it to 0, or "
+         "add the stage"),
+        ("LUNG.registration", {"train": {"method": "nonne"}, "evaluate": {}},
+         "tasks.lung.registration.train.method: not allowed; found: 'nonne'; allowed: elastix, synthrad2025, external, "
+         "truth, none; did you mean 'none'?"),
         ("LUNG.registration", {"edge_weight": 1, "stages": ["rigid"]},
          "tasks.lung.registration.edge_weight: has no effect without the stage bspline; hint: set it to 0, or add the "
          "stage"),
@@ -188,7 +196,7 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
         ("LUNG.splits.test", 0, "tasks.lung.splits.test: not allowed; found: 0; "
          "allowed: a whole number at least 1, a list of cases, or column=value"),
         ("LUNG.tables.table1.columns.0.metric", "mea", "tasks.lung.tables.table1.columns[0].metric: not allowed; "
-         "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, ms_ssim, checkerboard, mae_uncalibrated, "
+         "found: 'mea'; allowed: mae, me, rmse, psnr, ssim, ms_ssim, checkerboard, mr_edges, mae_uncalibrated, "
          "me_uncalibrated, uncertainty_spearman, uncertainty_ause, dice, nsd, "
          "hd95, assd, asd_real_to_synthetic, asd_synthetic_to_real, volume_error, tree_length, branches, branch_count, "
          "leakage; did you mean 'me'?"),

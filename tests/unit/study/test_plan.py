@@ -75,6 +75,53 @@ def test_cases_that_no_part_uses_are_left_alone():
     assert plan.cases.splits[""]["unused"] == [TRAIN[0], TEST[1]]
 
 
+APART = {"train": {"method": "none"}, "evaluate": {"method": "truth"}}
+
+
+def test_a_registration_for_both_keeps_its_paths_and_options(tiny):
+    cases, own = tiny.cases, tiny.option("registration")
+    assert cases.registrations == {"": own} and own["iterations"] == 20
+    assert cases.registered == [f"{RESULTS}/cases/{case}/registered" for case in (*TRAIN, *VALIDATION, *TEST)]
+    assert cases.prepared_of("", "train") == [f"{RESULTS}/cases/{case}/prepared" for case in TRAIN]
+
+
+def test_registrations_apart_prepare_each_case_as_it_is_used():
+    """What is learned from in one way, test cases in the other; each case once."""
+
+    def change(task):
+        task["registration"] = APART
+        task["variants"]["nnunet_l1"]["training"] = {
+            "validate_cases_every_epochs": 1, "validate_structures": ["airways"],
+        }  # fmt: skip
+
+    plan = planned(change).tasks["thorax"]
+    cases = plan.cases
+    assert [(side, options["method"]) for side, options in cases.registrations.items()] == [
+        ("", "truth"), ("_train", "none"),
+    ]  # fmt: skip
+    assert cases.registered == [
+        *(f"{RESULTS}/cases/{case}/registered_train" for case in (*TRAIN, *VALIDATION)),
+        *(f"{RESULTS}/cases/{case}/registered" for case in TEST),
+    ]
+    learned = [f"{RESULTS}/cases/{case}/prepared_train" for case in (*TRAIN, *VALIDATION)]
+    tested = [f"{RESULTS}/cases/{case}/prepared" for case in TEST]
+    assert cases.prepared_of("", "train", "validation", "test") == learned + tested
+    assert cases.prepared_test == [path for chunk in cases.chunks for path in chunk.prepared] == tested
+    assert [path for chunk in cases.taught("") for path in chunk.prepared] == learned
+    assert list(plan.models.judges.options("", "nnunet_l1")["cases"].values()) == learned[-1:]
+    assert plan.models.judges.inputs("", "nnunet_l1")[0] == learned[-1]
+
+
+def test_in_a_cross_validation_every_case_is_registered_both_ways():
+    def change(task):
+        task["splits"] = {"folds": 3, "validation": 1}
+        task["registration"] = APART
+
+    cases = planned(change).tasks["thorax"].cases
+    every = [*TRAIN, *VALIDATION, *TEST]
+    assert cases.registered == [f"{RESULTS}/cases/{case}/registered{side}" for case in every for side in ("", "_train")]
+
+
 def test_segmenters(tiny):
     models = tiny.models
     assert models.segmenter_model("", "navi") == f"{RESULTS}/models/segmenters/navi"

@@ -24,8 +24,9 @@ from afpbench.base.errors import TrainingError
 from afpbench.base.hardware import Runtime
 from afpbench.inference.ensemble import Ensemble
 from afpbench.inference.synthesis import Generator, synthesize_case
-from afpbench.metrics.evaluate import Pair, evaluate_pair
+from afpbench.metrics.evaluate import evaluate_pair
 from afpbench.metrics.image import image_metrics
+from afpbench.metrics.pair import Pair
 from afpbench.metrics.structures import parse_structures
 from afpbench.segmenters.prediction import open_nnunet
 from afpbench.segmenters.training import _key, train_segmenter

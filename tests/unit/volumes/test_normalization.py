@@ -33,7 +33,7 @@ def prepared(folder, hu, mask=None, mr=None):
 def test_the_statistics_by_hand(tmp_path):
     mask = [1] * 10 + [0] * 10
     first = prepared(tmp_path / "p2" / "prepared", [0] * 5 + [100] * 5 + [3000] * 10, mask)
-    second = prepared(tmp_path / "p1" / "prepared", [200] * 10 + [-1000] * 10, mask)
+    second = prepared(tmp_path / "p1" / "prepared_train", [200] * 10 + [-1000] * 10, mask)
     stats = fit([first, second])
     assert stats["cases"] == ["p1", "p2"]
     assert stats["mr"] == {"scheme": "zscore"}

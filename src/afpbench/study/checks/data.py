@@ -9,6 +9,7 @@ from ...base.errors import AfpbenchError, one_line
 from .. import channels
 from ..file_rows import FileRow
 from ..kinds import Source
+from ..registration import places
 from ..splits import is_ensemble, make_folds, test_cases
 from ..task import Task
 
@@ -31,7 +32,8 @@ def problems_without_mr(task: Task) -> list[str]:
             f"{source.place}.mr: missing; allowed: a path with {{case}} in it; hint: without MRs, rows are files "
             "(`synthetic`) and the control real_ct, and segmenters come with weights"
         )
-    given = {"registration.method": options["registration"]["method"], "bias_correction": options["bias_correction"]}
+    given = {f"{place}.method": chosen["method"] for place, chosen in places(options["registration"]).items()}
+    given["bias_correction"] = options["bias_correction"]
     return lines + [
         f"{task.place}.{key}: the cases have no MR; found: {value}; allowed: none"
         for key, value in given.items()

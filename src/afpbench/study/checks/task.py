@@ -6,11 +6,12 @@ Standard library only.
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ...base.errors import AfpbenchError, one_line
 from ..kinds.files import no_file
+from ..registration import places
 from ..registration import problems as registration_problems
 from ..split_columns import resolve_splits
 from ..task import Task
@@ -121,16 +122,28 @@ def _check_own_spacing(task: Task) -> list[str]:
 
 def _check_registration(task: Task) -> list[str]:
     """Keys that go together, the user's parameter files, and a truth that somebody knows."""
-    options, where = task.options["registration"], f"{task.place}.registration"
-    lines = [f"{where}.{line}" for line in registration_problems(options)]
+    found = places(task.options["registration"])
+    lines = [
+        f"{task.place}.{place}.{line}"
+        for place, options in found.items()
+        for line in [*registration_problems(options), *_unknown_truth(task, options), *_no_files(task, options)]
+    ]
+    if len(found) > 1 and not task.needs_training:
+        lines.append(f"{task.place}.registration.train: has no effect, since nothing is trained; hint: leave out "
+                     "`train` and `evaluate`, and write the keys of the latter")  # fmt: skip
+    return lines
+
+
+def _unknown_truth(task: Task, options: Mapping) -> Iterator[str]:
     if options["method"] == "truth" and not task.source.knows_deformation:
         found = f"the source {task.source.name}, whose cases come without one"
-        lines.append(f"{where}.method: no true deformation is known; found: {found}; allowed: elastix, external, none")
+        yield f"method: no true deformation is known; found: {found}; allowed: elastix, external, none"
+
+
+def _no_files(task: Task, options: Mapping) -> Iterator[str]:
     for index, name in enumerate(options["parameter_files"]):
         if not (task.root / name).is_file():
-            place = f"{where}.parameter_files[{index}]"
-            lines.append(no_file(place, name, task.root, "name an elastix parameter file"))
-    return lines
+            yield no_file(f"parameter_files[{index}]", name, task.root, "name an elastix parameter file")
 
 
 def _check_pairs(where: str, task: Mapping) -> list[str]:

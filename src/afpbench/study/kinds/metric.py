@@ -12,23 +12,28 @@ if TYPE_CHECKING:
 REGIONS = {"body": "inside the body", "volume": "over the whole volume"}  # of the metrics of an image
 ARROWS = {"higher": "↑", "lower": "↓", "zero": "→0"}  # where the better values lie
 DIAGONAL = "diagonal"  # the penalty of a distance: that of the image
-OF_IMAGES = {"image", "uncalibrated", "uncertainty"}  # whose columns have a region, and no structure
-METHODS = {"image": "of_image", "structure": "of_structure", "tree": "of_structure"}  # of -> what computes it
+OF_IMAGES = {"image", "uncalibrated", "uncertainty", "mr"}  # whose columns have a region, and no structure
+METHODS = {  # of -> what computes it
+    "image": "of_image",
+    "mr": "of_mr",
+    "structure": "of_structure",
+    "tree": "of_structure",
+}
 
 
 class Metric(Kind):
     """A number that says how near a synthetic CT is to the real one: of the image, or of a structure in it.
 
     A subclass says how it is shown (`label`, `better`, `decimals`, `unit`) and what it is computed `of`, and implements
-    `of_image` or `of_structure`. It is computed where a column of a table names it. The entry that its options are is
-    such a column: `metric`, `structure`, `region`.
+    `of_image`, `of_mr` or `of_structure`. It is computed where a column of a table names it. The entry that its options
+    are is such a column: `metric`, `structure`, `region`.
 
     label: its name in tables; `name` where there is none. better: `higher`, `lower`, or `zero` (a signed error: the
     smaller its absolute value, the better). decimals: digits after the point in tables for people. unit: "" for a
-    ratio. of: one or more of `image`, `structure`, `tree` (only structures with `tree: true`); built in are
-    `uncalibrated` (the image before its HU calibration), `uncertainty` (the map of its spread) and `cost` (of training
-    and inference). Where it is of several, the first is what it is of most of all. regions: where a metric of an image
-    is taken.
+    ratio. of: one or more of `image`, `mr` (the synthetic CT and the MR that it was made of, inside the body alone),
+    `structure`, `tree` (only structures with `tree: true`); built in are `uncalibrated` (the image before its HU
+    calibration), `uncertainty` (the map of its spread) and `cost` (of training and inference). Where it is of several,
+    the first is what it is of most of all. regions: where a metric of an image is taken.
     penalty: what a row counts with that finds nothing of a structure, where the metric has no value: a number, or
     `diagonal`, the image's from corner to corner in mm; None where there is none.
     family: "module:function" that computes it together with others, whether a table names it or not; of those built in.
@@ -98,6 +103,18 @@ class Metric(Kind):
         return value
 
     @classmethod
+    def of_mr(
+        cls, mr: "np.ndarray", synthetic_hu: "np.ndarray", mask: "np.ndarray", spacing_mm: Sequence[float]
+    ) -> float:
+        """How well the synthetic CT of one case shows what its MR shows; NaN where there is no value.
+
+        mr: float32 (z, y, x), any scale. synthetic_hu: as of `of_image`. mask: bool (z, y, x), the body as the MR shows
+        it, where the CT has data. spacing_mm: z, y, x.
+        """
+        value: float = cls.implement()(mr, synthetic_hu, mask, spacing_mm)
+        return value
+
+    @classmethod
     def of_structure(
         cls, real: "np.ndarray", synthetic: "np.ndarray", spacing_mm: Sequence[float], options: Mapping[str, Any]
     ) -> float:
@@ -142,6 +159,8 @@ class Metric(Kind):
             where = " or ".join(REGIONS[allowed] for allowed in self.regions)
             hint = "remove it" if "body" in self.regions else f"write region: {self.regions[0]}"
             yield f"{self.place}.region: '{self.name}' is taken {where} only; hint: {hint}"
+        elif "mr" in self.of and not self.task.source.has_mr:
+            yield f"{self.place}.metric: '{self.name}' compares with the MR, and the cases have none; hint: remove it"
 
     def _structure_problems(self, structure: str) -> Iterable[str]:
         structures, place = self.task.options["structures"], f"{self.place}.structure"

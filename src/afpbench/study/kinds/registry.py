@@ -95,6 +95,7 @@ METRICS = Registry(
         "ssim": ".metrics.image:Ssim",
         "ms_ssim": ".metrics.image:MsSsim",
         "checkerboard": ".metrics.image:Checkerboard",
+        "mr_edges": ".metrics.mr:MrEdges",
         "mae_uncalibrated": ".metrics.image:MaeUncalibrated",
         "me_uncalibrated": ".metrics.image:MeUncalibrated",
         "uncertainty_spearman": ".metrics.uncertainty:UncertaintySpearman",
@@ -117,7 +118,15 @@ METRICS = Registry(
         "inference_seconds": ".metrics.cost:InferenceSeconds",
     },
 )
-TABLES = Registry("tables", Table, {"scores": ".tables.scores:Scores", "cost": ".tables.cost:Cost"})
+TABLES = Registry(
+    "tables",
+    Table,
+    {
+        "scores": ".tables.scores:Scores",
+        "cost": ".tables.cost:Cost",
+        "registration_bias": ".tables.registration_bias:RegistrationBias",
+    },
+)
 REGISTRIES: dict[str, Registry[Any]] = {
     registry.group: registry for registry in (SOURCES, SEGMENTERS, NETWORKS, GENERATORS, LOSSES, METRICS, TABLES)
 }

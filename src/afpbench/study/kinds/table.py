@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ...tables.build import Context
     from ...tables.inputs import Inputs
     from ..paths import TaskPaths
+    from ..task import Task
 
 TITLE: dict[str, Any] = {
     "description": "Its heading in the report.",
@@ -123,6 +124,10 @@ class Table(Kind):
                 yield from METRICS.make(column, f"{self.entry}.columns[{index}]", self.task).placed_problems()
             else:
                 yield not_among(f"{self.place}.columns[{index}].metric", column["metric"], METRICS)
+
+    def problems_between(self, tasks: "Mapping[str, Task]") -> Iterable[str]:
+        """What is wrong with it beside other tasks, of a table that shows several. tasks: the study's, completed."""
+        return ()
 
     def _runs(self, row: str, paths: "TaskPaths") -> list[str]:
         return paths.runs(row) if row in self.task.trained else [row]

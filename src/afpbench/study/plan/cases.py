@@ -1,14 +1,13 @@
 """The cases of a task: which train, validate and test in each fold, and the chunks that jobs take them in."""
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ..paths import TaskPaths
-from ..registration import external_files
-from ..splits import is_ensemble, make_folds, test_cases
+from ..registration import TRAINING_SIDE, external_files, per_side
+from ..splits import PARTS, is_ensemble, make_folds, test_cases
 from ..task import Task
 
 
@@ -59,13 +58,14 @@ class CasePlan:
         """The cases in the given parts of a fold's split, part by part."""
         return [case for part in parts for case in self.splits[fold][part]]
 
-    def prepared(self, cases: Iterable[str]) -> list[str]:
-        """The prepared folders of cases."""
-        return [self.paths.prepared(case) for case in cases]
+    def side(self, part: str) -> str:
+        """The side of its cases' registration that a part of a split is prepared by (registration.per_side): training
+        and validation cases by the one that is learned from."""
+        return "" if part == "test" or TRAINING_SIDE not in self.registrations else TRAINING_SIDE
 
     def prepared_of(self, fold: str, *parts: str) -> list[str]:
         """The prepared folders of the cases in the given parts of a fold's split."""
-        return self.prepared(self.of_fold(fold, *parts))
+        return [self.paths.prepared(case, self.side(part)) for part in parts for case in self.of_fold(fold, part)]
 
     def imported_of(self, fold: str, *parts: str) -> list[str]:
         """The imported folders of the cases in the given parts of a fold's split."""
@@ -74,7 +74,23 @@ class CasePlan:
     @cached_property
     def prepared_test(self) -> list[str]:
         """The prepared folders of all test cases."""
-        return self.prepared(self.test)
+        return [self.paths.prepared(case) for case in self.test]
+
+    @cached_property
+    def registrations(self) -> dict[str, dict[str, Any]]:
+        """The options of the registration by the wildcard `side`."""
+        return per_side(self.task.options["registration"])
+
+    @cached_property
+    def registered(self) -> list[str]:
+        """The registered folders of all cases that are used, each on the sides that its parts need."""
+        needed = {(case, self.side(part)) for split in self.splits.values() for part in PARTS for case in split[part]}
+        return [
+            self.paths.registered(case, side)
+            for case in self.used
+            for side in self.registrations
+            if (case, side) in needed
+        ]
 
     # --- chunks
 
@@ -85,8 +101,8 @@ class CasePlan:
         Where the folds predict together, what there is one of, segmenters and controls, is the first fold's.
         """
         if self.together > 1:
-            return self._chunks(self.paths.folds[0], self.test, self.paths.folds)
-        return [chunk for fold in self.splits for chunk in self._chunks(fold, self.of_fold(fold, "test"), (fold,))]
+            return self._chunks(self.paths.folds[0], self.paths.folds, "test")
+        return [chunk for fold in self.splits for chunk in self._chunks(fold, (fold,), "test")]
 
     def chunk(self, number: str | int) -> Chunk:
         """One of `chunks`, by the wildcard."""
@@ -94,12 +110,13 @@ class CasePlan:
 
     def taught(self, fold: str) -> list[Chunk]:
         """The training and validation cases of a fold in chunks: what a teacher labels."""
-        return self._chunks(fold, self.of_fold(fold, "train", "validation"), (fold,))
+        return self._chunks(fold, (fold,), "train", "validation")
 
-    def _chunks(self, fold: str, cases: Sequence[str], networks: tuple[str, ...]) -> list[Chunk]:
+    def _chunks(self, fold: str, networks: tuple[str, ...], *parts: str) -> list[Chunk]:
         size = self.task.options["inference"]["cases_per_job"]
-        parts = [list(cases[start : start + size]) for start in range(0, len(cases), size)]
-        return [Chunk(fold, part, self.prepared(part), networks) for part in parts]
+        cases, prepared = self.of_fold(fold, *parts), self.prepared_of(fold, *parts)
+        slices = [slice(start, start + size) for start in range(0, len(cases), size)]
+        return [Chunk(fold, cases[some], prepared[some], networks) for some in slices]
 
     # --- files outside the results
 
@@ -117,11 +134,11 @@ class CasePlan:
         """The files of all cases that are used."""
         return [file for case in self.used for file in self.files(case)]
 
-    def registration_files(self, case: str) -> list[str]:
+    def registration_files(self, case: str, side: str) -> list[str]:
         """The files that a user's own registration of a case is read from, and the user's parameter files.
 
         One that is missing is the registration's to complain about, with the case's name.
         """
-        options = self.task.options["registration"]
+        options = self.registrations[side]
         files = [path for paths in external_files(options, case).values() for path in paths]
         return [path for path in [*files, *options["parameter_files"]] if Path(path).is_file()]

@@ -31,7 +31,7 @@ class JudgePlan:
         return {
             "structures": structures,
             "segmenters": {name: self._segmenter(fold, name) for name in self.segmenters(variant)},
-            "cases": dict(zip(cases, self.cases.prepared(cases), strict=True)),
+            "cases": dict(zip(cases, self.cases.prepared_of(fold, "validation"), strict=True)),
         }
 
     def inputs(self, fold: str, variant: str) -> list[str]:

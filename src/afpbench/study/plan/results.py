@@ -72,6 +72,16 @@ class ResultPlan:
             for name, spec in self.task.options["structures"].items()
         }
 
+    @cached_property
+    def lasting_structures(self) -> dict[str, dict[str, Any]]:
+        """Those whose segmenter is the same in every task: it came with its weights."""
+        segmenters = self.task.segmenters
+        return {name: spec for name, spec in self.structures.items() if not segmenters[spec["segmenter"]].trained_here}
+
+    def lasting_records(self, image: str) -> list[str]:
+        """The records of an image's segmentations (a run's, or `ct`) by the segmenters of these structures."""
+        return self.segmentation_records(self.segmenters_of(self.lasting_structures), [image])
+
     @property
     def structure_labels(self) -> dict[str, str]:
         """Structure -> its name for people."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..kinds import Source
+from ..kinds.registry import METRICS
 from ..kinds.sources import open_source
 from ..paths import StudyPaths
 from ..seeds import seed_marks
@@ -66,6 +67,16 @@ class StudyPlan:
         return {}
 
     # --- results
+
+    @cached_property
+    def extra_metrics(self) -> list[str]:
+        """The metrics that are computed because a table of any task names them."""
+        return list(dict.fromkeys(name for plan in self.tasks.values() for name in plan.results.extra_metrics))
+
+    @property
+    def metrics_code(self) -> tuple[str, ...]:
+        """The modules of these metrics."""
+        return tuple(module for name in self.extra_metrics for module in METRICS[name].code())
 
     @property
     def all_files(self) -> list[str]:

@@ -1,0 +1,25 @@
+from afpbench.base import log
+
+log.start(snakemake.log[0])
+from pathlib import Path
+
+from afpbench.inference.chunks import calibrations, failures
+from afpbench.metrics.evaluate import evaluate_row
+
+params, wildcards, given = snakemake.params, snakemake.wildcards, snakemake.input
+evaluate_row(
+    Path(params.folder),
+    wildcards.task,
+    wildcards.row,
+    params.cases,
+    params.structures,
+    failed=failures([*given.synthetic, *given.real, *given.segmentations]),
+    calibrations=calibrations(given.synthetic),
+    definition=params.definition,
+    metrics=params.metrics,
+    seed=params.seed,
+    run=wildcards.row + wildcards.seed,
+    threads=snakemake.threads,
+    real_root=Path(params.real_folder),
+    out=Path(snakemake.output[0]),
+)
