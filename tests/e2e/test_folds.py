@@ -38,8 +38,8 @@ tables:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """The finished smallest study in two folds: a calibrated row, and SPADE with a loss inside airways; and its task
-    `together`, in which the networks of two folds predict the test case. The networks of `thorax` learn from CTs as they
-    lie in the files, and are judged by CTs in their true position."""
+    `together`, in which the networks of two folds predict the test case. The networks of `thorax` learn from CTs as
+    they lie in the files, and are judged by CTs in their true position."""
     root = copy_project(tmp_path_factory.mktemp("folds") / "project")
     study = yaml.safe_load((PROJECT / "tests/e2e/smallest.yaml").read_text())
     thorax = study["tasks"]["thorax"]
