@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 AIR_HU, LOW_HU, HIGH_HU = -1024.0, -900.0, 3071.0  # padding between the last two could be taken for tissue
+LONGEST_RUN = 64  # a run of 128 equal bytes takes two (DICOM PS3.5, annex G)
 BACKGROUND = {"CT": AIR_HU}  # of other modalities 0
 
 
@@ -40,6 +41,7 @@ def read_plane(path: Path, size: tuple[int, int], modality: str, what: str) -> t
     try:
         with opened(path) as file:
             image = pydicom.dcmread(file)
+        _check_runs(image)
         stored = image.pixel_array
     except BrokenError as error:
         raise _unreadable(path, str(error), what) from None
@@ -62,6 +64,17 @@ def read_plane(path: Path, size: tuple[int, int], modality: str, what: str) -> t
     _check_padding(values[where], value, modality, path, what)
     values[where] = BACKGROUND.get(modality, 0.0)
     return values, replace(found, padded=int(where.sum()), padding=value)
+
+
+def _check_runs(image: "Dataset") -> None:
+    """Refuse run lengths (RLE) that cannot hold the size that the header says: the decoder makes room for it first."""
+    from pydicom.uid import RLELossless
+
+    if image.file_meta.TransferSyntaxUID != RLELossless:
+        return
+    rows, columns, bits = (integer(image, name, 0) for name in ("Rows", "Columns", "BitsAllocated"))
+    if rows * columns * bits // 8 > LONGEST_RUN * len(image.PixelData):
+        raise BrokenError(f"{rows} x {columns} voxels in {len(image.PixelData)} bytes of run lengths")
 
 
 def _rescale(image: "Dataset") -> tuple[float, float] | None:

@@ -368,6 +368,18 @@ def test_compressed_slices(tmp_path):
     assert lossy.findings == ("its slices were compressed with loss once: the values are not those of the scanner",)
 
 
+def test_run_lengths_that_cannot_fill_the_image_are_refused_before_there_is_room_for_it(tmp_path, monkeypatch):
+    folder = write_series(tmp_path / "ct", STORED)
+    for path in folder.iterdir():
+        image = pydicom.dcmread(path)
+        image.compress(RLELossless, generate_instance_uid=False)
+        image.Rows = 60000
+        image.save_as(path)
+    monkeypatch.setattr(pydicom.Dataset, "pixel_array", property(lambda image: pytest.fail("decoded")))
+    with pytest.raises(DataError, match="60000 x 6 voxels in [0-9]+ bytes of run lengths"):
+        dicom.read_series(folder, "case p1: CT", "CT")
+
+
 def test_a_data_set_deflated_as_a_whole(tmp_path):
     folder = write_series(tmp_path / "ct", STORED)
     for path in folder.iterdir():
