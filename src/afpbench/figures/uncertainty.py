@@ -82,13 +82,14 @@ def _bar(figure, axis, image, unit: str) -> None:
 
 def _curves(axis, sd: np.ndarray, error: np.ndarray, long: pd.DataFrame, row: str, case: str) -> None:
     """The error that is left when the most uncertain voxels are taken away, beside the best order and none."""
-    axis.set(xlim=(0, 1), ylim=(0, 1.05), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    axis.set(xlim=(0, 1), xticks=[0, 0.5, 1])
     if not error.any():
         axis.set_title("no error", pad=3)
         return
     curves = sparsification(sd, error)
     for values, dash, colour, name in _named(curves):
         axis.plot(np.linspace(0, 1, values.size, endpoint=False), values, dash, color=colour, label=name)
+    axis.set_ylim(0, 1.05 * min(2.0, max(1.0, float(curves.by_sd.max()))))  # the last voxels may be of any error
     axis.axhline(1, color=style.MUTED, linestyle=":", label="in no order")
     area = value_of(long, row, case, "uncertainty_ause")
     axis.set_title("Error that is left" + ("" if math.isnan(area) else f" (AUSE {area:.3f})"), pad=3)

@@ -44,7 +44,7 @@ class ModelPlan:
         all where trainings look at it, or else the first, which judges the test cases."""
         segmenters, trained = self.task.segmenters, self.task.trained
         used = {one for key in trained for one in (*self.task.loss_networks(key), *self.judges.segmenters(key))}
-        used |= {segmenters[one].teacher for one in used & set(segmenters)}
+        used |= {segmenters[one].teacher or one for one in used & set(segmenters)}
         return self.paths.folds if self.cases.together == 1 or name in used else self.paths.folds[:1]
 
     def teacher_records(self, fold: str, name: str) -> list[str]:
