@@ -42,7 +42,7 @@ def commands(block):
     text = re.sub(r"\\\n", " ", block.text)
     for line in text.splitlines():
         try:
-            words = shlex.split(line, comments=True)
+            words = shlex.split(line.split(" > ")[0], comments=True)
         except ValueError:  # prose
             continue
         if words:
