@@ -104,7 +104,7 @@ def svg(name: str) -> str:
     style = 'font-family="sans-serif" fill="#1f2933"'
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {max(width, 560)} {BASE + 74}" {style}>'
     paper = '<rect width="100%" height="100%" fill="#ffffff"/>'
-    return "\n".join([head, paper, *drawn, legend(), text, "</svg>"]) + "\n"
+    return "\n".join([head, paper, *drawn, legend({part.role for part in parts}), text, "</svg>"]) + "\n"
 
 
 def box(place: int, word: str, channels: int, size: tuple[int, ...], colour: str) -> str:
@@ -137,14 +137,14 @@ def skip_lines(parts: list[Part]) -> list[str]:
     return found
 
 
-def legend() -> str:
-    """The colours' words."""
+def legend(roles: set[str]) -> str:
+    """The words of the colours that are there."""
     words = {"encoder": "encoder", "blocks": "residual blocks", "decoder": "decoder", "head": "head"}
     marks = []
-    for place, (role, word) in enumerate(words.items()):
+    for place, role in enumerate(role for role in words if role in roles):
         x = 10 + place * 130
         marks.append(f'<rect x="{x}" y="{BASE + 28}" width="12" height="12" fill="{COLOURS[role]}" stroke="#1f2933"/>')
-        marks.append(f'<text x="{x + 17}" y="{BASE + 38}" font-size="11">{word}</text>')
+        marks.append(f'<text x="{x + 17}" y="{BASE + 38}" font-size="11">{words[role]}</text>')
     return "".join(marks)
 
 
