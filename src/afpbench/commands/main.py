@@ -16,6 +16,7 @@ from ..base.errors import AfpbenchError
 from ..base.log import configure
 
 COMMANDS = {  # name -> its module, what `afpbench --help` says of it
+    "init": ("init", "look at a folder of MR and CT, and write a study file for it"),
     "validate": ("validate", "check a study file and say what it asks for"),
     "list": ("kinds", "say which losses, networks, generators, ... there are"),
     "check": ("check", "open every case of a study once and say what looks wrong"),

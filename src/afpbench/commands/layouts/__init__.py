@@ -1,0 +1,1 @@
+"""How the files of a folder are laid out: what `afpbench init` recognises."""
