@@ -15,11 +15,12 @@ ROOT = Path.cwd()  # relative paths of a study start where it runs: here, or whe
 sys.path.insert(0, str(PROJECT / "src"))
 
 from afpbench.base import digest as code_digests
+from afpbench.base.atomic import write_json
 from afpbench.base.errors import AfpbenchError
 from afpbench.base.package import export_package
 from afpbench.data.failures import set_policy
 from afpbench.study.load import load_study
-from afpbench.study.plan import StudyPlan, failure_hint
+from afpbench.study.plan import StudyPlan, contents, failure_hint
 from afpbench.study.seeds import from_command_line
 
 code_digests.keep_in(Path(".snakemake") / "afpbench" / "digests.json")
@@ -65,6 +66,7 @@ rule all:
 
 
 onstart:
+    write_json(PLAN.paths.contents, contents(PLAN))
     # Known only now, from the command line or a profile; jobs inherit the policy.
     set_policy("exclude" if workflow.execution_settings.keep_going else STUDY["failed_cases"])
     # The limit of submissions makes a timer for each job that ends, and each of them looks at the whole queue again every

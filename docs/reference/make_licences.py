@@ -18,6 +18,7 @@ Made by `docs/reference/make_licences.py` from what the packages say of themselv
 | code and documentation | Apache-2.0 |
 | phantoms, the picture of them, shipped and stand-in weights | made by this code; Apache-2.0 |
 | the paper's published numbers (`src/afpbench/tables/published.csv`) | facts, quoted with their source |
+| NiiVue 0.69.0, with the packages in it (`src/afpbench/viewer/static/niivue.umd.js`), unchanged | BSD-2-Clause; MIT and ISC: `NIIVUE_LICENCE.txt` beside it |
 | names and ids of TotalSegmentator's classes (`src/afpbench/segmenters/`) | from TotalSegmentator, Apache-2.0 |
 | `docs/site/assets/iframe-worker.js`, for the search of the documentation's site | MIT, its author's |
 | names, sizes and checksums of the STS patients' files, ids of SynthRAD2023's patients (`src/afpbench/study/kinds/sources/`) | facts; the images are not here |

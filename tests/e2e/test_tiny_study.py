@@ -38,7 +38,8 @@ def test_everything_that_is_promised_is_there(task, splits):
     files += ["splits/splits.json", "normalization/normalization.json", "segmenters/accuracy.csv"]
     figures = [f"typical/slices_{plane}" for plane in ("coronal", "sagittal", "axial")] + ["typical/surfaces"]
     figures += ["distributions", "curves"]
-    files += [f"figures/{name}.{kind}" for name in figures for kind in ("png", "pdf")] + ["../report.html"]
+    files += [f"figures/{name}.{kind}" for name in figures for kind in ("png", "pdf")]
+    files += ["../report.html", "../contents.json"]
     tables = ("quality", "cost", "cost_published")
     files += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex", "html")]
     files += [f"synthetic/{row}/{case}.nii.gz" for row in ROWS for case in splits["test"]]

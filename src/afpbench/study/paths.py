@@ -290,6 +290,11 @@ class StudyPaths:
         return TaskPaths(f"{self.results}/{name}", tuple(folds), tuple(seeds))
 
     @property
+    def contents(self) -> str:
+        """What the folder holds, for whoever looks at it without the study file."""
+        return f"{self.results}/contents.json"
+
+    @property
     def report(self) -> str:
         return f"{self.results}/report.html"
 

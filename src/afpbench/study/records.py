@@ -18,6 +18,11 @@ ENDS = {"low": [NUMBER], "high": [NUMBER]}
 RANGES = {"extent_mm": ENDS, "spacing_mm": ENDS, "normalised": ENDS, "tilt_degrees": {"low": NUMBER, "high": NUMBER}}
 LINE = {"slope": NUMBER, "offset_hu": NUMBER}
 CHUNK = {"cases": [{"case": str, "status": str, "calibration?": LINE, "uncertainty?": bool}]}
+SEGMENTER = {"label": str, "classes": dict, "structures": [{"label": str, "values": [int]}]}
+TASK = {
+    "title": str, "reference": str, "has_mr": bool, "rows": [{"run": str, "label": str}], "segmenters": dict,
+    "test": [str], "others": [str],
+}  # fmt: skip
 SYNTHESIS = {"seconds": NUMBER, "peak_memory_mb": NUMBER, "shape": [int]}  # of an entry of a synthesis that is OK
 
 
@@ -35,6 +40,7 @@ KINDS: dict[str, Record] = {
     "registration.json": Record(
         {"case": str, "method": str, "attempts": [{"used": bool, "final_metrics": (dict, type(None))}]}, in_folder=True
     ),
+    "contents.json": Record({"tasks": dict}),
     "splits.json": Record({"train": [str], "validation": [str], "test": [str]}),
     "normalization.json": Record({"mr": {"scheme": str, "channels?": [{"scheme": str}]}, "ct": {"scheme": str}}),
     "mr_range.json": Record({"cases": COUNT, "percentiles": [NUMBER], **RANGES, "other_channels?": [RANGES]}),
@@ -54,6 +60,18 @@ def read_record(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     kind = Record(CHUNK) if path.parent.name == "records" else KINDS.get(path.name, Record(dict))
     return read_json(path, kind.shape, path.parent if kind.in_folder else None)
+
+
+def read_contents(path: str | Path) -> dict[str, Any]:
+    """What a results folder holds (study.plan.contents). Raises UnusableFile."""
+    tasks: dict[str, Any] = read_record(path)["tasks"]
+    for name, task in tasks.items():
+        problem = mismatch(task, TASK, f"tasks.{name}")
+        segmenters = [] if problem else task["segmenters"].items()
+        found = (mismatch(entry, SEGMENTER, f"tasks.{name}.segmenters.{key}") for key, entry in segmenters)
+        if problem := problem or next(filter(None, found), None):
+            raise UnusableFile(Path(path), problem)
+    return {"tasks": tasks}
 
 
 def read_entries(path: str | Path, made: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

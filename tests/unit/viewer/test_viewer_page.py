@@ -1,0 +1,75 @@
+"""The viewer's page in a browser without a window: images, values, keys, and what is missing."""
+
+import asyncio
+
+import pytest
+from browser import browser_tab, find_browser
+from viewed_results import make_results, serving
+
+BROWSER = find_browser()
+PANELS = """[...document.querySelectorAll(".panel:not([hidden])")].map((panel) =>
+  ["h2", ".value", ".view p"].map((part) => panel.querySelector(part).textContent.trim()))"""
+SETTLED = """document.body.dataset.ready === "yes" &&
+  [...document.querySelectorAll(".panel:not([hidden])")].every((panel) => panel.dataset.state !== "loading")"""
+
+
+async def look(address: str, folder, width: int) -> None:
+    async with browser_tab(BROWSER, folder) as tab:
+        await tab.open(f"{address}#case=p1&overlay=1", width)
+        await tab.until(SETTLED, seconds=240)
+        in_the_middle = [  # of label 0
+            ["MR", "300", ""],
+            ["Real CT", "10 HU", ""],
+            ["nnU-Net / L1", "50 HU", ""],
+            ["nnU-Net / L1  error", "+40 HU", ""],
+        ]
+        assert await tab.value(PANELS) == in_the_middle
+        assert await tab.value("document.documentElement.scrollWidth") <= width
+        assert await tab.value("document.querySelector('#notice').textContent") == (
+            "This task is not finished: 1 of 4 synthetic CTs are there, 1 failed."
+        )
+        assert await tab.value(
+            "[...document.querySelectorAll('#legend button')].map((entry) => entry.textContent)"
+        ) == [
+            "Bones",
+            "other labels",
+        ]
+
+        for key in ("ArrowUp", "ArrowLeft", "ArrowLeft"):
+            await tab.press(key)
+        assert [value for _, value, _ in await tab.value(PANELS)] == [
+            "300 · Bones (hip_left)",
+            "10 HU · Bones (hip_left)",
+            "50 HU · Bones (hip_left)",
+            "+40 HU",
+        ]
+
+        await tab.press("j")  # the next row, which failed
+        await tab.until(SETTLED)
+        await tab.until(f"({PANELS}).length === 4 && ({PANELS})[2][0].startsWith('nnU-Net / AFP')")
+        assert (await tab.value(PANELS))[2:] == [
+            ["nnU-Net / AFP  no labels: not made yet", "", "failed: no memory"],
+            ["nnU-Net / AFP  error", "", "failed: no memory"],
+        ]
+        await tab.press("e")
+        await tab.press("b")
+        await tab.until(f"({PANELS}).length === 3")
+        assert await tab.value("[document.querySelector('#low').value, document.querySelector('#high').value]") == [
+            "-500",
+            "1300",
+        ]
+        await tab.press("n")  # a case of which nothing is made
+        await tab.until("location.hash.includes('case=p2') && " + SETTLED)
+        await tab.until(f"({PANELS}).every((panel) => panel[2] === 'not made yet')")
+
+        assert tab.problems == []
+        assert tab.requests
+        assert [url for url in tab.requests if not url.startswith((address, "data:", "blob:"))] == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("width", [1300, 390])
+def test_the_page(tmp_path, width):
+    with serving(make_results(tmp_path / "results")) as server:
+        asyncio.run(look(server.address, tmp_path / "profile", width))
