@@ -179,7 +179,7 @@ def test_less_than_a_slab_of_patches_is_held():
 
 def test_a_volume_smaller_than_a_patch_is_padded_with_its_background_and_cut_back():
     image = np.arange(2 * 9 * 3, dtype=np.float32).reshape(2, 9, 3) + 5
-    padded, crop = _pad(image, (4, 8, 8))
+    (padded,), crop = _pad(image[None], (4, 8, 8))
     assert padded.shape == (4, 9, 8)
     assert crop == (slice(1, 3), slice(0, 9), slice(2, 5))
     assert np.array_equal(padded[crop], image)
@@ -189,6 +189,6 @@ def test_a_volume_smaller_than_a_patch_is_padded_with_its_background_and_cut_bac
 
 
 def test_a_large_volume_is_not_padded():
-    image = np.random.default_rng(0).normal(size=(6, 7, 8)).astype(np.float32)
+    image = np.random.default_rng(0).normal(size=(1, 6, 7, 8)).astype(np.float32)
     padded, crop = _pad(image, (4, 7, 8))
-    assert padded is image and padded[crop].base is image  # and no copy is made
+    assert padded is image and padded[0][crop].base is image  # and no copy is made
