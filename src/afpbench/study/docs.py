@@ -105,6 +105,7 @@ def _section(schema: dict, path: str, title: str, sections: list[str], seen: dic
 
 def _target(schema: dict, path: str) -> tuple[dict | None, str]:
     """The group of keys that a key leads to, directly, by free names or by list entries, and its path."""
+    schema = config_schema.alternative(schema, {})
     if schema.get("type") == "object" and isinstance(schema.get("additionalProperties"), dict):
         path += f".<{schema.get('x-name', 'name')}>"
         schema = schema["additionalProperties"]

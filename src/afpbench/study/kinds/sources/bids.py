@@ -17,6 +17,16 @@ ENTITIES: dict[str, Any] = {
     "x-name": "entity",
     "additionalProperties": {"description": "Its value.", "type": "string"},
 }
+CHANNEL: dict[str, Any] = {
+    "description": "How the file of that channel is named.",
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["suffix"],
+    "properties": {
+        "suffix": {"description": "Suffix of the file name.", "type": "string", "minLength": 1},
+        "entities": {**ENTITIES, "description": "Entities that the file name must have, as `{echo: '1'}`."},
+    },
+}
 
 
 class Bids(RootSource):
@@ -34,21 +44,18 @@ class Bids(RootSource):
             "an MR of one image, which `mr_suffix` and `mr_entities` choose.",
             "x-allowed": "two channels or more, such as {t1: {suffix: T1w}, t2: {suffix: T2w, entities: {acq: tse}}}, "
             "or null",
-            "type": ["object", "null"],
-            "minProperties": 2,
-            "propertyNames": NAME,
-            "x-name": "channel",
             "default": None,
-            "additionalProperties": {
-                "description": "How the file of that channel is named.",
-                "type": "object",
-                "additionalProperties": False,
-                "required": ["suffix"],
-                "properties": {
-                    "suffix": {"description": "Suffix of the file name.", "type": "string", "minLength": 1},
-                    "entities": {**ENTITIES, "description": "Entities that the file name must have, as `{echo: '1'}`."},
+            "oneOf": [
+                {
+                    "type": "object",
+                    "minProperties": 2,
+                    "propertyNames": NAME,
+                    "x-name": "channel",
+                    "x-allowed": "two channels or more by name",
+                    "additionalProperties": CHANNEL,
                 },
-            },
+                {"type": "null"},
+            ],
         },
         "mr_suffix": {
             "description": "Suffix of the MR's file name.",
