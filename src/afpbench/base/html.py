@@ -12,7 +12,7 @@ from pathlib import Path
 TABLE_TAGS = {"table", "caption", "thead", "tbody", "tfoot", "tr", "td", "th", "colgroup", "col"} | {
     "strong", "b", "em", "i", "sup", "sub", "br", "small", "span", "abbr", "p", "div",
 }  # fmt: skip
-TABLE_ATTRIBUTES = {"id", "class", "colspan", "rowspan", "scope", "title", "style"}
+TABLE_ATTRIBUTES = {"id", "class", "colspan", "rowspan", "scope", "title", "style", "data-label"}
 DROPPED = {"script", "style", "iframe", "object", "svg", "math", "template"}  # with all that is in them
 VOID = {"br", "col"}
 # Nothing may be requested and nothing may run: the browser holds to it even if a text were not escaped.
@@ -67,7 +67,7 @@ def table(
     lines.append(f"<thead><tr>{top}</tr></thead><tbody>")
     for row, kind in zip_longest(rows, kinds, fillvalue=""):
         first, *others = list(row)
-        cells = "".join(_cell(other) for other in others)
+        cells = "".join(_cell(other, head) for head, other in zip(heads[1:], others, strict=True))
         lines.append(f'<tr{_class(kind)}><th scope="row">{text(first)}</th>{cells}</tr>')
     return "\n".join([*lines, "</tbody></table></div>"])
 
@@ -85,10 +85,13 @@ class Cell:
         self.lines, self.kind = lines, kind
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, head: object) -> str:
+    """A cell that names its column, for screens on which the cells of a row stand one below the other."""
+    label = f' data-label="{text(head)}"'
     if not isinstance(value, Cell):
-        return f"<td>{text(value)}</td>"
-    return f"<td{_class(value.kind)}>" + "<br>".join(text(line) for line in value.lines) + "</td>"
+        return f"<td{label}>{text(value)}</td>"
+    lines = "<br>".join(text(line) for line in value.lines)
+    return f"<td{_class(value.kind)}{label}>{lines}</td>"
 
 
 def _class(kind: str) -> str:

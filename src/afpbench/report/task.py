@@ -14,10 +14,11 @@ from ..metrics.missing import IN_WORDS
 from ..metrics.seeds import over_seeds
 from ..study.kinds.registry import METRICS
 from ..study.kinds.sources import open_source
-from ..tables.captions import loss_words
+from ..tables.captions import loss_words, reading_notes, shades_note
 from .context import PARTS, Task, named, section, structure_label
 from .distrust import distrust
 from .glance import at_a_glance, seeds_words
+from .ranks import ranks_picture
 
 CAPTIONS = {
     "slices": "MR, real CT and synthetic CT: slices, the box enlarged, and the error inside the body.",
@@ -86,13 +87,18 @@ def _made(task: Task, variant: Mapping) -> tuple[str, str, object]:
 
 
 def _tables(task: Task) -> str:
-    parts = []
+    parts = [html.note(" ".join([*_reading(task), shades_note(task.context["alpha"])]))]
     for name, spec in task.spec["tables"].items():
         parts += [html.heading(spec["title"]), _fragment(task, name)]
         if Path(task.paths.table(f"{name}_published", "html")).is_file():
             words = f"{spec['title']}: the paper's numbers beside ours"
             parts.append(html.folded(words, _fragment(task, f"{name}_published")))
     return section(task, "Tables", "tables", *parts)
+
+
+def _reading(task: Task) -> tuple[str, ...]:
+    """How the cells of all tables are read."""
+    return reading_notes(task.context["missing"], bool(task.spec["structures"]), len(task.seeds))
 
 
 def _fragment(task: Task, stem: str) -> str:
@@ -112,6 +118,8 @@ def _figures(task: Task) -> str:
             (last if path.stem == "curves" else parts).append(made)
     parts += [html.folded("The other planes", *folded)] if folded else []
     parts += last
+    ranks = ranks_picture(task)
+    parts = [ranks, *parts] if ranks else parts
     return section(task, "Figures", "figures", *parts) if parts else ""
 
 

@@ -10,7 +10,7 @@ from ..base.errors import ConfigError
 from ..metrics.missing import with_penalties
 from ..metrics.seeds import over_seeds, seeds_of
 from ..study.kinds.registry import METRICS
-from .captions import comparison_note, loss_notes, seeds_note
+from .captions import loss_notes, reading_notes, shades_note
 from .cells import Cell, Column, cell, compared_cases
 from .footnotes import failures, footnotes
 from .marks import mark_best, shade
@@ -24,7 +24,7 @@ class Context:
     variants, controls: rows in the study file's order. reference: the row that the statistics compare with.
     labels: row -> name for people. structures: structure -> {"label", "segmenter"}. alpha: of the statistics.
     missing: what a row counts with that finds nothing of a structure, as metrics.missing.with_penalties takes it.
-    notes: text that belongs in the caption. task: "" takes the long table's only one. losses: variant -> its terms.
+    notes: text that belongs below the table. task: "" takes the long table's only one. losses: variant -> its terms.
     chosen_by: variant -> what the epoch of its weights was chosen by, "" for the last one. definition: whose
     definitions of the metrics were taken.
     """
@@ -60,8 +60,8 @@ class Row:
 class Table:
     """A table ready to be rendered. seeds: how many trained each variant.
 
-    What only some formats say of it: legend, what the cells' colours mean, where there are colours; losses, each row's,
-    where the table stands alone.
+    title: for people; "" takes the name. What only some formats say of it: reading, how rows are compared, and losses,
+    each row's, where the table stands alone; legend, what the cells' colours mean, where there are colours.
     """
 
     name: str
@@ -72,6 +72,8 @@ class Table:
     seeds: int = 1
     legend: str = ""
     losses: str = ""
+    title: str = ""
+    reading: tuple[str, ...] = ()
 
 
 def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> Table:
@@ -94,10 +96,13 @@ def build_table(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.Dat
     columns = tuple(column for column, _ in compared)
     rows = [_row(key, long, statistics, compared, context, every[every["variant"] == key]) for key in keys]
     rows = shade(mark_best(rows, columns), columns)
-    caption = _caption(spec, context, columns, rows, seeds)
-    losses = loss_notes(context.losses, context.labels, keys)
-    notes = tuple(footnotes(rows, columns))
-    return Table(name, caption, columns, tuple(rows), notes, seeds, _legend(rows, context.alpha), losses)
+    shaded = any(each.shade for row in rows for each in row.cells)
+    return Table(
+        name, _caption(spec, context, rows), columns, tuple(rows), _notes(rows, columns, context), seeds,
+        legend=shades_note(context.alpha) if shaded else "", losses=loss_notes(context.losses, context.labels, keys),
+        title=spec.get("title", ""),
+        reading=reading_notes(context.missing, any(column.segmenter for column in columns), seeds),
+    )  # fmt: skip
 
 
 def build_companion(table: Table, key: str) -> Table:
@@ -122,10 +127,12 @@ def build_companion(table: Table, key: str) -> Table:
         rows = shade(rows, columns)
     number = key.removeprefix("table")
     caption = (
-        f"{table.caption} Beside each column: what the paper printed in its Table {number}, with its "
-        "bold and asterisks (other data, networks and training length: not a target). A dash: no counterpart."
+        f"{table.caption} Beside each column: what the paper printed in its Table {number}; a dash: no counterpart."
     )
-    return replace(table, name=f"{table.name}_published", caption=caption, columns=columns, rows=tuple(rows))
+    note = "The paper's numbers, bold and asterisks are of other data, networks and training length: not a target"
+    named = {"name": f"{table.name}_published", "title": f"{table.title}, beside the paper" if table.title else ""}
+    notes = (note, *table.footnotes)
+    return replace(table, **named, caption=caption, columns=columns, rows=tuple(rows), footnotes=notes)
 
 
 def build_all(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> list[Table]:
@@ -221,27 +228,17 @@ def _beside(cells: Sequence[Cell], variant: str, columns: Sequence[Column], pape
     return tuple(both)
 
 
-def _caption(spec: Mapping, context: Context, columns: Sequence[Column], rows: Sequence[Row], seeds: int) -> str:
+def _caption(spec: Mapping, context: Context, rows: Sequence[Row]) -> str:
     counts = [row.n for row in rows]
     cases = f"{max(counts)}" if counts and min(counts) == max(counts) else "up to " + str(max(counts, default=0))
     reference = context.labels.get(context.reference) or context.reference
-    parts = [
-        str(spec.get("caption", "")).strip(),
-        f"Mean ± SD over {cases} test cases (n in the last column). {seeds_note(seeds)}"
-        "Bold: the best mean of the variants. "
-        f"Asterisk: better than {reference}, two-sided Wilcoxon signed-rank test, p < {context.alpha:g}, "
-        "not adjusted for multiple tests.",
-        comparison_note(context.missing, any(column.segmenter for column in columns)),
-        context.notes.strip(),
-    ]
-    return " ".join(part for part in parts if part)
-
-
-def _legend(rows: Sequence[Row], alpha: float) -> str:
-    """What the shades mean; "" where no cell has one."""
-    if not any(each.shade for row in rows for each in row.cells):
-        return ""
-    return (
-        "Dark green: the best; green, orange, red: by thirds of the column's range, in columns whose variants differ "
-        f"(Friedman's test, of two the Wilcoxon test, p < {alpha:g})."
+    means = (
+        f"Mean ± SD over {cases} test cases. Bold: the best of the variants. *: better than {reference}, Wilcoxon "
+        f"p < {context.alpha:g}, not adjusted for multiple tests."
     )
+    return " ".join(part for part in (str(spec.get("caption", "")).strip(), means) if part)
+
+
+def _notes(rows: Sequence[Row], columns: Sequence[Column], context: Context) -> tuple[str, ...]:
+    """What stands below the table: of its cases and cells, and what the task says of its rows."""
+    return tuple(note for note in (*footnotes(rows, columns), context.notes.strip()) if note)

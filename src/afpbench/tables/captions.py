@@ -6,6 +6,8 @@ import pandas as pd
 
 from ..metrics.missing import FEWEST_CASES
 
+TEST = "The test of the asterisk is the two-sided Wilcoxon signed-rank test, over the cases that both rows have."
+
 
 def loss_notes(losses: Mapping[str, Sequence[Mapping]], labels: Mapping[str, str], rows: Collection[str]) -> str:
     """One sentence of the variants among a table's rows; "" where none of them is a variant.
@@ -38,6 +40,23 @@ def definition_note(definition: str) -> str:
     return "" if definition == "afpbench" else f"Metrics by the definition {definition}."
 
 
+def reading_notes(missing: str, structures: bool, seeds: int) -> tuple[str, ...]:
+    """How to read the cells of a task's tables: said below each that stands alone, and once in a page.
+
+    missing: `penalty` or `common`. structures: whether any column is of one. seeds: that trained each variant.
+    """
+    words = (comparison_note(missing, structures), seeds_note(seeds), TEST)
+    return tuple(note for note in words if note)
+
+
+def shades_note(alpha: float) -> str:
+    """What the colours of cells mean."""
+    return (
+        "Dark green: the best; green, orange, red: by thirds of the column's range, in columns whose variants differ "
+        f"(Friedman's test, of two the Wilcoxon test, p < {alpha:g})."
+    )
+
+
 def comparison_note(missing: str, structures: bool) -> str:
     """Over which cases rows are compared, and what a row counts with that finds nothing.
 
@@ -58,7 +77,7 @@ def seeds_note(seeds: int) -> str:
     """What the numbers of a table are of, where several seeds trained each variant; "" for one."""
     return (
         f"Each variant was trained with {seeds} seeds, and a case's value is their mean; in brackets: SD between the "
-        "seeds' means over the cases. "
+        "seeds' means over the cases."
         if seeds > 1
         else ""
     )

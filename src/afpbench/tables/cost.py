@@ -52,7 +52,8 @@ def build_cost_tables(
     )
     notes = _footnotes(rows, columns, costs, syntheses, spec["epochs"])
     losses = loss_notes(context.losses, context.labels, spec["rows"])
-    table = Table(name, _caption(spec, costs, context), columns, rows, notes, losses=losses)
+    notes += tuple(_conditions(spec, costs, context))
+    table = Table(name, _caption(spec), columns, rows, notes, losses=losses, title=spec.get("title", ""))
     return [table, build_companion(table, spec["published"])] if spec.get("published") else [table]
 
 
@@ -107,22 +108,25 @@ def _training_time(cost: Mapping, target: int, cell: Callable[..., Cell]) -> Cel
     return cell(cost["seconds_per_iteration"] * target * trainings / 3600, mark=PROJECTED)
 
 
-def _caption(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> str:
+def _caption(spec: Mapping) -> str:
+    words = f"Training of {spec['epochs']} epochs of {ITERATIONS_PER_EPOCH} iterations."
+    return " ".join(part for part in (str(spec.get("caption", "")).strip(), words) if part)
+
+
+def _conditions(spec: Mapping, costs: Mapping[str, Mapping], context: Context) -> list[str]:
+    """What was measured, and on what, where it is the same for all rows."""
     used = [costs[key] for key in spec["rows"] if key in costs]
     machines = list(dict.fromkeys(machine_words(cost["machine"]) for cost in used))
     settings = list(dict.fromkeys(_settings(cost) for cost in used))
     where = "of the GPU" if all(cost["machine"]["gpu"] for cost in used) else "of the process"
-    parts = [
-        str(spec.get("caption", "")).strip(),
-        f"Training of {spec['epochs']} epochs of {ITERATIONS_PER_EPOCH} iterations. Memory: the peak {where}. "
-        "Inference: mean ± SD over the test cases (n in the last column), with reading and writing; any loss costs "
-        "the same there.",
-        _summed(used),
+    return [
+        f"Memory: the peak {where}. Inference: mean ± SD over the test cases (n in the last column), with reading and "
+        "writing; any loss costs the same there.",
+        *([_summed(used)] if _summed(used) else []),
         *([f"Machine: {machines[0]}."] if len(machines) == 1 else []),
         *([f"{settings[0]}."] if len(settings) == 1 else []),
-        context.notes.strip(),
+        *([context.notes.strip()] if context.notes.strip() else []),
     ]
-    return " ".join(part for part in parts if part)
 
 
 def _summed(costs: Sequence[Mapping]) -> str:

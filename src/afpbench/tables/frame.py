@@ -107,7 +107,10 @@ def to_html(table: FrameTable) -> str:
         "<tbody>",
     ]
     for label, *cells in table.lines():
-        body = "".join(f"<td>{html.escape(cell)}</td>" for cell in cells)
+        body = "".join(
+            f'<td data-label="{html.escape(str(head))}">{html.escape(cell)}</td>'
+            for head, cell in zip(table.frame.columns, cells, strict=True)
+        )
         lines.append(f'<tr><th scope="row">{html.escape(label)}</th>{body}</tr>')
     lines.append("</tbody>")
     if table.footnotes:

@@ -70,14 +70,14 @@ def to_csv(table: Table) -> str:
 def to_markdown(table: Table) -> str:
     """A pipe table. Markdown has no rules and no colours: controls stand in italics, below the variants."""
     heads = ["Row", *(_flat_head(column) for column in table.columns), "n"]
-    lines = [f"**{_title(table)}** {escape_markdown(_caption(table.caption, table.losses))}", ""]
+    lines = [f"**{_title(table)}** {escape_markdown(table.caption)}", ""]
     lines += [pipe([escape_markdown(head) for head in heads]), pipe(["---"] + ["---:"] * (len(heads) - 1))]
     for row in table.rows:
         label = escape_markdown(row.label)
         cells = [_text(cell, column, row, "**{}**".format, r"\*") for cell, column in _cells(table, row)]
         lines.append(pipe([f"*{label}*" if row.kind == "control" else label, *cells, _n_text(row)]))
-    if table.footnotes:
-        lines += ["", *(f"- {escape_markdown(note)}" for note in table.footnotes)]
+    if notes := _given(*table.footnotes, *table.reading, table.losses):
+        lines += ["", *(f"- {escape_markdown(note)}" for note in notes)]
     return "\n".join(lines) + "\n"
 
 
@@ -98,7 +98,7 @@ def to_latex(table: Table) -> str:
         r"% needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolor}",
         r"\begin{table}[htbp]",
         r"\centering",
-        rf"\caption{{{escape_latex(_caption(table.caption, table.legend, table.losses))}}}",
+        rf"\caption{{{escape_latex(table.caption)}}}",
         rf"\label{{tab:{label_key(table.name)}}}",
         r"\setlength{\tabcolsep}{4pt}",
         r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
@@ -117,14 +117,16 @@ def to_latex(table: Table) -> str:
         lines.append(" & ".join([escape_latex(row.label), *cells, escape_latex(_n_text(row))]) + r" \\")
         previous = row.kind
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    lines += [rf"\par\smallskip\footnotesize {escape_latex(note)}" for note in table.footnotes]
+    notes = _given(*table.footnotes, *table.reading, table.legend, table.losses)
+    lines += [rf"\par\smallskip\footnotesize {escape_latex(note)}" for note in notes]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
 def to_html(table: Table) -> str:
     """A <table> whose only style is the cells' colours; rows carry their kind as a class, cells their shade.
 
-    It belongs into a page, which says the rows' losses once for all its tables.
+    It belongs into a page, which says once for all its tables how they are read and what the rows' losses are. Each
+    cell names its column, for screens on which the cells of a row stand one below the other.
     """
     top = "".join(
         f'<th colspan="{count}" scope="colgroup">{html.escape(name)}</th>' for name, count in _groups(table.columns)
@@ -132,14 +134,14 @@ def to_html(table: Table) -> str:
     heads = "".join(f'<th scope="col">{html.escape(_short_head(column))}</th>' for column in table.columns)
     lines = [
         f'<table id="{html.escape(table.name)}">',
-        f"<caption>{html.escape(_caption(table.caption, table.legend))}</caption>",
+        f"<caption>{html.escape(table.caption)}</caption>",
         f"<thead><tr><td></td>{top}<td></td></tr>",
         f'<tr><th scope="col">Row</th>{heads}<th scope="col">n</th></tr></thead>',
         "<tbody>",
     ]
     for row in table.rows:
         body = "".join(_html_cell(cell, column, row) for cell, column in _cells(table, row))
-        body += f"<td>{_n_text(row)}</td>"
+        body += f'<td data-label="n">{_n_text(row)}</td>'
         lines.append(f'<tr class="{row.kind}"><th scope="row">{html.escape(row.label)}</th>{body}</tr>')
     lines.append("</tbody>")
     if table.footnotes:
@@ -183,10 +185,11 @@ def _latex_text(cell: Cell, column: Column, row: Row) -> str:
 
 def _html_cell(cell: Cell, column: Column, row: Row) -> str:
     text = _text(cell, column, row, "<strong>{}</strong>".format, "*")
+    label = f' data-label="{html.escape(_flat_head(column))}"'
     if not cell.shade:
-        return f"<td>{text}</td>"
+        return f"<td{label}>{text}</td>"
     background, colour = COLOURS[cell.shade]
-    return f'<td class="{cell.shade}" style="background:#{background};color:#{colour}">{text}</td>'
+    return f'<td class="{cell.shade}"{label} style="background:#{background};color:#{colour}">{text}</td>'
 
 
 def number(value: float, decimals: int) -> str:
@@ -223,12 +226,12 @@ def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
     return [(name, len(list(members))) for name, members in groupby(columns, key=lambda column: column.group)]
 
 
-def _caption(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
+def _given(*notes: str) -> list[str]:
+    return [note for note in notes if note]
 
 
 def _title(table: Table) -> str:
-    return escape_markdown(table.name) + "."
+    return escape_markdown(table.title or table.name) + "."
 
 
 def pipe(cells: Sequence[str]) -> str:

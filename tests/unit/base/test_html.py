@@ -18,7 +18,7 @@ INERT = "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;"
         html.paragraph(EVIL),
         html.items([EVIL]),
         html.facts([(EVIL, EVIL)]),
-        html.table([EVIL], [[EVIL, EVIL, html.Cell([EVIL], EVIL)]], EVIL, [EVIL]),
+        html.table([EVIL] * 3, [[EVIL, EVIL, html.Cell([EVIL], EVIL)]], EVIL, [EVIL]),
         html.section(EVIL, EVIL, kind=EVIL),
         html.link(EVIL, EVIL),
         html.picture(b"\0" * 20, EVIL),
@@ -37,7 +37,7 @@ def test_nothing_is_a_dash():
 
 def test_a_table():
     made = html.table(["Row", "a"], [["L1", html.Cell(["1", "p 0.5"], "better")]])
-    assert '<th scope="row">L1</th><td class="better">1<br>p 0.5</td>' in made
+    assert '<th scope="row">L1</th><td class="better" data-label="a">1<br>p 0.5</td>' in made
     assert made.count("<tr>") == 2 and "<caption>" not in made
 
 

@@ -15,6 +15,7 @@ from afpbench.metrics.statistics import compare, write_statistics
 from afpbench.report import provenance
 from afpbench.report.distrust import distrust
 from afpbench.report.page import write_report
+from afpbench.report.ranks import ranks_figure
 from afpbench.report.task import Task
 
 EVIL = "<script>alert(1)</script>"
@@ -220,7 +221,9 @@ def test_statistics(page):
     assert re.fullmatch(r"▼ \+13.00 \[\+?1\d.00, 1\d.00\]; p 0.0156, Holm 0.0156, n 7", afp[1])
     assert afp[2].startswith("+0.000 [") and "p 1," in afp[2]
     assert real[1] == "▲ −50.00 [−50.00, −50.00]; p 0.0156, n 7"
-    assert '<td class="worse">▼' in page and '<td class="better">▲' in page
+    assert (
+        '<td class="worse" data-label="MAE (HU) ↓">▼' in page and '<td class="better" data-label="MAE (HU) ↓">▲' in page
+    )
 
 
 def test_tables_cost_registration_segmenters(page):
@@ -273,3 +276,17 @@ def test_the_revision(tmp_path):
     assert re.fullmatch("[0-9a-f]{40}", provenance.git_revision(tmp_path))
     (tmp_path / "f").write_text("2")
     assert provenance.git_revision(tmp_path).endswith(", with changes that are not committed")
+
+
+def test_the_ranks_over_metrics(task, page):
+    """Two metrics and two rows, seven common cases: L1 is first in MAE everywhere (p = 2 / 2**7), both share Dice."""
+    assert "Left: ranks over the common cases of each metric that can be judged." in page
+    with style.styled():
+        left, right = ranks_figure(task).axes
+    assert [label.get_text() for label in left.get_yticklabels()][0] == "L1"
+    bars = [line.get_xdata()[0] for line in left.lines if line.get_linestyle() == "-"]
+    assert bars == pytest.approx([(1 + 20 / 14) / 2, (2 + 22 / 14) / 2])  # p1's Dice is 0 in AFP's: 1 and 2, else 1.5
+    assert [text.get_text() for text in right.texts] == ["–", "1", "0", "–"]
+    task.spec = {**SPEC, "tables": {"t": {**SPEC["tables"]["t"], "columns": SPEC["tables"]["t"]["columns"][:1]}}}
+    with style.styled():
+        assert ranks_figure(task) is None

@@ -109,6 +109,7 @@ def test_failures_are_counted_and_told():
         "Failed in every row: case c1: no overlap",
         "Failed in nnunet_afp_totalseg: case c3: out of memory",
         "HD95 of Bones undefined, found in neither CT: nnU-Net / L1 1 case",
+        CONTEXT.notes,
     )
     assert "over up to 7 test cases" in table.caption
 
@@ -119,7 +120,7 @@ def test_a_structure_that_no_real_ct_shows_has_its_reason_below_the_table():
     changes = {(row, f"c{case}", metric): (math.nan, "both_empty")
                for row in rows for case in CASES for metric in ("dice", "hd95")}  # fmt: skip
     changes |= {("nnunet_l1", "c0", "dice"): (0.0, "real_empty"), ("nnunet_l1", "c0", "hd95"): (math.nan, "real_empty")}
-    (note,) = build(changes=changes).footnotes
+    note, _ = build(changes=changes).footnotes
     assert note.startswith("Bones: the segmenter ts finds it on the real CT of no case")
 
 
@@ -147,7 +148,7 @@ def test_a_row_that_finds_nothing_is_not_the_best_by_one_case():
     assert (l1.mean, afp.mean, l1.n, afp.n, column.n_common) == (87.75, 40.625, 8, 8, 8)
     assert (l1.best, afp.best, l1.penalised, afp.penalised) == (False, True, 7, 3)
     note = "HD95 of Bones with the penalty: nnU-Net / L1 7 cases, nnunet_afp_totalseg 3 cases"
-    assert table.footnotes == (note,) and "of a distance the image's diagonal" in table.caption
+    assert table.footnotes == (note, CONTEXT.notes) and "of a distance the image's diagonal" in table.reading[0]
 
 
 def test_without_a_penalty_one_common_case_compares_nothing():
@@ -155,8 +156,8 @@ def test_without_a_penalty_one_common_case_compares_nothing():
     column, (l1, afp), table = hd95("common", changes)
     assert (l1.mean, afp.mean, l1.n, afp.n, column.n_common) == (2, 5, 1, 5, 1)
     assert not any(cell.best or cell.shade or cell.significant for cell in (l1, afp))
-    assert table.footnotes[-1] == "HD95 of Bones not compared: 1 case in common, each row is over its own"
-    assert "of a distance the case is left out" in table.caption and "fewer than 3" in table.caption
+    assert table.footnotes[-2] == "HD95 of Bones not compared: 1 case in common, each row is over its own"
+    assert "of a distance the case is left out" in table.reading[0] and "fewer than 3" in table.reading[0]
 
 
 def test_without_a_penalty_rows_are_compared_over_common_cases():
@@ -200,10 +201,13 @@ def test_everything_failed():
 
 
 def test_caption_says_how():
-    caption = build().caption
-    assert caption.startswith("A table. Mean ± SD over 8 test cases")
-    assert "better than nnU-Net / L1, two-sided Wilcoxon signed-rank test, p < 0.05" in caption
-    assert caption.endswith("L1 + AFP is 1:1.")
+    table = build()
+    assert table.caption == (
+        "A table. Mean ± SD over 8 test cases. Bold: the best of the variants. *: better than nnU-Net / L1, Wilcoxon "
+        "p < 0.05, not adjusted for multiple tests."
+    )
+    assert "two-sided Wilcoxon signed-rank test" in table.reading[-1]
+    assert table.footnotes[-1].endswith("L1 + AFP is 1:1.")
 
 
 def test_infinite_means_have_no_sd():

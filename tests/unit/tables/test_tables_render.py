@@ -43,11 +43,16 @@ def test_markdown():
 
 
 def test_each_format_says_what_its_readers_need():
-    """Markdown has no colours, and a page says the losses once for all its tables."""
-    table = replace(TABLE, caption="C.", legend="Green: good.", losses="Losses: x.")
-    assert to_markdown(table).startswith("**table\\_1.** C. Losses: x.\n")
-    assert r"\caption{C. Green: good. Losses: x.}" in to_latex(table)
-    assert "<caption>C. Green: good.</caption>" in to_html(table)
+    """Markdown has no colours, and a page says once for all its tables how they are read and what the losses are."""
+    said = {"title": "A_title", "legend": "Green: good.", "reading": ("Over all.",), "losses": "Losses: x."}
+    table = replace(TABLE, caption="C.", footnotes=("Note.",), **said)
+    assert to_markdown(table).startswith("**A\\_title.** C.\n")
+    assert to_markdown(table).endswith("|\n\n- Note.\n- Over all.\n- Losses: x.\n")
+    latex, page = to_latex(table), to_html(table)
+    assert r"\caption{C.}" in latex
+    below = [line.partition(r"\footnotesize ")[2] for line in latex.splitlines() if "footnotesize" in line]
+    assert below == ["Note.", "Over all.", "Green: good.", "Losses: x."]
+    assert "<caption>C.</caption>" in page and ">Note.</td></tr></tfoot>" in page and "Losses" not in page
 
 
 def test_latex():
@@ -114,7 +119,8 @@ def test_html_is_well_formed_and_escaped():
     parser.feed(text)
     assert parser.open == []
     assert parser.rows[3] == ["AFP_1 | x", "0.33 ± 0.10", "0.580 ± 0.059", "*† (n=5)", "7 (1 failed)"]
-    assert '<td class="optimal" style="background:#1B5E20;color:#FFFFFF"><strong>0.33 ± 0.10</strong></td>' in text
+    style = 'style="background:#1B5E20;color:#FFFFFF"'
+    assert f'<td class="optimal" data-label="MAE (HU) ↓" {style}><strong>0.33 ± 0.10</strong></td>' in text
     assert '<th colspan="1" scope="colgroup">Bones &amp; ribs</th>' in text and "&lt;nothing&gt;" in text
 
 
