@@ -79,7 +79,7 @@ def at_a_glance(task: Task) -> str:
         (one.name, number(one, one.reference_mean), task.label(one.best) if one.best else "–",
          number(one, one.best_mean), difference(one) if one.test is not None else "–",
          f"{task.label(one.control)} {number(one, one.control_mean)}" if one.control else "–",
-         VERDICTS[one.verdict](task, one))
+         html.Cell([VERDICTS[one.verdict](task, one)], "words"))
         for one in claims
     ]  # fmt: skip
     table = html.table(heads, lines)
