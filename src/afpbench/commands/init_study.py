@@ -116,8 +116,11 @@ def _splits_words(splits: Mapping[str, int]) -> str:
 
 
 def _registration(data: Mapping[str, Any], grid: Grid) -> str:
-    if SOURCES[data["source"]].aligned:
+    source = SOURCES[data["source"]]
+    if source.aligned:
         return "{method: none} # the pairs of this collection are aligned"
+    if source.registration != "elastix":
+        return f"{{method: {source.registration}}} # this collection's own; its pairs are aligned rigidly only"
     line = "{method: elastix, stages: [translation, bspline]} # method: none, if your pairs are aligned already"
     return line + (". MR and CT lie on one grid: they may be" if grid.shared else "")
 

@@ -163,7 +163,7 @@ def test_synthrad(init):
     code, said, study = init(pairs("TH/{case}/mr.mha", "TH/{case}/ct.mha", cases, **{"TH/{case}/mask.mha": 1}))
     assert code == 0, said
     assert data_of(study) == {"source": "synthrad2025", "region": "thorax", "root": "data"}
-    assert study["tasks"]["own"]["registration"] == {"method": "none"}
+    assert study["tasks"]["own"]["registration"] == {"method": "synthrad2025"}
 
 
 def test_two_regions_of_synthrad(init):

@@ -8,7 +8,7 @@ from ...base import formats
 from ...base.errors import AfpbenchError, ConfigError
 from ...study.kinds.registry import SOURCES
 from ...study.kinds.sources import open_source
-from ...study.kinds.sources.case_table import FILE_COLUMNS, read_table
+from ...study.kinds.sources.case_table import OPTIONAL, read_table
 from ...study.kinds.sources.patterns import CASE
 from ...study.kinds.sources.synthrad import SynthRad
 from .images import Image, Pattern, images_in, patterns
@@ -27,7 +27,7 @@ def tables(folder: Path, asked: Asked, questions: Questions) -> Layout | None:
     if len(found) > 1:
         questions.ask("several tables list cases: give the one", [f"afpbench init {path}" for path in found])
     for path, table in found.items():
-        columns = ", ".join(name for name in table.columns if name in FILE_COLUMNS)
+        columns = ", ".join(name for name in table.columns if name in (*table.images.values(), *OPTIONAL))
         return Layout(f"a table of {len(table.rows)} cases ({columns})", {"source": "table", "table": str(path)})
     return None
 
