@@ -158,12 +158,20 @@ def test_a_table_and_names_are_two_ways(init, tmp_path):
     assert data_of(init({}, "--source", "table")[2]) == {"source": "table", "table": "data/cases.csv"}
 
 
-def test_synthrad(init):
-    cases = ("1THA001", "1THA002", "1THB003")
-    code, said, study = init(pairs("TH/{case}/mr.mha", "TH/{case}/ct.mha", cases, **{"TH/{case}/mask.mha": 1}))
+@pytest.mark.parametrize(
+    ("source", "region", "folder", "ids", "ending", "method"),
+    [
+        ("synthrad2023", "pelvis", "pelvis", "1P", ".nii.gz", "none"),
+        ("synthrad2025", "thorax", "TH", "1TH", ".mha", "synthrad2025"),
+    ],
+)
+def test_synthrad(init, source, region, folder, ids, ending, method):
+    cases = [f"{ids}{number}" for number in ("A001", "A002", "B003")]
+    names = [f"{folder}/{{case}}/{role}{ending}" for role in ("mr", "ct", "mask")]
+    code, said, study = init(pairs(*names[:2], cases, **{names[2]: 1}))
     assert code == 0, said
-    assert data_of(study) == {"source": "synthrad2025", "region": "thorax", "root": "data"}
-    assert study["tasks"]["own"]["registration"] == {"method": "synthrad2025"}
+    assert data_of(study) == {"source": source, "region": region, "root": "data"}
+    assert study["tasks"]["own"]["registration"]["method"] == method
 
 
 def test_two_regions_of_synthrad(init):
