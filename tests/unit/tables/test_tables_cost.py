@@ -162,6 +162,6 @@ def test_the_cost_of_an_ensemble_is_the_sum_over_its_networks():
     spec = {**SPEC, "rows": ["nnunet_l1"]}
     (table,) = build_cost_tables("table4", spec, {"nnunet_l1": pooled}, {"nnunet_l1": entries}, CONTEXT)
     assert table.rows[0].cells[2].mean == pytest.approx(2 * 250_000 * 0.3 / 3600)
-    assert "Training times are summed over the 2 networks that predict together." in table.caption
+    assert "Training times are summed over the 2 networks that predict together." in table.footnotes
     words = "by 2 networks together, the median of their synthetic CTs, on mirror images too (x)"
     assert f"Inference {words}: each case is predicted 4 times" in table.footnotes
