@@ -156,9 +156,11 @@ def test_the_families_are_what_was_always_computed():
 
 @pytest.mark.parametrize("name", METRICS.names())
 def test_a_metric_says_who_computes_it(name):
-    module, _, function = METRICS[name].family.partition(":")
-    assert callable(getattr(import_module(module), function))
-    assert METRICS[name].code() == (module,) and METRICS[name].label
+    """Its family, or, of one that is computed by itself, what its method calls."""
+    metric = METRICS[name]
+    module, _, function = (metric.family or metric.implementation).partition(":")
+    assert callable(getattr(import_module(module), function)) and metric.label
+    assert metric.code() == ((module,) if metric.family else (module, metric.__module__))
 
 
 def test_scores_of_each_direction():
@@ -276,7 +278,7 @@ def test_of_trees_only_is_told_in_planning(broken, tmp_path):
     ("attribute", "problem"),
     [
         ("better = 'bigger'", "better: not allowed; found: 'bigger'; allowed: higher, lower, zero"),
-        ("of = ('structures',)", "of: not allowed; found: 'structures'; allowed: image, structure, tree; did you mean"),
+        ("of = ('structures',)", "of: not allowed; found: 'structures'; allowed: image, mr, structure, tree; did you"),
         ("regions = 'head'", "regions: not allowed; found: 'head'; allowed: body, volume"),
         ("penalty = 'largest'", "penalty: not allowed; found: 'largest'; allowed: a number, or diagonal"),
         ("of = ('image', 'tree')", "a method is missing: of_image(real_hu, synthetic_hu, mask, spacing_mm)"),
