@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
         found = inspect_source(data, cases, options.root, options.jobs)
         inspections = list(progress(found, len(cases), f"{name}: case"))
         find_duplicates(inspections)
-        write_report(name, inspections, Path(paths.check_folder))
+        write_report(name, inspections, Path(paths.check_page).parent)
         print(to_text(name, inspections))
         print(f"pictures: {paths.check_page}")
         good &= all(item.status == "ok" for item in inspections)

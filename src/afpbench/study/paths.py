@@ -218,16 +218,12 @@ class TaskPaths:
         return f"{self.folder}/registration/qc.html"
 
     @property
-    def check_folder(self) -> str:
-        return f"{self.folder}/check"
-
-    @property
     def check_page(self) -> str:
-        return f"{self.check_folder}/index.html"
+        return f"{self.folder}/check/index.html"
 
     @property
     def check_table(self) -> str:
-        return f"{self.check_folder}/check.csv"
+        return f"{self.folder}/check/check.csv"
 
     def row_metrics(self, row: str) -> str:
         return f"{self.folder}/metrics/rows/{row}.csv"
@@ -270,8 +266,6 @@ class TaskPaths:
 
     def curves(self, ending: str) -> str:
         return f"{self.folder}/figures/curves.{ending}"
-
-    # --- what jobs said
 
     def log(self, name: str) -> str:
         return f"{self.folder}/logs/{name}.log"
