@@ -130,9 +130,9 @@ def build_companion(table: Table, key: str) -> Table:
         f"{table.caption} Beside each column: what the paper printed in its Table {number}; a dash: no counterpart."
     )
     note = "The paper's numbers, bold and asterisks are of other data, networks and training length: not a target"
-    named = {"name": f"{table.name}_published", "title": f"{table.title}, beside the paper" if table.title else ""}
+    name, title = f"{table.name}_published", f"{table.title}, beside the paper" if table.title else ""
     notes = (note, *table.footnotes)
-    return replace(table, **named, caption=caption, columns=columns, rows=tuple(rows), footnotes=notes)
+    return replace(table, name=name, title=title, caption=caption, columns=columns, rows=tuple(rows), footnotes=notes)
 
 
 def build_all(name: str, spec: Mapping, long: pd.DataFrame, statistics: pd.DataFrame, context: Context) -> list[Table]:
