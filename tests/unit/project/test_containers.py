@@ -21,6 +21,7 @@ def commands(text: str) -> list[str]:
 def setup(project):
     """The commands of `make setup`, its variables filled in."""
     text = (project / "Makefile").read_text().replace("$(BIN)", ".venv/bin")
+    text = text[text.index("\n.venv/installed:") :]
     return [re.sub(r"^\$\(shell .*\)(?= -m)", "python3.11", line) for line in commands(text) if ".venv" in line]
 
 
