@@ -95,7 +95,9 @@ def test_groups_are_of_rules_that_exist_and_need_no_gpu(rules, profile):
 
 
 def test_rules_that_run_once_a_case_are_grouped(rules, profile):
-    per_case = {name for name, text in rules.items() if re.search(r'output:\n(?:        .*\n)*?.*\("\{case\}"\)', text)}
+    per_case = {
+        name for name, text in rules.items() if re.search(r'output:\n(?:        .*\n)*?.*\("\{case\}"[^)]*\)', text)
+    }
     assert {"import_case", "register_case"} <= per_case
     assert per_case <= set(profile["groups"]), "profiles/slurm/config.yaml: groups"
 

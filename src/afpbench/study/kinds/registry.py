@@ -9,8 +9,9 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterable
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from ...base.errors import ConfigError
@@ -195,6 +196,13 @@ def _problems_of(action: Callable[..., None], *arguments: Any) -> list[ConfigErr
     return []
 
 
+class _FromSource(SourceFileLoader):
+    """Reads a file as it is now: bytecode on the disk may be of one that was edited within the same second."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise ConfigError(
@@ -206,6 +214,7 @@ def _import_file(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"extensions: {path} is not a Python file", expected="a name that ends in .py")
+    spec.loader = _FromSource(name, str(path))
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
