@@ -79,6 +79,14 @@ class Tab:
         for kind in ("keyDown", "keyUp"):
             await self.call("Input.dispatchKeyEvent", type=kind, key=key, text=key if len(key) == 1 else "")
 
+    async def turn_wheel(self, selector: str) -> None:
+        """One notch down, over the middle of the first such element."""
+        box = f"document.querySelector({selector!r}).getBoundingClientRect()"
+        x, y = [
+            await self.value(f"{box}.{start} + {box}.{size} / 2") for start, size in (("x", "width"), ("y", "height"))
+        ]
+        await self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=100)
+
     async def picture(self, path: Path) -> None:
         shot = await self.call("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(shot["data"]))

@@ -31,6 +31,7 @@ CONTENTS = {
                 }
             },
             "test": ["p1", "p2"],
+            "others_side": "_train",
             "others": ["p3"],
         }
     }
@@ -55,9 +56,9 @@ def make_results(folder: Path) -> ResultsFolder:
     mask[2:4, 2:6, 2:8] = 1
     labels = np.zeros(SHAPE, np.uint8)
     labels[2:4, 2:4, 2:4], labels[2:4, 5:6, 5:8] = 77, 20
-    for case in ("p1", "p3"):
+    for case, side in (("p1", ""), ("p3", "_train")):
         for name, array in {"mr": mask * np.float32(300), "ct": real, "mask": mask}.items():
-            write_image(task.prepared_image(case, name), array)
+            write_image(task.prepared_image(case, name, side), array)
     write_image(task.synthetic("l1").image("p1"), real + np.int16(40))
     write_record(task.synthetic("l1").record(0), p1="ok")
     write_record(task.synthetic("afp").record(0), p1="failed: no memory")

@@ -186,9 +186,9 @@ class TaskPaths:
     def prepared(self, case: str, side: str = "") -> str:
         return f"{self.folder}/cases/{case}/prepared{side}"
 
-    def prepared_image(self, case: str, name: str) -> str:
+    def prepared_image(self, case: str, name: str, side: str = "") -> str:
         """name: `mr`, `ct`, `mask`, `covered`, `labels`."""
-        return f"{self.prepared(case)}/{name}.nii.gz"
+        return f"{self.prepared(case, side)}/{name}.nii.gz"
 
     # --- images of rows
 

@@ -21,7 +21,7 @@ CHUNK = {"cases": [{"case": str, "status": str, "calibration?": LINE, "uncertain
 SEGMENTER = {"label": str, "classes": dict, "structures": [{"label": str, "values": [int]}]}
 TASK = {
     "title": str, "reference": str, "has_mr": bool, "rows": [{"run": str, "label": str}], "segmenters": dict,
-    "test": [str], "others": [str],
+    "test": [str], "others_side": str, "others": [str],
 }  # fmt: skip
 SYNTHESIS = {"seconds": NUMBER, "peak_memory_mb": NUMBER, "shape": [int]}  # of an entry of a synthesis that is OK
 

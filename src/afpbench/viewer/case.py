@@ -66,15 +66,16 @@ class CaseView:
         if case not in task.cases:
             raise ConfigError(f"task {task.name}: no case '{case}'", expected=", ".join(task.cases))
         self.task, self.case = task, case
+        self.side = "" if case in task.options["test"] else task.options["others_side"]
 
     @cached_property
     def failure(self) -> str:
         """Why the case failed before anything was made of it; "" for one that is alive."""
-        record = failure_of(Path(self.task.paths.prepared(self.case)))
+        record = failure_of(Path(self.task.paths.prepared(self.case, self.side)))
         return f"{record['stage']}: {record['error']}" if record else ""
 
     def prepared(self, name: str) -> Shown:
-        return Shown(name, self.task.paths.prepared_image(self.case, name))
+        return Shown(name, self.task.paths.prepared_image(self.case, name, self.side))
 
     def synthetic(self, run: str) -> Shown:
         images = self.task.paths.synthetic(run)

@@ -29,8 +29,8 @@ def error_map(synthetic: Volume, real: Volume, mask: Volume, what: str) -> Volum
 
 def error_file(synthetic: Path, real: Path, mask: Path, what: str) -> bytes:
     """The error map as a compressed NIfTI file on the real CT's grid. Raises DataError."""
-    images = [io.read(path, f"{what}: {path}") for path in (synthetic, real, mask)]
-    error = error_map(images[0], images[1], images[2], what)
+    images = (io.read(synthetic, f"{what}: synthetic CT"), io.read(real, f"{what}: CT"), io.read(mask, f"{what}: mask"))
+    error = error_map(*images, what)
     with tempfile.TemporaryDirectory(prefix="afpbench-view-") as folder:
         path = Path(folder) / "error.nii.gz"
         io.write(error, path, like=real)

@@ -8,6 +8,7 @@ it (DNS rebinding) speaks for a page of somebody else's. The page may load from 
 import hmac
 import json
 import secrets
+import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -56,6 +57,11 @@ class Server(ThreadingHTTPServer):
         """Bind, without the standard library's question to the name service of what this machine is called."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = LOOPBACK, self.port
+
+    def handle_error(self, request, client_address) -> None:
+        """A page that was left before its images were there is no error."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def port(self) -> int:

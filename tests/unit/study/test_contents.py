@@ -31,6 +31,7 @@ def test_names_labels_and_cases(said):
     ]
     structures = [{"label": "Airways", "values": [1]}, {"label": "vessels", "values": [1]}]
     assert lung["segmenters"] == {"navi": {"label": "navi", "classes": {"airway": 1}, "structures": structures}}
+    assert lung["others_side"] == ""
     assert (len(lung["test"]), len(lung["others"])) == (8, 10)
     assert not set(lung["test"]) & set(lung["others"])
 

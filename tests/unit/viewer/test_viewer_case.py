@@ -54,7 +54,9 @@ def test_how_far_a_half_finished_task_is(folder):
 
 
 def test_no_row_is_asked_of_a_case_that_trains(folder):
-    assert list(case(folder, "p3").describe()["images"]) == ["mr", "ct", "mask", "labels/total/ct"]
+    images = case(folder, "p3").describe()["images"]
+    assert list(images) == ["mr", "ct", "mask", "labels/total/ct"]
+    assert images["ct"]["state"] == "there"  # registered apart, which a folder of its own says
 
 
 def test_a_case_that_failed_says_where_and_why(folder):

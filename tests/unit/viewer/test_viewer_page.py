@@ -9,6 +9,7 @@ from viewed_results import make_results, serving
 BROWSER = find_browser()
 PANELS = """[...document.querySelectorAll(".panel:not([hidden])")].map((panel) =>
   ["h2", ".value", ".view p"].map((part) => panel.querySelector(part).textContent.trim()))"""
+PLACE = "document.querySelector('#place').textContent"
 SETTLED = """document.body.dataset.ready === "yes" &&
   [...document.querySelectorAll(".panel:not([hidden])")].every((panel) => panel.dataset.state !== "loading")"""
 
@@ -43,6 +44,12 @@ async def look(address: str, folder, width: int) -> None:
             "50 HU · Bones (hip_left)",
             "+40 HU",
         ]
+
+        if width > 700:  # no phone has a wheel
+            place = await tab.value(PLACE)
+            await tab.turn_wheel("canvas")
+            await tab.until(f"{PLACE} !== {place!r}")
+            assert (await tab.value(PLACE)).split(", z")[0] == place.split(", z")[0]  # another slice
 
         await tab.press("j")  # the next row, which failed
         await tab.until(SETTLED)

@@ -139,6 +139,15 @@ def test_the_study_as_the_page_takes_it(server, folder):
     assert study["progress"]["hip"]["p1"] == {"there": 1, "failed": 1, "missing": 0}
 
 
+def test_a_page_that_is_left_early_is_no_error(server, capsys):
+    for error, said in ((BrokenPipeError(), False), (ValueError("a fault"), True)):
+        try:
+            raise error
+        except Exception:
+            server.handle_error(None, ("127.0.0.1", 1))
+        assert ("a fault" in capsys.readouterr().err) == said
+
+
 def test_a_port_that_is_taken_is_told(server, folder):
     with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{server.port}"):
         Server(Pages(folder), server.port)

@@ -38,6 +38,7 @@ def _of_task(plan: TaskPlan, study: StudyPlan) -> dict[str, Any]:
             for name in results.segmenters_of(results.structures)
         },
         "test": test,
+        "others_side": plan.cases.side("train"),
         "others": sorted(set(plan.cases.used) - set(test)),
     }
 

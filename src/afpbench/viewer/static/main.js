@@ -11,6 +11,7 @@ const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((elem
 const state = readState(location.hash);
 const panels = [];
 let study, about, mask, labels; // the study, the case, its region of evaluation, the names of its labels
+let turn = 0; // of the case that is wanted last
 let linking = false;
 
 const task = () => study.tasks[state.task];
@@ -22,7 +23,7 @@ const rows = () => (isTest() ? task().rows : []);
 
 function image(address) {
   const found = about.images[address] ?? { state: "missing", why: "not made of this case" };
-  return { ...found, address: imageAddress(state.task, state.case, address) };
+  return { ...found, address: imageAddress(about.task, about.case, address) };
 }
 
 function overlay(of) {
@@ -40,7 +41,7 @@ function contents() {
   for (const row of shownRows()) {
     const own = overlay(row.run);
     const synthetic = { kind: "hu", title: row.label, note: noteOf(own), image: image(`row/${row.run}`), labels: own };
-    const error = { kind: "error", title: row.label, note: "error", image: { ...synthetic.image, address: imageAddress(state.task, state.case, `error/${row.run}`) }, labels: null };
+    const error = { kind: "error", title: row.label, note: "error", image: { ...synthetic.image, address: imageAddress(about.task, about.case, `error/${row.run}`) }, labels: null };
     list.push(...(!state.errors ? [synthetic] : state.all ? [error] : [synthetic, error]));
   }
   return list;
@@ -53,6 +54,7 @@ function shownRows() {
 }
 
 async function show() {
+  if (!about) return; // a key before the first case is there
   writeState(state);
   markControls(page, state, { rows: rows(), task: task(), labels });
   describe();
@@ -145,11 +147,14 @@ export const actions = {
   },
   async case(name) {
     state.case = name;
+    const wanted = ++turn;
     forgetFiles();
-    about = await fetchJson(caseAddress(state.task, name));
-    if (state.case !== name) return; // another one is wanted meanwhile
-    const region = image("mask");
-    mask = region.state === "there" ? await openImage(region.address) : null;
+    const found = await fetchJson(caseAddress(state.task, name));
+    const there = found.images.mask.state === "there";
+    const region = there ? await openImage(imageAddress(state.task, name, "mask")) : null;
+    if (wanted !== turn) return; // another one is wanted meanwhile
+    about = { ...found, task: state.task };
+    mask = region;
     await show();
   },
   async row(run) { state.row = run; await show(); },

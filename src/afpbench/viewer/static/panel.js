@@ -9,9 +9,15 @@ export const ERROR_COLOURS = { R: [120, 20, 14, 220, 255], G: [200, 120, 14, 90,
 const LABEL_INTENT = 1002; // NIfTI's: NiiVue then takes voxels as names, and leaves 0 transparent
 const NAME = "image.nii.gz"; // from whose ending NiiVue knows the format
 
+const DRAG = { none: 0, pan: 3, crosshair: 8 }; // NiiVue's modes
+
 // NiiVue links cross-hairs and zoom of canvases that have the focus; ours are linked whoever moves them.
 class LinkedView extends Niivue {
   sync() { this.moved?.(); }
+  wheelListener(event) {
+    this.opts.dragMode = event.ctrlKey ? DRAG.pan : DRAG.none; // the wheel enlarges, or goes through the slices
+    super.wheelListener(event);
+  }
   resetBriCon() {} // a double click would give one image a window of its own
 }
 
@@ -35,8 +41,10 @@ export class Panel {
     this.turn = 0;
     this.addresses = ["", ""]; // of the image and of the labels that are loaded
     this.nv = new LinkedView({
-      isRadiologicalConvention: true, backColor: [0, 0, 0, 1], crosshairColor: [1, 0.85, 0.3, 0.9], crosshairWidth: 0.3,
-      crosshairWidthUnit: "percent", fontMinPx: 11, dragMode: 3, isResizeCanvas: true, dragAndDropEnabled: false, logLevel: "error",
+      isRadiologicalConvention: true, backColor: [0, 0, 0, 1], crosshairColor: [1, 0.85, 0.3, 0.9], crosshairWidth: 0.45,
+      crosshairWidthUnit: "percent", fontMinPx: 11, dragMode: DRAG.none,
+      mouseEventConfig: { leftButton: { primary: DRAG.crosshair }, rightButton: DRAG.pan, centerButton: DRAG.pan },
+      touchEventConfig: { singleTouch: DRAG.crosshair, doubleTouch: DRAG.pan }, isResizeCanvas: true, dragAndDropEnabled: false, logLevel: "error",
       viewModeHotKey: "", clipPlaneHotKey: "", cycleClipPlaneHotKey: "", loadingText: "", multiplanarShowRender: 0,
     });
     this.nv.moved = () => moved(this);
