@@ -3,7 +3,9 @@
 import asyncio
 import base64
 import contextlib
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
@@ -96,7 +98,10 @@ class Tab:
 async def browser_tab(program: str, folder: Path) -> AsyncIterator[Tab]:
     """A tab of a browser of its own, whose profile lies in `folder`."""
     process = subprocess.Popen(
-        [program, f"--user-data-dir={folder}", *ARGUMENTS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [program, f"--user-data-dir={folder}", *ARGUMENTS],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         port = await _when(lambda: (folder / "DevToolsActivePort").read_text().split()[0])
@@ -109,7 +114,7 @@ async def browser_tab(program: str, folder: Path) -> AsyncIterator[Tab]:
                 yield tab
                 listener.cancel()
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # with its own processes, which write into the folder
         process.wait()
 
 

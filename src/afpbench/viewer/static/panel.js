@@ -41,7 +41,7 @@ export class Panel {
     this.turn = 0;
     this.addresses = ["", ""]; // of the image and of the labels that are loaded
     this.nv = new LinkedView({
-      isRadiologicalConvention: true, backColor: [0, 0, 0, 1], crosshairColor: [1, 0.85, 0.3, 0.9], crosshairWidth: 0.45,
+      isRadiologicalConvention: true, backColor: [0, 0, 0, 1], crosshairColor: [1, 0.85, 0.3, 0.9],
       crosshairWidthUnit: "percent", fontMinPx: 11, dragMode: DRAG.none,
       mouseEventConfig: { leftButton: { primary: DRAG.crosshair }, rightButton: DRAG.pan, centerButton: DRAG.pan },
       touchEventConfig: { singleTouch: DRAG.crosshair, doubleTouch: DRAG.pan }, isResizeCanvas: true, dragAndDropEnabled: false, logLevel: "error",
@@ -99,6 +99,7 @@ export class Panel {
       this.labels.setColormapLabel(labels.colourMap(this.labels.global_max));
       this.labels.opacity = state.overlay ? state.opacity : 0;
     }
+    this.nv.opts.crosshairWidth = this.lineWidth(state.plane);
     this.nv.opts.sliceType = PLANES.indexOf(state.plane);
     this.nv.updateGLVolume();
   }
@@ -114,6 +115,13 @@ export class Panel {
     if (!this.image) return 1;
     const [x, y, z] = [1, 2, 3].map((axis) => this.image.dimsRAS[axis] * this.image.pixDimsRAS[axis]);
     return { axial: x / y, coronal: x / z, sagittal: y / z, all: (x + y) / (y + z) }[plane];
+  }
+
+  // In percent of the image's width, NiiVue's unit: a little more than a pixel, as thinner lines vanish.
+  lineWidth(plane) {
+    const { clientWidth, clientHeight } = this.nv.canvas;
+    const pixels = Math.min(clientWidth, clientHeight * this.aspect(plane)) / (plane === "all" ? 1.6 : 1);
+    return 140 / Math.max(pixels, 50);
   }
 
   follow(other) {
