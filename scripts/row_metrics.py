@@ -6,20 +6,21 @@ from pathlib import Path
 from afpbench.inference.chunks import calibrations, failures, uncertain
 from afpbench.metrics.evaluate import evaluate_row
 
-params, wildcards, out = snakemake.params, snakemake.wildcards, Path(snakemake.output[0])
+params, wildcards, given = snakemake.params, snakemake.wildcards, snakemake.input
 evaluate_row(
     Path(params.folder),
     wildcards.task,
     wildcards.row,
     params.cases,
     params.structures,
-    failed=failures([*snakemake.input.synthetic, *snakemake.input.segmentations]),
-    calibrations=calibrations(snakemake.input.synthetic),
+    failed=failures([*given.synthetic, *given.get("real", []), *given.segmentations]),
+    calibrations=calibrations(given.synthetic),
     definition=params.definition,
     metrics=params.metrics,
-    uncertainty=uncertain(snakemake.input.synthetic) if params.uncertainty else None,
+    uncertainty=uncertain(given.synthetic) if params.uncertainty else None,
     seed=params.seed,
     run=wildcards.row + wildcards.seed,
     threads=snakemake.threads,
-    out=out,
+    real_root=Path(params.real_folder),
+    out=Path(snakemake.output[0]),
 )

@@ -21,6 +21,7 @@ rule row_metrics:
         runtime=240,
     params:
         folder=T.folder,
+        real_folder=T.folder,
         seed=lambda w: task(w).results.seed_of(w.row, w.seed),
         cases=lambda w: task(w).cases.test,
         structures=lambda w: task(w).results.structures,
@@ -61,11 +62,12 @@ rule row_metrics_against:
         structures=lambda w: task(w).results.lasting_structures,
         definition=lambda w: task(w).option("definition"),
         metrics=PLAN.extra_metrics,
-        code=code("row_metrics_against", lambda w: PLAN.metrics_code),
+        uncertainty=False,
+        code=code("row_metrics", lambda w: PLAN.metrics_code),
     message:
         "{wildcards.task}: metrics of {wildcards.row}{wildcards.seed} against {wildcards.other}"
     script:
-        "../../scripts/row_metrics_against.py"
+        "../../scripts/row_metrics.py"
 
 
 rule metrics:

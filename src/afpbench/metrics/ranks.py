@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from ..study.kinds.metric import Metric
-from .statistics import DECIMALS, holm, signed_rank
+from .statistics import DECIMALS, differences_of, holm, signed_rank
 
 
 def mean_ranks(values: pd.DataFrame, metric: type[Metric]) -> pd.Series:
@@ -32,8 +32,10 @@ def wins(values: pd.DataFrame, metric: type[Metric], alpha: float) -> pd.DataFra
     values: cases x rows, without NaN.
     """
     pairs = list(itertools.combinations(values.columns, 2))
-    compared = values.apply(metric.score)
-    tests = [signed_rank(_differences(compared[first], compared[second])) for first, second in pairs]
+    compared = values.astype(np.float64).apply(metric.score)
+    tests = [
+        signed_rank(differences_of(compared[first].to_numpy(), compared[second].to_numpy())) for first, second in pairs
+    ]
     adjusted = holm(np.array([test.p for test in tests]))
     better = pd.DataFrame(False, index=values.columns, columns=values.columns)
     for (first, second), test, p in zip(pairs, tests, adjusted, strict=True):
@@ -49,9 +51,3 @@ def pairwise_wins(tables: Sequence[tuple[pd.DataFrame, type[Metric]]], alpha: fl
     for values, metric in tables[1:]:
         total = total + wins(values, metric, alpha).reindex_like(total)
     return total
-
-
-def _differences(first: pd.Series, second: pd.Series) -> np.ndarray:
-    """first - second; equal infinite values differ by 0."""
-    ours, theirs = first.to_numpy(dtype=np.float64), second.to_numpy(dtype=np.float64)
-    return np.subtract(ours, theirs, out=np.zeros(len(ours)), where=ours != theirs)

@@ -86,8 +86,13 @@ def p_of_rows(values: np.ndarray) -> float:
     if (values == values[:, :1]).all():
         return 1.0
     if values.shape[1] == 2:
-        return signed_rank(_differences(values[:, 0], values[:, 1])).p
+        return signed_rank(differences_of(values[:, 0], values[:, 1])).p
     return float(stats.friedmanchisquare(*values.T).pvalue)
+
+
+def differences_of(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """ours - theirs; two infinite PSNRs are equal, where their difference would be NaN."""
+    return np.subtract(ours, theirs, out=np.zeros(len(ours)), where=ours != theirs)
 
 
 def bootstrap_median(differences: np.ndarray, seed: int, resamples: int = 10_000, level: float = 0.95):
@@ -183,7 +188,7 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
         of_seeds = pairs[:, : values[row].shape[1]], pairs[:, values[row].shape[1] :]
         ours, theirs = (each.mean(axis=1) for each in of_seeds)
         another = seed_test(*of_seeds, seed=seed)
-        differences = _differences(ours, theirs)
+        differences = differences_of(ours, theirs)
         test = signed_rank(differences)
         low, high = bootstrap_median(differences, seed, resamples)
         lines.append(key | {
@@ -197,11 +202,6 @@ def _compare_group(key: dict, group: pd.DataFrame, reference, alpha, seed, contr
         })  # fmt: skip
     adjusted = holm(np.array([np.nan if entry["variant"] in controls else entry["p"] for entry in lines]))
     return [entry | {"p_holm": p} for entry, p in zip(lines, adjusted, strict=True)]
-
-
-def _differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-    """ours - theirs; two infinite PSNRs are equal, where their difference would be NaN."""
-    return np.subtract(ours, theirs, out=np.zeros(len(ours)), where=ours != theirs)
 
 
 def _by_seed(metric: type[Metric], lines: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from ..study.metrics import family_metrics
 from .longtable import NO_UNCERTAINTY, NO_VALUE, line
@@ -45,7 +46,7 @@ def uncertainty_metrics(sd_hu: np.ndarray, error_hu: np.ndarray) -> dict[str, fl
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Spearman's rank correlation, equal values sharing their mean rank; NaN where one side is constant."""
-    ranks = [_mean_ranks(values) for values in (first, second)]
+    ranks = [stats.rankdata(values) for values in (first, second)]
     first, second = (rank - rank.mean() for rank in ranks)
     scale = math.sqrt(float(first @ first) * float(second @ second))
     return float(first @ second) / scale if scale else math.nan
@@ -97,10 +98,3 @@ def _tied(keys: np.ndarray, values: np.ndarray) -> np.ndarray:
     starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]])
     counts = np.diff(np.r_[starts, keys.size])
     return np.repeat(np.add.reduceat(values, starts) / counts, counts)
-
-
-def _mean_ranks(values: np.ndarray) -> np.ndarray:
-    order = np.argsort(values, kind="stable")
-    ranks = np.empty(values.size)
-    ranks[order] = _tied(values[order], np.arange(1.0, values.size + 1))
-    return ranks
