@@ -46,6 +46,7 @@ rule splits:
         F.splits,
     log:
         T.log("{fold}splits"),
+    priority: soon(0, "fold")
     conda:
         "../../envs/imaging.yaml"
     params:
