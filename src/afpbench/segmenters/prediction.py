@@ -56,9 +56,9 @@ def _import(*modules: str) -> None:
             import_module(module)
 
 
-def _predictor(predictor_class, device):
+def _predictor(predictor_class, device, tile_step):
     return predictor_class(
-        tile_step_size=0.5,
+        tile_step_size=tile_step,
         use_gaussian=True,
         use_mirroring=True,
         perform_everything_on_device=device.type == "cuda",
@@ -67,11 +67,13 @@ def _predictor(predictor_class, device):
     )
 
 
-def open_nnunet(folder: Path, folds: Sequence[int] | None, device: str, threads: int) -> Segment:
+def open_nnunet(
+    folder: Path, folds: Sequence[int] | None, device: str, threads: int, tile_step: float = 0.5
+) -> Segment:
     """Load an nnU-Net v2 model folder; return a function from a CT volume (HU) to a label map (z, y, x) on its grid.
 
-    folds: those whose outputs are averaged; None for all that have weights. Raises ModelError for a folder that is not
-    one.
+    folds: those whose outputs are averaged; None for all that have weights. tile_step: from a tile of the volume to the
+    next, in tiles. Raises ModelError for a folder that is not one.
     """
     environment.use_nnunet()
     hardware.set_threads(threads)
@@ -80,7 +82,7 @@ def open_nnunet(folder: Path, folds: Sequence[int] | None, device: str, threads:
 
     tools("nnunetv2", "torch")
     _check(folder)
-    predictor = _predictor(nnUNetPredictor, hardware.device(device))
+    predictor = _predictor(nnUNetPredictor, hardware.device(device), tile_step)
     with short_search():
         predictor.initialize_from_trained_model_folder(str(folder), use_folds=tuple(folds) if folds else None)
     hardware.fast_convolutions(predictor.network)

@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 
 def test_a_folder_that_is_none(tmp_path):
     with pytest.raises(ModelError, match="is not an nnU-Net v2 model folder") as error:
-        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(tmp_path, "cpu", 1)
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0], "tile_step": 0.5}).open(tmp_path, "cpu", 1)
     assert "found: no plans.json, dataset.json, fold_*/checkpoint_final.pth" in str(error.value)
     assert "hint: give the folder named Trainer__Plans__configuration" in str(error.value)
 
@@ -64,17 +64,34 @@ def test_a_checkpoint_with_code_is_refused(tmp_path):
     model = make_folder(tmp_path)
     torch.save({"network_weights": Trap()}, model / "fold_0" / "checkpoint_final.pth")
     with pytest.raises(ModelError):
-        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(model, "cpu", 1)
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0], "tile_step": 0.5}).open(model, "cpu", 1)
     assert not (tmp_path / "trapped").exists()
 
 
 def test_an_nnunet_folder_segments_on_the_cts_own_grid(folder):
-    segment = SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(folder, "cpu", 1)
+    segment = SEGMENTERS.make({"kind": "nnunet", "folds": [0], "tile_step": 0.5}).open(folder, "cpu", 1)
     ct = ct_volume()
     labels = segment(ct)
     assert labels.shape == ct.array.shape and labels.dtype == np.uint8
     assert set(np.unique(labels)) <= {0, 1, 2, 3} and labels.any()
     assert np.array_equal(segment(ct), labels)
+
+
+@pytest.mark.parametrize(("tile_step", "tiles"), [(0.5, 3), (1, 2)])
+def test_tiles_lie_as_far_apart_as_the_study_says(tmp_path, monkeypatch, tile_step, tiles):
+    """16 voxels a tile on 32 of one axis: starts 0, 8, 16 at half a tile; 0, 16 at a whole one."""
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    model, seen = make_folder(tmp_path), []
+    patch = json.loads((model / "plans.json").read_text())["configurations"]["3d_fullres"]["patch_size"]
+    real = nnUNetPredictor._internal_maybe_mirror_and_predict
+    monkeypatch.setattr(
+        nnUNetPredictor, "_internal_maybe_mirror_and_predict", lambda self, x: [seen.append(1), real(self, x)][1]
+    )
+    shape = (2 * patch[0], *patch[1:])
+    ct = Volume(np.zeros(shape, np.float32), Geometry(shape, (3.0, 3.0, 3.0), (0.0, 0.0, 0.0)))
+    SEGMENTERS.make({"kind": "nnunet", "folds": [0], "tile_step": tile_step}).open(model, "cpu", 1)(ct)
+    assert len(seen) == tiles
 
 
 def test_a_folder_that_nnunet_itself_cannot_use(tmp_path):
@@ -83,12 +100,12 @@ def test_a_folder_that_nnunet_itself_cannot_use(tmp_path):
     del plans["foreground_intensity_properties_per_channel"]
     (folder / "plans.json").write_text(json.dumps(plans))
     with pytest.raises(ModelError, match="plans.json: CTNormalization without the foreground's intensities"):
-        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(folder, "cpu", 1)
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0], "tile_step": 0.5}).open(folder, "cpu", 1)
     content = read_checkpoint(folder / "fold_0" / "checkpoint_final.pth")
     content["network_weights"] = {f"_orig_mod.{name}": value for name, value in content["network_weights"].items()}
     torch.save(content, folder / "fold_0" / "checkpoint_final.pth")
     with pytest.raises(ModelError, match="a checkpoint of a network in torch.compile: .*checkpoint_final.pth"):
-        SEGMENTERS.make({"kind": "nnunet", "folds": [0]}).open(folder, "cpu", 1)
+        SEGMENTERS.make({"kind": "nnunet", "folds": [0], "tile_step": 0.5}).open(folder, "cpu", 1)
 
 
 def test_a_segmenter_with_more_labels_than_a_byte_holds():

@@ -30,6 +30,14 @@ class NnUNet(Segmenter):
             "default": [0],
             "x-allowed": "a list of fold numbers",
         },
+        "tile_step": {
+            "description": "How far apart the tiles of a volume lie, in tiles: nnU-Net's `-step_size`. 1 lays them side "
+            "by side, which is quickest, and worst at their borders.",
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": 1,
+            "default": 0.5,
+        },
     }
     required = ("folder",)
 
@@ -62,7 +70,7 @@ class NnUNet(Segmenter):
         return {"kind": "nnunet", "folder": self.model_folder(fold_folder), "fold": one_fold(self.options["folds"])}
 
     def open(self, folder: Path, device: str, threads: int) -> Segment:
-        segment: Segment = self.implement()(folder, self.options["folds"], device, threads)
+        segment: Segment = self.implement()(folder, self.options["folds"], device, threads, self.options["tile_step"])
         return segment
 
     def layer_problem(self, layers: object) -> str | None:
