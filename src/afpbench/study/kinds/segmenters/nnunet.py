@@ -31,8 +31,8 @@ class NnUNet(Segmenter):
             "x-allowed": "a list of fold numbers",
         },
         "tile_step": {
-            "description": "How far apart the tiles of a volume lie, in tiles: nnU-Net's `-step_size`. 1 lays them side "
-            "by side, which is quickest, and worst at their borders.",
+            "description": "How far apart the tiles of a volume lie, in tiles: nnU-Net's `-step_size`. 1 lays them "
+            "side by side, which is quickest, and worst at their borders.",
             "type": "number",
             "exclusiveMinimum": 0,
             "maximum": 1,
