@@ -96,6 +96,13 @@ def test_the_default_is_the_phantom_study(tree):
     assert plan(tree) == expected_jobs(study, tree)
 
 
+def test_all_that_the_first_row_waits_for_comes_soon():
+    rules = "".join(path.read_text() for path in (PROJECT / "workflow" / "rules").glob("*.smk"))
+    soon = {block.split(":")[0] for block in rules.split("\nrule ")[1:] if "priority: soon(" in block}
+    cases = {"import_case", "resample_case", "register_case", "prepare_case"}
+    assert soon == cases | {"splits", "normalization", "training_set", "train_variant"}
+
+
 def test_the_guides_spade_rows_on_the_tiny_study(tree):
     page = (PROJECT / "docs" / "how-to" / "add-a-generator.md").read_text()
     example = yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, re.DOTALL).group(1))
