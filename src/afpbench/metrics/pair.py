@@ -66,8 +66,11 @@ def read_pair(
     )
 
 
-def check_grids(pair: Pair) -> None:
-    """Raise DataError unless all images of the pair lie on one grid."""
+RESAMPLE = "resample it onto that grid (nearest neighbour for label maps)"
+
+
+def check_grids(pair: Pair, hint: str = RESAMPLE) -> None:
+    """Raise DataError unless all images of the pair lie on one grid. hint: what to do where they do not."""
     images = {"real CT": pair.real, "synthetic CT": pair.synthetic, "mask": pair.mask}
     images |= {"uncertainty map": pair.sd, "MR": pair.mr}
     for segmenter, (real, synthetic) in pair.segmentations.items():
@@ -81,7 +84,7 @@ def check_grids(pair: Pair) -> None:
                 f"case {pair.case}: the {name} is not on the {first}'s grid ({image.source})",
                 found=_describe(image.geometry),
                 expected=_describe(reference.geometry),
-                hint="resample it onto that grid (nearest neighbour for label maps)",
+                hint=hint,
             )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ..base import html
 from .claims import BETTER, CONTROL_WINS, JUDGED, NOT_SHOWN, OTHER_SEED, REFERENCE, Claim
 from .context import Task
-from .glance import all_claims, difference, number, only
+from .glance import difference, number, only
 
 MOST_NAMED = 3  # metrics that a sentence names; the others are counted
 HOW = (
@@ -16,11 +16,13 @@ HOW = (
 )
 
 
-def answers(tasks: Sequence[Task]) -> str:
-    """The first lines of the page, as HTML: a control that wins, then the best row; "" where no table has scores."""
+def answers(said: Sequence[tuple[Task, Sequence[Claim]]]) -> str:
+    """The first lines of the page, as HTML: a control that wins, then the best row; "" where no table has scores.
+
+    said: the tasks, each with what can be said of it (glance.all_claims).
+    """
     parts = []
-    for task in tasks:
-        claims = all_claims(task)
+    for task, claims in said:
         if claims:
             lines = [*_controls(task, claims), _answer(task, claims), _not_significant(task, claims)]
             parts += [html.heading(task.spec["title"], 3), *(html.paragraph(line) for line in lines if line)]

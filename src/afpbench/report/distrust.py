@@ -1,6 +1,6 @@
 """What to distrust in a task's numbers: failures, few cases, stand-ins, judges, controls, penalties, and machines."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from ..base import html
@@ -8,18 +8,18 @@ from ..metrics.longtable import is_failed
 from ..metrics.missing import PENALISED
 from ..study.kinds.sources import open_source
 from ..study.pretrained import folder
+from ..study.significance import smallest_p
 from .claims import CONTROL_WINS, NEVER_REAL, POOR_DICE, POOR_JUDGE, TOO_FEW, Claim
 from .context import Task, section, structure_label
-from .glance import all_claims, only
+from .glance import only
 
 MANY_CASES = 0.25  # from this share on a row's means tell of what it does not find more than of anything else
 NOT_FOUND = (PENALISED, "synthetic_empty")
-Claims = list[Claim]
+Claims = Sequence[Claim]
 
 
-def distrust(task: Task) -> str:
+def distrust(task: Task, claims: Claims) -> str:
     """The section; what is no cause for doubt is not said."""
-    claims = all_claims(task)
     doubts = [line for doubt in DOUBTS for line in doubt(task, claims)]
     return section(task, "What to distrust", "distrust", html.items(doubts)) if doubts else ""
 
@@ -32,13 +32,12 @@ def _failures(task: Task, claims: Claims) -> Iterator[str]:
 
 
 def _few_cases(task: Task, claims: Claims) -> Iterator[str]:
-    """With n pairs no Wilcoxon p is below 2 / 2**n; Holm multiplies it by the number of compared rows."""
     n, rows, alpha = len(task.test_cases()), len(task.context["variants"]) - 1, task.context["alpha"]
-    smallest = 2 / 2**n * max(rows, 1)
+    smallest = smallest_p(n, rows)
     if rows > 0 and smallest >= alpha:
         yield (
             f"{n} test {'case' if n == 1 else 'cases'}: too few for any difference to be significant. The smallest p "
-            f"that {n} can give, after Holm's correction over the other rows ({rows}), is {min(smallest, 1):.2g}."
+            f"that {n} can give, after Holm's correction over the other rows ({rows}), is {smallest:.2g}."
         )
     elif n < 10:
         yield f"{n} test cases are few: one of them can carry a mean, and the intervals say little beyond these cases."

@@ -58,9 +58,8 @@ def table_words(task: Task, claims: Sequence[Claim]) -> str:
     return " ".join(sentences)
 
 
-def at_a_glance(task: Task) -> str:
+def at_a_glance(task: Task, claims: Sequence[Claim]) -> str:
     """For each column of the tables the reference row, the best variant with its difference, and what this is worth."""
-    claims = all_claims(task)
     if not claims:
         return ""
     reference = task.label(task.context["reference"])

@@ -9,6 +9,7 @@ from ..base import html
 from ..base.atomic import write_text
 from . import provenance
 from .answer import answers
+from .glance import all_claims
 from .task import Task, sections
 
 QUESTION = (
@@ -45,14 +46,15 @@ def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> N
     study: the completed study file. tasks: its tasks in order.
     The page holds its images and its style; it asks for nothing from anywhere.
     """
-    answer = answers(tasks)
+    said = [(task, all_claims(task)) for task in tasks]
+    answer = answers(said)
     links = [("answer", "Answer")] if answer else []
     links += [("question", "Question"), *((f"task-{task.name}", task.spec["title"]) for task in tasks)]
     links.append(("provenance", "Provenance"))
     parts = [
         answer,
         html.section("The question", "question", *map(html.paragraph, _question(tasks))),
-        *(sections(task) for task in tasks),
+        *(sections(task, claims) for task, claims in said),
         _provenance(study, tasks),
     ]
     title = "afpbench: " + ", ".join(task.spec["title"] for task in tasks)

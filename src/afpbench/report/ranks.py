@@ -1,6 +1,7 @@
 """The rows' ranks over all metrics that can be judged, as a figure."""
 
 import io
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -9,22 +10,21 @@ from ..figures import style
 from ..figures.ranks import draw_ranks
 from ..metrics.missing import common_values
 from ..metrics.ranks import mean_ranks, pairwise_wins
-from .claims import CONTROL_WINS, JUDGED
+from .claims import CONTROL_WINS, JUDGED, Claim
 from .context import Task
-from .glance import all_claims
 
 RANKED = (*JUDGED, CONTROL_WINS)  # what a poor judge says, or too few cases do, ranks no row
 FEWEST_ROWS, FEWEST_METRICS = 2, 2
 
 
-def ranks_figure(task: Task):
+def ranks_figure(task: Task, claims: Sequence[Claim]):
     """The matplotlib figure; None for a single row, or fewer than two metrics. Call it inside `style.styled()`.
 
     The cases of a metric are those that all variants have, as in the tables; of several seeds values are their means.
     """
     lines, variants = task.compared, list(task.context["variants"])
     tables = {}
-    for one in all_claims(task):
+    for one in claims:
         if one.verdict in RANKED:
             its = lines[(lines["metric"] == one.metric.name) & (lines["structure"] == one.place)]
             values = common_values(its[its["variant"].isin(variants)])
@@ -43,10 +43,10 @@ def caption(task: Task) -> str:
     )
 
 
-def ranks_picture(task: Task) -> str:
+def ranks_picture(task: Task, claims: Sequence[Claim]) -> str:
     """The figure with its caption, as HTML; "" where there is nothing to rank."""
     with style.styled():
-        figure = ranks_figure(task)
+        figure = ranks_figure(task, claims)
         if figure is None:
             return ""
         content = io.BytesIO()

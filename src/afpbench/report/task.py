@@ -1,7 +1,7 @@
 """The part of the report that tells of one task, in sections."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +15,7 @@ from ..metrics.seeds import over_seeds
 from ..study.kinds.registry import METRICS
 from ..study.kinds.sources import open_source
 from ..tables.captions import loss_words, reading_notes, shades_note
+from .claims import Claim
 from .context import PARTS, Task, named, section, structure_label
 from .distrust import distrust
 from .glance import at_a_glance, seeds_words
@@ -36,13 +37,13 @@ WITHOUT_MR = {"slices": "Real and synthetic CT: slices, the box enlarged, and th
 ORDER = ("distributions", "slices", "uncertainty", "surfaces", "curves")
 
 
-def sections(task: Task) -> str:
-    """The whole part of a task, as HTML."""
+def sections(task: Task, claims: Sequence[Claim]) -> str:
+    """The whole part of a task, as HTML. claims: what can be said of it (glance.all_claims)."""
     parts = [
-        distrust(task),
-        at_a_glance(task),
+        distrust(task, claims),
+        at_a_glance(task, claims),
         _tables(task),
-        _figures(task),
+        _figures(task, claims),
         _comparison(task),
         _data(task),
         _rows(task),
@@ -105,7 +106,7 @@ def _fragment(task: Task, stem: str) -> str:
     return html.table_fragment(Path(task.paths.table(stem, "html")).read_text(encoding="utf-8"))
 
 
-def _figures(task: Task) -> str:
+def _figures(task: Task, claims: Sequence[Claim]) -> str:
     parts: list[str] = []
     folded: list[str] = []
     last: list[str] = []
@@ -118,7 +119,7 @@ def _figures(task: Task) -> str:
             (last if path.stem == "curves" else parts).append(made)
     parts += [html.folded("The other planes", *folded)] if folded else []
     parts += last
-    ranks = ranks_picture(task)
+    ranks = ranks_picture(task, claims)
     parts = [ranks, *parts] if ranks else parts
     return section(task, "Figures", "figures", *parts) if parts else ""
 

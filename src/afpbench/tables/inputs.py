@@ -49,6 +49,11 @@ class Inputs:
         return over_seeds(self.long)
 
     @cached_property
+    def against(self) -> list[pd.DataFrame]:
+        """A long table for each run, of each pair of tasks: those of a table of registration bias, in its order."""
+        return [read_long(path) for path in self._of("against")]
+
+    @cached_property
     def statistics(self) -> pd.DataFrame:
         """Every row against the reference row (statistics.COLUMNS)."""
         return read_statistics(str(self._of("statistics")))

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ..base.errors import DataError
-from ..metrics.longtable import is_failed, read_long
+from ..metrics.longtable import is_failed
 from ..metrics.missing import with_penalties
 from ..metrics.seeds import over_seeds
 from ..study.kinds.metric import Metric
@@ -76,17 +76,17 @@ def _values(options: Mapping[str, Any], inputs: Inputs, context: Context) -> dic
 
 def _cells(options: Mapping[str, Any], inputs: Inputs, context: Context) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """(task that trained, task compared with, long table of all rows): penalties in, one line for several seeds."""
-    files, pairs = list(inputs.files["against"]), list(product(options["tasks"], repeat=2))
-    each, rest = divmod(len(files), len(pairs))
+    tables, pairs = inputs.against, list(product(options["tasks"], repeat=2))
+    each, rest = divmod(len(tables), len(pairs))
     if rest or each != sum(inputs.runs[row] for row in options["rows"]):
         raise DataError(
             "tables: the metrics of a table of registration bias",
-            found=f"{len(files)} files",
+            found=f"{len(tables)} files",
             expected=f"one for each run, of each pair of {len(options['tasks'])} tasks",
         )
     for number, (trained, against) in enumerate(pairs):
-        parts = [read_long(path) for path in files[number * each : (number + 1) * each]]
-        yield trained, against, over_seeds(with_penalties(pd.concat(parts, ignore_index=True), context.missing))
+        parts = pd.concat(tables[number * each : (number + 1) * each], ignore_index=True)
+        yield trained, against, over_seeds(with_penalties(parts, context.missing))
 
 
 def _columns(options: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], str]]:

@@ -76,7 +76,7 @@ class Pages:
         if kind != "error":
             return Page(view.find(address).read_bytes(), "gz")
         files = (view.find(f"row/{run}"), view.find("ct"), view.find("mask"))
-        return Page(error_file(*files, f"case {case}, row {run}"), "gz")
+        return Page(error_file(*files, case), "gz")
 
 
 def _json(content: dict, found: bool = True) -> Page:

@@ -23,7 +23,7 @@ from afpbench.report.claims import (
     TOO_FEW,
     claim,
 )
-from afpbench.report.glance import at_a_glance, table_words
+from afpbench.report.glance import all_claims, at_a_glance, table_words
 from afpbench.study.kinds.registry import METRICS
 
 CONTROLS = ["real_ct", "mr_linear", "mean_ct"]
@@ -70,6 +70,10 @@ def task_of(rows=None, metric="dice", place="bones", judge_dice=0.9, offsets=Non
     )  # fmt: skip
 
 
+def glance(task):
+    return at_a_glance(task, all_claims(task))
+
+
 def claimed(task, column=DICE, variants=("l1", "afp", "worst")):
     return claim(task, column, variants)
 
@@ -93,7 +97,7 @@ def test_a_trivial_control_wins():
     assert table_words(task, [one]) == (
         "nothing can be said for any row. A control beats every variant in Dice ↑, Bones."
     )
-    page = at_a_glance(task)
+    page = glance(task)
     assert "0 can be judged" in page and "a control wins: Mean training CT" in page and "AFP in 1" not in page
     assert "Not counted: in 1 a trivial control is better than every variant." in page
 
@@ -114,7 +118,7 @@ def test_a_poor_judge_says_nothing():
     one = claimed(task)
     assert one.verdict == POOR_JUDGE and one.best == ""
     assert "the judge is too poor: Dice 0.10 against the truth" in table_words(task, [one])
-    assert "0 can be judged" in at_a_glance(task)
+    assert "0 can be judged" in glance(task)
     assert claimed(task_of(judge_dice=0.3)).verdict == BETTER
     assert claimed(task_of(judge_dice=math.nan)).verdict == BETTER  # patients: nobody knows
 
@@ -124,7 +128,7 @@ def test_a_structure_that_no_real_ct_shows_says_nothing():
     one = claimed(task)
     assert one.verdict == NEVER_REAL
     assert "its segmenter finds it on the real CT of no case" in table_words(task, [one])
-    assert "in 1 no real CT shows the structure" in at_a_glance(task)
+    assert "in 1 no real CT shows the structure" in glance(task)
 
 
 @pytest.mark.parametrize(("shared", "verdict"), [(1, TOO_FEW), (2, TOO_FEW), (3, NOT_SHOWN)])
@@ -134,7 +138,7 @@ def test_few_common_cases_say_nothing(shared, verdict):
     assert (one.verdict, one.n) == (verdict, shared)
     if shared == 1:
         assert "nothing can be said: 1 common case." in table_words(task, [one])
-        assert "0 can be judged" in at_a_glance(task) and "in 1 there are too few common cases" in at_a_glance(task)
+        assert "0 can be judged" in glance(task) and "in 1 there are too few common cases" in glance(task)
 
 
 def test_a_difference_of_chance_is_no_claim():
@@ -173,7 +177,7 @@ def test_a_lead_that_other_seeds_repeat():
     assert (one.verdict, one.best, one.n, one.tau) == (BETTER, "afp", 10, 1)
     assert one.test["p"] == 2 / 2**10 and one.test["mean_difference"] == pytest.approx(0.145)
     assert "; over seeds +0.145 [" in table_words(task, [one])
-    assert "Every seed ranks the variants alike in 1 of 1." in at_a_glance(task)
+    assert "Every seed ranks the variants alike in 1 of 1." in glance(task)
 
 
 def test_a_lead_that_another_seed_may_undo():
@@ -187,12 +191,12 @@ def test_a_lead_that_another_seed_may_undo():
     assert one.tau == pytest.approx((1 - 1 / 3 - 1 / 3) / 3)
     words = table_words(task, [one])
     assert words.startswith("no row can be said to be better than L1. Dice ↑, Bones: AFP is better than L1 here, and")
-    assert "alike in 0 of 1, least in Dice ↑, Bones (Kendall's tau 0.11)." in at_a_glance(task).replace("&#x27;", "'")
+    assert "alike in 0 of 1, least in Dice ↑, Bones (Kendall's tau 0.11)." in glance(task).replace("&#x27;", "'")
 
 
 def answered(task):
     """The paragraphs of the page's first section."""
-    return re.findall(r"<p>(.*?)</p>", answers([task]))
+    return re.findall(r"<p>(.*?)</p>", answers([(task, all_claims(task))]))
 
 
 def test_the_answer_names_the_best_row_with_its_difference():

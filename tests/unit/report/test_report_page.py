@@ -14,6 +14,7 @@ from afpbench.metrics.longtable import COLUMNS, write_long
 from afpbench.metrics.statistics import compare, write_statistics
 from afpbench.report import provenance
 from afpbench.report.distrust import distrust
+from afpbench.report.glance import all_claims
 from afpbench.report.page import write_report
 from afpbench.report.ranks import ranks_figure
 from afpbench.report.task import Task
@@ -190,9 +191,9 @@ def test_too_few_cases_for_anything_to_be_significant(task):
     """Four cases: p is at least 2 / 2**4 = 0.125; over the one row beside the reference Holm leaves it."""
     task.splits = [{**task.splits[0], "test": CASES[:4]}]
     assert "4 test cases: too few for any difference to be significant. The smallest p that 4 can give" in distrust(
-        task
+        task, all_claims(task)
     )
-    assert "over the other rows (1), is 0.12." in distrust(task)
+    assert "over the other rows (1), is 0.12." in distrust(task, all_claims(task))
 
 
 def test_structures_that_are_not_found_and_stand_ins_are_told(task):
@@ -202,7 +203,7 @@ def test_structures_that_are_not_found_and_stand_ins_are_told(task):
     task.long.loc[afp, ["value", "status"]] = [np.nan, "synthetic_empty"]
     judge = {"label": "Judge", "folder": "src/afpbench/pretrained/thorax_airways"}
     task.spec = {**SPEC, "segmenters": {"seg": judge}}
-    words = distrust(task)
+    words = distrust(task, all_claims(task))
     assert "Bones is not found in a quarter of the cases or more by AFP &lt;script&gt;" in words and "(25%)" in words
     assert "Judges that are stand-ins for the published networks, trained on phantoms: Judge." in words
 
@@ -282,11 +283,11 @@ def test_the_ranks_over_metrics(task, page):
     """Two metrics and two rows, seven common cases: L1 is first in MAE everywhere (p = 2 / 2**7), both share Dice."""
     assert "Left: ranks over the common cases of each metric that can be judged." in page
     with style.styled():
-        left, right = ranks_figure(task).axes
+        left, right = ranks_figure(task, all_claims(task)).axes
     assert [label.get_text() for label in left.get_yticklabels()][0] == "L1"
     bars = [line.get_xdata()[0] for line in left.lines if line.get_linestyle() == "-"]
     assert bars == pytest.approx([(1 + 20 / 14) / 2, (2 + 22 / 14) / 2])  # p1's Dice is 0 in AFP's: 1 and 2, else 1.5
     assert [text.get_text() for text in right.texts] == ["–", "1", "0", "–"]
     task.spec = {**SPEC, "tables": {"t": {**SPEC["tables"]["t"], "columns": SPEC["tables"]["t"]["columns"][:1]}}}
     with style.styled():
-        assert ranks_figure(task) is None
+        assert ranks_figure(task, all_claims(task)) is None

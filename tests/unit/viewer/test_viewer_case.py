@@ -142,21 +142,21 @@ def volume(values, spacing=(1, 1, 1)):
 
 
 def test_an_error_is_synthetic_minus_real_inside_the_mask():
-    error = error_map(volume([100, -1024, 3071, 5]), volume([40, 3071, -1024, 5]), volume([1, 1, 1, 0]), "case p1")
+    error = error_map(volume([100, -1024, 3071, 5]), volume([40, 3071, -1024, 5]), volume([1, 1, 1, 0]), "p1")
     assert error.array.dtype == np.int16
     assert error.array.ravel().tolist() == [60, -4095, 4095, 0]
-    outside = error_map(volume([9, 9, 9, 9]), volume([0, 0, 0, 0]), volume([0, 0, 2, 0]), "case p1")
+    outside = error_map(volume([9, 9, 9, 9]), volume([0, 0, 0, 0]), volume([0, 0, 2, 0]), "p1")
     assert outside.array.ravel().tolist() == [0, 0, 9, 0]
 
 
 def test_images_of_two_grids_are_not_compared():
-    with pytest.raises(DataError, match="case p1: synthetic CT and real CT are not on one grid"):
-        error_map(volume([1, 2, 3, 4], (1, 1, 2)), volume([1, 2, 3, 4]), volume([1, 1, 1, 1]), "case p1")
+    with pytest.raises(DataError, match="case p1: the synthetic CT is not on the real CT.s grid"):
+        error_map(volume([1, 2, 3, 4], (1, 1, 2)), volume([1, 2, 3, 4]), volume([1, 1, 1, 1]), "p1")
 
 
 def test_the_file_of_an_error_map_lies_where_the_case_does(folder, tmp_path):
     view = case(folder, "p1")
-    content = error_file(*(view.find(name) for name in ("row/l1", "ct", "mask")), "case p1")
+    content = error_file(*(view.find(name) for name in ("row/l1", "ct", "mask")), "p1")
     (tmp_path / "error.nii.gz").write_bytes(content)
     error, real = io.read(tmp_path / "error.nii.gz"), io.read(view.find("ct"))
     assert error.geometry == real.geometry

@@ -13,6 +13,7 @@ from ...base.errors import AfpbenchError, one_line
 from ..kinds.files import no_file
 from ..registration import places
 from ..registration import problems as registration_problems
+from ..significance import smallest_p
 from ..split_columns import resolve_splits
 from ..task import Task
 from . import figures, tables
@@ -94,11 +95,9 @@ def warnings(study: dict) -> list[str]:
 
 
 def _unreachable(task: Mapping, count: int) -> list[str]:
-    """What no test over `count` cases can show. The smallest exact p of n pairs is 2 / 2^n, and Holm's method takes the
-    smallest of a family times its size: the variants beside the reference."""
+    """What no test over `count` cases can show. The family of Holm's correction: the variants beside the reference."""
     alpha, family = task["statistics"]["alpha"], len(task["variants"]) - 1
-    smallest = 2 / 2**count
-    corrected = family * smallest
+    smallest, corrected = smallest_p(count), smallest_p(count, family)
     if smallest >= alpha:
         words = f"the smallest p of a two-sided Wilcoxon test is {smallest:.3g}"
         return [f"{words}, so nothing can reach p < {alpha:g}"]
