@@ -102,6 +102,15 @@ def test_rules_that_run_once_a_case_are_grouped(rules, profile):
     assert per_case <= set(profile["groups"]), "profiles/slurm/config.yaml: groups"
 
 
+def test_rules_that_run_one_script_are_grouped_alike(rules, profile):
+    """`row_metrics` and `row_metrics_against`, which differ in the real CT alone."""
+    groups: dict[str, set] = {}
+    for name, text in rules.items():
+        groups.setdefault(re.search(r"scripts/(\w+)\.py", text)[1], set()).add(profile["groups"].get(name))
+    assert groups["row_metrics"] == {"metrics"}
+    assert {script: found for script, found in groups.items() if len(found) > 1} == {}
+
+
 def test_the_reference_says_what_the_rules_say(project, rules):
     """docs/reference/workflow.md: the rules that ask for a GPU, the largest memory, and a row for every rule."""
     page = (project / "docs" / "reference" / "workflow.md").read_text()
