@@ -3,7 +3,6 @@
 import argparse
 import os
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from ..study.kinds.sources import open_source
 from ..volumes.images import read_image
 from ..volumes.labels import read_labels
 from .evaluation import PRESETS, TASK, Question, Segmentation, pattern_of, structures_of, study_of, text_of
+from .run import follow
+from .running import child
 
 DESCRIPTION = """\
 Evaluates synthetic CTs of any origin against real ones: writes a study file into the folder --out, runs it by
@@ -63,17 +64,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the study, check it, run it. Returns 0, or 1 where Snakemake fails; raises AfpbenchError before that."""
+    """Write the study, check it, run it. Returns the exit code of `run.follow`; raises AfpbenchError."""
     study, root = study_of(_question(options)), options.out.resolve()
     arguments = ["--snakefile", str(PROJECT / "Snakefile"), "--configfile", STUDY, "--cores"]
     load.load_study(study, root)
     _write(root / STUDY, study, shlex.join(["snakemake", *arguments, "all"]))
     if options.write_only:
         return 0
-    code = subprocess.run([sys.executable, "-m", "snakemake", *arguments, options.cores], cwd=root).returncode
+    words = [sys.executable, "-m", "snakemake", *child.LOGGER_OPTION, *arguments, options.cores]
+    code = follow(words, root, root / "results")
     if code == 0:
         print(f"tables and figures: {options.out}/results/{TASK}; the report: {options.out}/results/report.html")
-    return int(code != 0)
+    return code
 
 
 def _question(options: argparse.Namespace) -> Question:

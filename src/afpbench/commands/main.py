@@ -8,6 +8,7 @@ takes the study file as every other command does.
 
 import argparse
 import os
+import signal
 import sys
 from importlib import import_module
 
@@ -38,15 +39,11 @@ PASSING_ON = ("run",)  # commands whose words behind `--` are another program's:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command. Returns 0, or 1 where something is wrong (printed without traceback); argparse exits with 2."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    command = next((word for word in arguments if not word.startswith("-")), "")
-    end = arguments.index("--") if command in PASSING_ON and "--" in arguments else len(arguments)
-    options = build_parser(command).parse_args(arguments[:end])
-    options.more = arguments[end + 1 :]
-    configure()
+    """Run the command. Returns its exit code, 1 where something is wrong (printed without traceback) and 130 after
+    Ctrl-C; argparse exits with 2.
+    """
     try:
-        code: int = options.run(options)
+        code = _run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # whoever read the output has seen enough, as `head`
@@ -58,7 +55,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"afpbench: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("afpbench: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     return 1
+
+
+def _run(arguments: list[str]) -> int:
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    end = arguments.index("--") if command in PASSING_ON and "--" in arguments else len(arguments)
+    options = build_parser(command).parse_args(arguments[:end])
+    options.more = arguments[end + 1 :]
+    configure()
+    code: int = options.run(options)
+    return code
 
 
 def build_parser(command: str = "") -> argparse.ArgumentParser:

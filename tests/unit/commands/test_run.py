@@ -180,7 +180,7 @@ def test_a_live_page_has_a_line_for_each_job(tmp_path):
     state, _ = state_of({"train": 2}, root=tmp_path)
     stream = io.StringIO()
     display = LivePage(state, stream)
-    display.console = display.live.console = type(display.console)(file=stream, force_terminal=True, width=120)
+    display.console = type(display.console)(file=stream, force_terminal=True, width=120)
     with display:
         run_command.hear(job_info(1, "train", "thorax: training l1", "a.log"), state, display)
     assert re.search(r"thorax: training l1.*epoch 1/4, loss 1.*about 30 s left", stream.getvalue())
@@ -220,11 +220,11 @@ pipe.write(json.dumps({"event": "progress", "done": 1, "total": 2}) + "\\n")
 def test_events_output_and_exit_code_of_the_child(tmp_path):
     heard = []
     command = [sys.executable, "-c", SCRIPT + "sys.exit(3)"]
-    assert child.run(command, tmp_path, heard.append, lambda: None) == 3
+    assert child.run(command, tmp_path, heard.append) == 3
     assert {"event": "progress", "done": 1, "total": 2} in heard and {"event": "text", "text": "printed"} in heard
 
 
-def test_ctrl_c_is_passed_on_and_the_childs_exit_code_returned(tmp_path):
+def test_ctrl_c_is_passed_on_and_is_the_exit_code(tmp_path):
     heard = []
 
     def hear(event):
@@ -233,14 +233,14 @@ def test_ctrl_c_is_passed_on_and_the_childs_exit_code_returned(tmp_path):
             threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     before = signal.getsignal(signal.SIGINT)
-    assert child.run([sys.executable, "-c", SCRIPT + "time.sleep(60)"], tmp_path, hear, lambda: None) == 7
-    assert heard[-1] == {"event": "text", "text": "stopped by 2"}
+    assert child.run([sys.executable, "-c", SCRIPT + "time.sleep(60)"], tmp_path, hear) == 130
+    assert {"event": "stopping"} in heard and {"event": "text", "text": "stopped by 2"} in heard
     assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_child_that_a_signal_ended(tmp_path):
     command = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
-    assert child.run(command, tmp_path, lambda event: None, lambda: None) == 128 + 9
+    assert child.run(command, tmp_path, lambda event: None) == 128 + 9
 
 
 def test_an_unseen_run_is_stopped(tmp_path):
@@ -249,4 +249,4 @@ def test_an_unseen_run_is_stopped(tmp_path):
             raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        child.run([sys.executable, "-c", SCRIPT + "time.sleep(60)"], tmp_path, hear, lambda: None)
+        child.run([sys.executable, "-c", SCRIPT + "time.sleep(60)"], tmp_path, hear)

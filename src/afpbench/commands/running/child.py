@@ -1,68 +1,116 @@
 """Snakemake as a child process, whose events and output come as one queue, and to which signals are passed on."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from queue import Empty, Queue
+from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from ...base.package import PROJECT
+from .group import ProcessGroup
 
 LOGGER = PROJECT / "workflow" / "logger"  # the module that Snakemake finds by `--logger afpbench`
 LOGGER_OPTION = ("--logger", "afpbench")
-TO_ALL = (signal.SIGINT, signal.SIGHUP)  # as a terminal sends them: to Snakemake and its jobs
-TO_SNAKEMAKE = (signal.SIGTERM,)  # jobs that run may end
+Line = tuple[Callable[[str], dict[str, Any]], str]  # what reads it, and the text
 
 
-def run(command: Sequence[str], root: Path, hear: Callable[[Mapping[str, Any]], None], tick: Callable[[], None]) -> int:
+def run(
+    command: Sequence[str],
+    root: Path,
+    hear: Callable[[Mapping[str, Any]], None],
+    tick: Callable[[], None] = lambda: None,
+    pause: Callable[[], None] = lambda: None,
+) -> int:
     """Run Snakemake, with LOGGER_OPTION, to its end; return its exit code, or 128 + a signal's number.
 
     hear: called with each event of workflow/logger, in order, in this thread; what the process prints comes as
-    {"event": "text", "text": ...}. tick: called after events, and twice a second where there are none.
+    {"event": "text", "text": ...}, what is done by signals as {"event": "stopping"}, `killing`, `killed` (see
+    ProcessGroup) and {"event": "paused", "seconds": ...}. tick: called after events, and twice a second where there are
+    none. pause: called before this process stops by Ctrl-Z.
     """
     pipe, end = os.pipe()
     paths = [str(LOGGER), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "AFPBENCH_EVENTS": str(end), "PYTHONPATH": os.pathsep.join(paths)}
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        pass_fds=(end,),
-        process_group=0,
-    )
-    os.close(end)
-    assert process.stdout is not None
-    with passing_signals(process), os.fdopen(pipe, encoding="utf-8", errors="replace") as events:
+    queue: SimpleQueue[Line | None] = SimpleQueue()  # the only one that a signal handler may put into
+    with (
+        ProcessGroup(lambda what: queue.put((_named, what))) as group,
+        os.fdopen(pipe, encoding="utf-8", errors="replace") as events,
+    ):
+        process = group.start(
+            [*command],
+            cwd=root,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            pass_fds=(end,),
+        )
+        os.close(end)
+        assert process.stdout is not None
         try:
-            for event in _merged({events: json.loads, process.stdout: _as_text}):
+            for event in _merged({events: _as_event, process.stdout: _as_text}, queue, group):
+                if event == {"event": "pause"}:
+                    pause()
+                    event = {"event": "paused", "seconds": _stopped_s(group)}
                 if event is not None:
                     hear(event)
                 tick()
-        except BaseException:  # nobody sees the run any more, as after `| head`: it is stopped as by Ctrl-C
-            os.killpg(process.pid, signal.SIGINT)
+        except BaseException:  # nobody sees the run any more, as after `| head`
+            if group.asked_by is None:
+                group.end(signal.SIGPIPE)
             raise
         finally:
-            code = process.wait()
-    return code if code >= 0 else 128 - code
+            code = group.wait()
+    return code
 
 
-def _as_text(line: str) -> dict[str, str]:
+def run_plainly(command: Sequence[str], root: Path) -> int:
+    """Run Snakemake, whose own output is shown, to its end; return the exit code as `run` does."""
+
+    def told(what: str) -> None:
+        if what == "pause":
+            group.pause()
+
+    with ProcessGroup(told) as group:
+        group.start([*command], cwd=root)
+        return group.wait()
+
+
+def _stopped_s(group: ProcessGroup) -> float:
+    began = time.monotonic()
+    group.pause()
+    return time.monotonic() - began
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"event": name}
+
+
+def _as_text(line: str) -> dict[str, Any]:
     return {"event": "text", "text": line.rstrip("\n")}
 
 
-def _merged(streams: Mapping[IO[str], Callable[[str], Any]]) -> Iterator[Any]:
-    """The lines of several streams as they come, each read by its function; None after half a second without one."""
-    queue: Queue[tuple[Callable[[str], Any], str] | None] = Queue()
+def _as_event(line: str) -> dict[str, Any]:
+    """A line of workflow/logger. Of a Snakemake that was killed the last one may be cut off."""
+    try:
+        event: dict[str, Any] = json.loads(line)
+        return event
+    except ValueError:
+        return _as_text(line)
+
+
+def _merged(
+    streams: Mapping[IO[str], Callable[[str], dict[str, Any]]], queue: SimpleQueue[Line | None], group: ProcessGroup
+) -> Iterator[dict[str, Any] | None]:
+    """What is put into the queue, and the streams' lines as they come, each read by its function, until the streams
+    end; None after half a second without a line.
+    """
     for stream, read in streams.items():
         threading.Thread(target=_drain, args=(stream, read, queue), daemon=True).start()
     open_streams = len(streams)
@@ -70,6 +118,7 @@ def _merged(streams: Mapping[IO[str], Callable[[str], Any]]) -> Iterator[Any]:
         try:
             found = queue.get(timeout=0.5)
         except Empty:
+            group.sweep()
             yield None
             continue
         if found is None:
@@ -79,27 +128,7 @@ def _merged(streams: Mapping[IO[str], Callable[[str], Any]]) -> Iterator[Any]:
             yield read(line)
 
 
-def _drain(stream: IO[str], read: Callable[[str], Any], queue: Queue) -> None:
+def _drain(stream: IO[str], read: Callable[[str], dict[str, Any]], queue: SimpleQueue[Line | None]) -> None:
     for line in stream:
         queue.put((read, line))
     queue.put(None)
-
-
-@contextlib.contextmanager
-def passing_signals(process: subprocess.Popen) -> Iterator[None]:
-    """Pass signals on to the process, which is the leader of its own group, instead of ending by them."""
-
-    def to_all(number: int, frame: object) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-
-    def to_one(number: int, frame: object) -> None:
-        process.send_signal(number)
-
-    handlers = {**dict.fromkeys(TO_ALL, to_all), **dict.fromkeys(TO_SNAKEMAKE, to_one)}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,5 +1,6 @@
 """What a person sees of a run: live lines on a terminal, one line after another elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -34,6 +35,9 @@ class Display(Protocol):
     def refresh(self) -> None:
         """Some time has passed."""
 
+    def pause(self) -> None:
+        """This process will stop for a while: leave the terminal as it was, until the next call."""
+
 
 class Lines:
     """One line for each job that begins, ends or fails: for logs and pipes."""
@@ -63,6 +67,9 @@ class Lines:
     def refresh(self) -> None:
         pass
 
+    def pause(self) -> None:
+        pass
+
     def _say(self, line: str) -> None:
         print(f"{time.strftime('%H:%M:%S')} {line}", file=self.stream, flush=True)
 
@@ -73,14 +80,13 @@ class LivePage:
     def __init__(self, state: RunState, stream: IO[str]):
         self.state = state
         self.console = Console(file=stream)
-        self.live = Live(console=self.console, auto_refresh=False, transient=True)
+        self.live: Live | None = None  # while this process has the terminal
 
     def __enter__(self) -> "LivePage":
-        self.live.__enter__()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.live.__exit__(None, None, None)
+        self.pause()
 
     def text(self, text: str) -> None:
         self.console.print(Text.from_ansi(text))
@@ -94,7 +100,25 @@ class LivePage:
         self.refresh()
 
     def refresh(self) -> None:
+        if not _in_front(self.console.file):
+            return self.pause()
+        if self.live is None:
+            self.live = Live(console=self.console, auto_refresh=False, transient=True)
+            self.live.start()
         self.live.update(page(self.state, self.state.steps()), refresh=True)
+
+    def pause(self) -> None:
+        if self.live:
+            self.live.stop()
+            self.live = None
+
+
+def _in_front(terminal: IO[str]) -> bool:
+    """Whether this process may draw: behind `bg` or `&` the terminal is its shell's."""
+    try:
+        return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:  # it is the terminal of no shell
+        return True
 
 
 def page(state: RunState, steps: Mapping[Any, Step | None]) -> Group:

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -33,7 +33,7 @@ class RunState:
     """The state of one run.
 
     clock: gives the time in seconds. known: rule -> mean seconds of a job in an earlier run. root: where paths of logs
-    start.
+    start. stopping: whether a signal asked for the end.
     """
 
     clock: Callable[[], float]
@@ -41,6 +41,7 @@ class RunState:
     root: Path = Path()
     done: int = 0
     total: int = 0
+    stopping: bool = False
     running: dict[Any, Job] = field(default_factory=dict)
     to_come: Counter[str] = field(default_factory=Counter)
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
@@ -81,6 +82,14 @@ class RunState:
         if job:
             self.to_come[job.rule] += 1  # it may be tried again
         return job
+
+    def _on_stopping(self, event: Mapping[str, Any]) -> None:
+        self.stopping = True
+
+    def _on_paused(self, event: Mapping[str, Any]) -> None:
+        """A stop by Ctrl-Z is no work."""
+        self.began += event["seconds"]
+        self.running = {key: replace(job, began=job.began + event["seconds"]) for key, job in self.running.items()}
 
     # --- what is left
 
