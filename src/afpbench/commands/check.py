@@ -10,7 +10,7 @@ from ..study import load as config
 from ..study.kinds.source import Source
 from ..study.kinds.sources import open_source
 from ..study.paths import StudyPaths
-from .arguments import add_study
+from .arguments import add_choice, add_study, load_chosen
 
 DESCRIPTION = """\
 Opens every case of a study's sources once and prints a table: size, spacing, axes, range of HU, overlap of MR and CT,
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench check`."""
     parser.description = DESCRIPTION
     add_study(parser)
+    add_choice(parser, seeds=False)
     parser.add_argument("--task", help="check this task only (default: all)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="cases at a time (default: 2)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where to write (default: the study's results)")
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check, print and write. Returns 0 where every case is ok, else 1; raises AfpbenchError for a bad study file."""
-    study = config.load_study(config.read_study(options.study), options.root)
+    study = load_chosen(options)
     wanted = [options.task] if options.task else list(study["tasks"])
     if unknown := set(wanted) - set(study["tasks"]):
         raise config.StudyError([config.messages.not_among("--task", unknown.pop(), study["tasks"])])

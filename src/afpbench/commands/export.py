@@ -11,7 +11,7 @@ from ..inference.export import export_case
 from ..study import load as config
 from ..study.paths import StudyPaths
 from ..study.seeds import seed_mark
-from .arguments import add_study
+from .arguments import add_choice, add_study, load_chosen
 
 DESCRIPTION = """\
 Writes the synthetic CTs of one row of a finished study onto the grids of the original MRs, with their spacing,
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench export`."""
     parser.description = DESCRIPTION
     add_study(parser)
+    add_choice(parser, seeds=False)
     parser.add_argument("--task", required=True, help="the task")
     parser.add_argument("--row", required=True, help="the variant or control")
     parser.add_argument("--seed", type=int, help="of a variant of several seeds: which one (default: the study's own)")
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
 
     A case that cannot be exported ends nothing: the others are written, then the error names each with its cause.
     """
-    study = config.load_study(config.read_study(options.study), options.root)
+    study = load_chosen(options)
     if options.task not in study["tasks"]:
         raise ConfigError(config.messages.not_among("--task", options.task, study["tasks"]))
     paths = StudyPaths(str(options.root / study["results"])).task(options.task)

@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import mean
 from typing import Any
 
 from ..base.errors import ConfigError
+from ..base.hardware import has_gpu
 from ..base.package import PROJECT
 from ..study.load import StudyError
 from ..study.plan import StudyPlan
@@ -15,6 +17,7 @@ from .findings import Finding, machine, weights
 from .progress import add_run, command, read_plan, snakemake
 from .running import child
 from .running.durations import Cost, read_costs, record_kinds
+from .validate import too_long
 
 DESCRIPTION = """\
 Says what `afpbench run` would do: jobs by rule, from Snakemake's dry run, with processor hours and peak memory as
@@ -55,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
         results = plan.root / plan.study["results"]
         kinds = record_kinds(PROJECT / "workflow" / "rules")
         work = planned(read_jobs(options), read_costs(results), kinds)
-        found = findings(plan)
+        found = findings(plan) + (long_trainings(plan) if work else [])
     if options.json:
         content = {"rules": [asdict(one) for one in work], "findings": [asdict(one) for one in found]}
         print(json.dumps(content, indent=2))
@@ -75,11 +78,20 @@ def findings(plan: StudyPlan) -> list[Finding]:
     return [machine.disk(plan.root / plan.study["results"]), *missing]
 
 
+def long_trainings(plan: StudyPlan) -> list[Finding]:
+    """What `afpbench validate` warns of: trainings that are for a GPU, where there is none."""
+    warning = too_long(plan.study, plan.root, has_gpu())
+    return [Finding("note", "trainings", warning)] if warning else []
+
+
 def read_jobs(options: argparse.Namespace) -> dict[str, int]:
     """Rule -> number of jobs of Snakemake's dry run. Raises ConfigError where it fails."""
     events: list[Mapping[str, Any]] = []
     words = command(options, "--cores", "1", "--nolock", "--dry-run", before=child.LOGGER_OPTION)
-    if child.run(words, options.root, events.append, lambda: None) != 0:
+    code = child.run(words, options.root, events.append)
+    if code == 128 + signal.SIGINT:
+        raise KeyboardInterrupt
+    if code != 0:
         said = "\n".join(event["text"] for event in events if event["event"] == "text")
         raise ConfigError(
             "Snakemake cannot plan the study",

@@ -5,15 +5,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..base.errors import ConfigError
 from ..base.package import PROJECT
-from ..study import load as config
 from ..study.plan import StudyPlan
-from .arguments import add_study
+from .arguments import add_choice, add_study, chosen, load_chosen
 
 COLUMNS = ["output_file", "date", "rule", "log-file(s)", "status", "plan"]  # of `snakemake --summary`
 DEFAULT = PROJECT / "config" / "config.yaml"  # what the Snakefile reads where no study is named
@@ -48,16 +46,14 @@ class Output:
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that `afpbench status` and `afpbench repair` share."""
+    """Declare the study of a run: the default one where none is named."""
     add_study(parser, required=False, words="the study file (default: config/config.yaml)")
-    parser.add_argument("--preset", help="the entry of `presets` that the run used, with --config preset=...")
-    parser.add_argument("--seeds", type=_seeds, help="what the run said with --config seeds=...: 3, or [1,2]")
+    add_choice(parser)
 
 
 def read_plan(options: argparse.Namespace) -> StudyPlan:
     """The plan of the study that the arguments name."""
-    study: Mapping[str, Any] = config.read_study(options.study or DEFAULT)
-    return StudyPlan(config.load_study({**study, **_chosen(options)}, options.root), options.root)
+    return StudyPlan(load_chosen(options, DEFAULT), options.root)
 
 
 def snakemake(options: argparse.Namespace, *targets: str) -> str:
@@ -97,16 +93,5 @@ def parse(text: str) -> list[Output]:
 
 def _arguments(options: argparse.Namespace) -> list[str]:
     study = [] if options.study is None else ["--configfile", str(options.study)]
-    chosen = [f"{key}={value}".replace(" ", "") for key, value in _chosen(options).items()]
-    return study + (["--config", *chosen] if chosen else [])
-
-
-def _chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """The keys of the study that the run had from its command line."""
-    return {key: getattr(options, key) for key in ("preset", "seeds") if getattr(options, key) is not None}
-
-
-def _seeds(text: str) -> int | list[int]:
-    """A number of seeds, or a list of them."""
-    numbers = [int(number) for number in text.strip("[]").split(",")]
-    return numbers if text.startswith("[") else numbers[0]
+    words = [f"{key}={value}".replace(" ", "") for key, value in chosen(options).items()]
+    return study + (["--config", *words] if words else [])

@@ -1,11 +1,14 @@
 """`afpbench status`: what of a study is finished, missing, stale or deleted, and why."""
 
 import argparse
+import json
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ..base.errors import ConfigError, UnusableFile
-from .damage import damaged_records, read_images
+from .damage import Images, damaged_records, read_images
 from .progress import STATES, Output, add_run, read_outputs, read_plan, snakemake
 
 DESCRIPTION = """\
@@ -19,6 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench status`."""
     parser.description = DESCRIPTION
     add_run(parser)
+    parser.add_argument(
+        "--json", action="store_true", help="print counts, rules, lost images and damaged records as JSON"
+    )
+    parser.add_argument("--quiet", action="store_true", help="print nothing: the exit code says it")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,18 +35,42 @@ def run(options: argparse.Namespace) -> int:
     try:
         outputs = read_outputs(options)
     except ConfigError:  # perhaps because of what is damaged: that is told all the same
-        print(describe_damage(images.damaged), end="")
+        print(describe_damage(images.damaged), end="", file=sys.stderr)
         raise
     damaged = images.damaged | damaged_records(outputs, plan.root)
-    print(describe(outputs, images.lost))
-    print(describe_damage(damaged), end="")
+    finished = not (images.lost or damaged) and all(output.state == "finished" for output in outputs)
+    if options.json:
+        print(json.dumps({"finished": finished, **as_record(outputs, images.lost, damaged)}, indent=2))
+    elif not options.quiet:
+        print(describe(outputs, images.lost))
+        print(describe_damage(damaged), end="")
+        print("".join(f"{line}\n" for line in next_steps(options, outputs, images)), end="")
+    return 0 if finished else 1
+
+
+def as_record(
+    outputs: Sequence[Output], lost: Mapping[str, Sequence[str]], damaged: Mapping[str, UnusableFile]
+) -> dict[str, Any]:
+    """The status for a script: files by state, each rule that has something to do, lost images, damaged records."""
+    counts = Counter(output.state for output in outputs)
+    reasons = Counter((output.rule, output.state, output.why) for output in outputs if output.state != "finished")
+    return {
+        "files": {state: counts[state] for state in STATES},
+        "rules": [
+            {"rule": rule, "state": state, "why": why, "files": count} for (rule, state, why), count in reasons.items()
+        ],
+        "lost_images": [image for found in lost.values() for image in found],
+        "damaged": {path: error.cause for path, error in damaged.items()},
+    }
+
+
+def next_steps(options: argparse.Namespace, outputs: Sequence[Output], images: Images) -> Iterator[str]:
+    """What to type next."""
     if any(output.pending for output in outputs):
-        print(f"to go on:    {snakemake(options)}")
+        yield f"to go on:    {snakemake(options)}"
     if images.lost or images.damaged or any(output.state == "deleted" for output in outputs):
         named = f" {options.study}" if options.study else ""
-        print(f"to make what was deleted, or is damaged:    afpbench repair{named}")
-    finished = not (images.lost or damaged) and all(output.state == "finished" for output in outputs)
-    return 0 if finished else 1
+        yield f"to make what was deleted, or is damaged:    afpbench repair{named}"
 
 
 def describe_damage(damaged: Mapping[str, UnusableFile]) -> str:

@@ -1,18 +1,21 @@
 """`afpbench validate`: check a study file, and say in a few lines what it asks for."""
 
 import argparse
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..base.hardware import has_gpu
 from ..base.log import logger
-from ..study import load as config
 from ..study.checks.training import iterations_run
 from ..study.kinds import Network, Segmenter
 from ..study.kinds.sources import open_source
+from ..study.load import StudyError
 from ..study.seeds import training_seeds
 from ..study.splits import PARTS, fold_folders, make_folds
 from ..study.task import Task
-from .arguments import add_study
+from .arguments import add_choice, add_study, load_chosen
 
 MANY_ITERATIONS = 20_000  # of all trainings; the shipped studies for a CPU stay below 10,000
 
@@ -20,22 +23,33 @@ MANY_ITERATIONS = 20_000  # of all trainings; the shipped studies for a CPU stay
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench validate`."""
     add_study(parser)
-    parser.add_argument("--preset", help="use this entry of `presets` instead of the file's own choice")
+    add_choice(parser)
+    parser.add_argument("--json", action="store_true", help="print whether it is valid, and every problem, as JSON")
+    parser.add_argument("--quiet", action="store_true", help="print problems and warnings only")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check a study file; print what it asks for. Returns 0; raises StudyError with every problem."""
-    study = config.read_study(options.study)
-    if options.preset is not None and isinstance(study, dict):
-        study["preset"] = options.preset
-    loaded = config.load_study(study, options.root)
-    print(summary(loaded, options.root))
+    """Check a study file; print what it asks for. Returns 0; raises StudyError with every problem.
+
+    With --json problems are printed, and the exit code is 1 where there are any.
+    """
+    try:
+        loaded = load_chosen(options)
+    except StudyError as error:
+        if not options.json:
+            raise
+        print(json.dumps({"valid": False, "problems": error.problems}, indent=2, ensure_ascii=False))
+        return 1
+    if options.json:
+        print(json.dumps({"valid": True, "problems": []}, indent=2))
+    elif not options.quiet:
+        print(summary(loaded, options.root))
     if warning := too_long(loaded, options.root, has_gpu()):
         logger.warning(warning)
     return 0
 
 
-def too_long(study: dict, root: Path, gpu: bool) -> str:
+def too_long(study: Mapping[str, Any], root: Path, gpu: bool) -> str:
     """What is said of a study whose trainings are for a GPU, on a machine without one; "" where there is nothing."""
     count = sum(_iterations(name, task, study, root) for name, task in study["tasks"].items())
     if count <= MANY_ITERATIONS or (gpu and study["runtime"]["device"] != "cpu"):
@@ -48,7 +62,7 @@ def too_long(study: dict, root: Path, gpu: bool) -> str:
     )
 
 
-def _iterations(name: str, options: dict, study: dict, root: Path) -> int:
+def _iterations(name: str, options: dict, study: Mapping[str, Any], root: Path) -> int:
     """Of all trainings of a task: of each fold, and of a variant with each seed."""
     task = Task(name, options, root, study["seed"])
     learners: list[Segmenter | Network] = [*task.segmenters.values(), *task.networks.values()]

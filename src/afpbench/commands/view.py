@@ -9,12 +9,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from ..base.errors import ConfigError
-from ..study import load as config
+from ..study import messages
 from ..study.plan import StudyPlan, contents
 from ..viewer.folder import ResultsFolder
 from ..viewer.pages import Pages
 from ..viewer.server import LOOPBACK, Server
-from .arguments import add_study
+from .arguments import add_choice, add_study, load_chosen
 
 DESCRIPTION = """\
 Shows a study's cases in a browser: MR, real CT, each row's synthetic CT, error maps and label maps, side by side with
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `afpbench view`."""
     parser.description = DESCRIPTION
     add_study(parser, words="the results folder, or the study file")
-    parser.add_argument("--preset", help="of a study file: the entry of `presets` that the run used")
+    add_choice(parser)
     parser.add_argument("--case", metavar="C", help="the case to begin with (default: the first test case)")
     parser.add_argument("--port", type=int, default=0, help="the port of this machine to use (default: any free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, and open nothing")
@@ -57,10 +57,7 @@ def open_folder(options: argparse.Namespace) -> ResultsFolder:
     given: Path = options.study
     if given.is_dir():
         return ResultsFolder(given)
-    study = config.read_study(given)
-    if options.preset is not None and isinstance(study, dict):
-        study["preset"] = options.preset
-    plan = StudyPlan(config.load_study(study, options.root), options.root)
+    plan = StudyPlan(load_chosen(options), options.root)
     return ResultsFolder(options.root / plan.paths.results, contents(plan))
 
 
@@ -71,7 +68,7 @@ def place_of(case: str, folder: ResultsFolder) -> dict[str, str]:
         if case in (*task["test"], *task["others"]):
             return {"task": name, "case": case}
     known = [case for task in tasks.values() for case in task["test"]]
-    raise ConfigError(config.messages.not_among("--case", case, known))
+    raise ConfigError(messages.not_among("--case", case, known))
 
 
 def tunnel(port: int) -> str:

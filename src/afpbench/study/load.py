@@ -14,6 +14,7 @@ from . import messages
 from . import schema as config_schema
 from .checks import task as config_checks
 from .checks.data import may_lack_files, missing_files, missing_synthetic
+from .checks.results import other_study
 from .checks.segmenters import unused_options
 from .checks.tables import problems_between
 from .checks.variants import shared_names, unused_training
@@ -80,7 +81,7 @@ def load_study(config: dict, root: str | Path) -> dict:
     lines += [*shared_names(study), *(problems_between(completed) if not broken_tasks else ())]
     if lines:
         raise StudyError(lines)
-    for line in [*config_checks.warnings(study), *_missing(study, Path(root))]:
+    for line in [*config_checks.warnings(study), *_missing(study, Path(root)), *other_study(study, Path(root))]:
         logger.warning(line)
     return study
 

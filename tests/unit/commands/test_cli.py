@@ -1,5 +1,6 @@
 """The console command."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,51 @@ def test_a_command_has_a_module_with_arguments_and_run(command, capsys):
     assert capsys.readouterr().out.startswith(f"usage: afpbench {command} ")
 
 
+def test_ctrl_c_at_any_time_ends_with_130(monkeypatch, capsys):
+    """While a command's module is loaded, too."""
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "import_module", interrupted)
+    assert cli.main(["validate", "a.yaml"]) == 130
+    assert capsys.readouterr().err == "afpbench: interrupted\n"
+
+
+STUDY = """
+tasks:
+  hip:
+    data: {source: phantom, region: pelvis, cases: 9}
+    splits: {train: 5, validation: 1, test: 3}
+    spacing_mm: [4, 4, 4]
+    variants: {l1: {generator: nnunet, loss: [{term: l1}]}}
+    controls: []
+    reference: l1
+    tables: {t: {columns: [{metric: mae}]}}
+"""
+
+
+def test_validate_for_a_script(tmp_path, capsys):
+    study = tmp_path / "study.yaml"
+    study.write_text(STUDY)
+    assert cli.main(["validate", str(study), "--json", "--seeds", "[1,2]"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"valid": True, "problems": []}
+    assert cli.main(["validate", str(study), "--quiet"]) == 0
+    assert capsys.readouterr().out == ""
+    study.write_text("seed: x\n")
+    assert cli.main(["validate", str(study), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert not said["valid"] and said["problems"][0] == "tasks: missing; allowed: a group of keys not empty"
+
+
+@pytest.mark.parametrize("command", ["validate", "check", "status", "plan", "repair"])
+def test_what_is_no_study_is_told_alike_by_every_command(command, tmp_path, capsys):
+    (tmp_path / "list.yaml").write_text("- a\n")
+    assert cli.main([command, str(tmp_path / "list.yaml")]) == 1
+    printed = capsys.readouterr()
+    assert "wrong type; found: ['a']; allowed: a group of keys with `tasks`" in printed.out + printed.err
+
+
 WITH_STUDY = {
     "validate": [],
     "list": ["losses"],
@@ -151,6 +197,7 @@ def test_every_command_takes_the_study_alike(command, capsys):
     assert study("--config", "a.yaml", *rest) == study(*rest, "--config", "a.yaml") == Path("a.yaml")
     if command == "list":
         return
+    assert cli.build_parser(command).parse_args([command, "--preset", "p", *rest, "a.yaml"]).preset == "p"
     assert study("a.yaml", *rest) == study(*rest, "a.yaml") == Path("a.yaml")
     with pytest.raises(SystemExit) as stop:
         study("a.yaml", *rest, "--config", "b.yaml")

@@ -211,3 +211,16 @@ def test_a_model_without_its_record_is_for_snakemake_to_tell(results, run, monke
     monkeypatch.setattr(status, "read_outputs", lambda options: pending)
     code, output = run("status")
     assert code == 1 and "missing: train_variant, 1 file" in output and (results / CHECKPOINT).exists()
+
+
+def test_the_status_for_a_script(results, run):
+    """An image that was deleted, and a record that is cut off."""
+    (results / REAL).parents[1].joinpath("thorax_000.nii.gz").unlink()
+    damage(results / SYNTHETIC, "{")
+    code, output = run("status", "--json")
+    said = json.loads(output[output.index("{") :])
+    assert code == 1 and not said["finished"] and set(said["files"]) == {"finished", "missing", "stale", "deleted"}
+    assert said["lost_images"] == [str((results / REAL).parents[1] / "thorax_000.nii.gz")]
+    assert list(said["damaged"]) == [SYNTHETIC] and "cut off" in said["damaged"][SYNTHETIC]
+    code, output = run("status", "--quiet")
+    assert code == 1 and "damaged" not in output and "lost" not in output

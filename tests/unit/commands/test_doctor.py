@@ -131,3 +131,16 @@ def test_the_weights_of_a_valid_study(capsys, monkeypatch):
     assert "ok       study        config/config.yaml is valid" in output
     assert "pretrained/thorax_airways" in output
     assert output.splitlines()[-1].startswith("ok: ")
+
+
+def test_no_network_is_asked_and_nothing_is_written(tmp_path, monkeypatch, capsys):
+    def refused(*_, **__):
+        raise AssertionError("a network was asked")
+
+    monkeypatch.setattr("socket.socket.connect", refused)
+    monkeypatch.setattr("socket.getaddrinfo", refused)
+    monkeypatch.setattr(machine, "GPU_SIGNS", ())
+    study = PROJECT / "config" / "sts.yaml"  # whose cases a run downloads
+    main(["doctor", str(study), "--root", str(tmp_path)])
+    assert "study" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from afpbench.commands import plan
 from afpbench.commands.findings import Finding
 from afpbench.commands.main import main
 from afpbench.commands.plan import Work, describe, planned, total
+from afpbench.commands.progress import read_plan
 from afpbench.commands.running.durations import Cost
 
 JOBS = {"train_variant": 2, "splits": 1, "all": 1, "total": 4}
@@ -74,3 +76,19 @@ def test_json(tmp_path, capsys, monkeypatch):
     content = json.loads(capsys.readouterr().out)
     assert content["rules"][0] == {"rule": "train_variant", "jobs": 2, "cpu_hours": None, "memory_mb": None}
     assert content["findings"] == [{"level": "ok", "subject": "disk", "text": "much", "hint": ""}]
+
+
+def test_trainings_for_a_gpu_are_a_note_where_there_is_none(monkeypatch):
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setattr(plan, "has_gpu", lambda: False)
+    options = argparse.Namespace(root=Path(), study=Path("config/sts.yaml"), preset="gpu", seeds=None)
+    (note,) = plan.long_trainings(read_plan(options))
+    assert (note.level, note.subject) == ("note", "trainings") and "iterations of training and no GPU" in note.text
+    options.preset = None
+    assert plan.long_trainings(read_plan(options)) == []
+
+
+def test_ctrl_c_while_it_plans_is_no_error_of_the_study(monkeypatch):
+    monkeypatch.setattr(plan.child, "run", lambda *_: 130)
+    with pytest.raises(KeyboardInterrupt):
+        plan.read_jobs(argparse.Namespace(root=Path(), study=None, preset=None, seeds=None))

@@ -44,3 +44,20 @@ def test_what_is_written_is_what_is_read(said, tmp_path):
     path.write_text(json.dumps(said))
     with pytest.raises(UnusableFile, match=r"tasks\.lung\.segmenters\.navi\.structures\[0\]\.values\[0\] is text"):
         read_contents(path)
+
+
+def test_a_results_folder_of_another_study_is_told_before_its_report_is_overwritten(said, tmp_path, caplog):
+    study = study_with({"t": {"columns": [{"metric": "mae"}]}})
+    record = tmp_path / "results" / "contents.json"
+    record.parent.mkdir()
+    record.write_text(json.dumps(said))
+    load_study(study, tmp_path)
+    assert "holds the results of another study" not in caplog.text
+    record.write_text(json.dumps({"tasks": {"head": said["tasks"]["lung"]}}))
+    load_study(study, tmp_path)
+    assert (
+        "results: 'results' holds the results of another study (tasks: head), whose report.html this one overwrites; "
+        "hint: a folder of its own, such as results: results/my_study"
+    ) in caplog.text
+    record.write_text("{")
+    load_study(study, tmp_path)
