@@ -13,7 +13,16 @@ from afpbench.study.kinds.registry import use_extensions
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "config/*.md", "pretraining/*.md", "benchmarks/*.md")
+    for pattern in (
+        "*.md",
+        ".github/*.md",
+        "docs/**/*.md",
+        "config/*.md",
+        "pretraining/*.md",
+        "benchmarks/**/*.md",
+        "src/**/*.md",
+        "tests/**/*.md",
+    )  # fmt: skip
     for path in ROOT.glob(pattern)
 )
 NOT_RUN = re.compile(r"^<!-- not run: .+ -->$")  # before a block that no test can try, with the reason

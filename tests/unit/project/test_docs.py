@@ -7,6 +7,8 @@ import pytest
 import yaml
 from pages import PAGES
 
+from afpbench.commands.main import COMMANDS
+
 ROOT = Path(__file__).parents[3]
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```.*?```", re.DOTALL)
@@ -87,6 +89,13 @@ def test_reference_names_every_rule_and_no_other():
         rules |= set(re.findall(r"^rule (\w+):", read(file), re.MULTILINE))
     table = set(re.findall(r"^\| `(\w+)` \|", read(ROOT / "docs/reference/workflow.md"), re.MULTILINE))
     assert table == rules
+
+
+def test_the_reference_names_every_command_with_its_exit_codes():
+    table, _, _ = read(ROOT / "docs/reference/commands.md").partition("\n## init")
+    rows = re.findall(r"^\| \[?`(\w+)[^|]*\|[^|]+\|(.+)\|$", table, re.MULTILINE)
+    assert {command for command, _ in rows} == set(COMMANDS)
+    assert all(re.search(r"\d|as `", codes) for command, codes in rows[: len(COMMANDS)])
 
 
 def test_the_data_flow_picture_is_what_its_script_draws():

@@ -9,13 +9,15 @@ import functools
 import importlib
 import re
 import shlex
+import subprocess
 import textwrap
+import tomllib
 
 import pytest
 import yaml
 from pages import PAGES, ROOT, blocks, extension_files, in_use
 
-from afpbench.commands.main import COMMANDS, PASSING_ON, build_parser
+from afpbench.commands.main import COMMANDS, PASSING_ON, build_parser, declare
 from afpbench.commands.structures_file import read_structures
 from afpbench.study import messages, schema
 
@@ -122,6 +124,62 @@ CHECKS = {
 }
 
 
+INLINE = re.compile(r"`((?:afpbench|snakemake) [^`]+)`")
+COMMENTED = re.compile(r"^#\s+((?:afpbench|snakemake|make) .*?)(?:\s{2,}.*)?$", re.MULTILINE)
+STUDIES = [
+    *sorted(ROOT.glob("config/*.yaml")),
+    *sorted(ROOT.glob("benchmarks/**/*.yaml")),
+    ROOT / "src/afpbench/commands/init_study.yaml",
+]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_within_sentences_name_commands_and_options_that_exist(page):
+    text = "\n".join(line for line in page.read_text(encoding="utf-8").splitlines() if not line.startswith("    "))
+    problems = [f"{span}: {problem}" for span in INLINE.findall(text) if (problem := span_problem(span.split()))]
+    assert not problems, "\n".join(problems)
+
+
+def span_problem(words):
+    """What is wrong with a command that a sentence names: it need not be whole, but what it names is there."""
+    if words[0] == "snakemake":
+        known = snakemake_parser()._option_string_actions
+    elif words[1] in COMMANDS:
+        declare(parser := argparse.ArgumentParser(), words[1])
+        known = parser._option_string_actions
+    else:
+        return None if words[1] in ("COMMAND", "--version") else "no such command"
+    unknown = [word for word in words[1:] if re.match(r"--\w", word) and word.partition("=")[0] not in known]
+    return f"no such option: {unknown[0]}" if unknown else None
+
+
+@pytest.mark.parametrize("study", STUDIES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_in_the_comments_of_study_files(study):
+    found = COMMENTED.findall(study.read_text(encoding="utf-8"))
+    problems = [f"{text}: {problem}" for text in found if (problem := command_problem(shlex.split(text), False))]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_block_is_of_a_kind_that_no_test_reads(page):
+    """A fence of another form would be taken for text, and one of another language would be tried by nobody."""
+    text = page.read_text(encoding="utf-8")
+    fences = [line.strip() for line in text.splitlines() if line.strip().startswith(("```", "~~~"))]
+    assert [fence for fence in fences if not re.fullmatch(r"```\w*", fence)] == []
+    found = page_blocks(page)
+    assert {block.language for block in found} <= {"", "bash", "sh", "yaml", "python", "toml"}
+    for block in found:
+        if block.language == "toml":
+            tomllib.loads(block.text)
+
+
+def test_every_page_of_the_repository_is_read():
+    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("no git repository")
+    assert {ROOT / name for name in listed.stdout.splitlines()} <= set(PAGES)
+
+
 @of("yaml")
 def test_parts_of_study_files(page, tmp_path):
     with in_use(*extension_files(page, tmp_path)):
@@ -186,6 +244,9 @@ def test_a_wrong_command_is_found():
     assert "no such file" in command_problem(["python", "docs/none.py"], False)
     assert "not run" in command_problem(["docker", "build"], False)
     assert command_problem(["docker", "build"], True) is None
+    assert span_problem(["afpbench", "export", "--seed", "2"]) is None
+    assert "no such option" in span_problem(["afpbench", "export", "--seat", "2"])
+    assert "no such command" in span_problem(["afpbench", "exports"])
 
 
 def test_a_wrong_part_of_a_study_is_found(tmp_path):
