@@ -6,6 +6,7 @@ from conftest import GRID, PLANNER, SPLITS
 
 from afpbench.base.errors import DataError
 from afpbench.nnunet import environment, planning
+from afpbench.volumes import io
 
 
 def raw_dataset(root, prepared_cases, channel="MR"):
@@ -64,6 +65,31 @@ def test_the_studys_patch_features_and_batch_are_taken(plan):
     assert np.allclose(configuration["median_image_size_in_voxels"], GRID.shape)
     features = configuration["architecture"]["arch_kwargs"]["features_per_stage"]
     assert features[:2] == [6, 10] and max(features) == 10
+
+
+def test_statistics_are_of_the_foreground_and_of_fewer_values_than_nnunets(plan, tmp_path, prepared_cases, monkeypatch):
+    """Of as many of each case."""
+    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
+
+    drawn, analyze = [], DatasetFingerprintExtractor.analyze_case
+
+    def counted(images, labels, reader, samples):
+        drawn.append(samples)
+        return analyze(images, labels, reader, samples)
+
+    monkeypatch.setattr(DatasetFingerprintExtractor, "analyze_case", staticmethod(counted))
+    plan()
+    assert drawn == [10_000_000 // 3] * 3
+    plans = json.loads((tmp_path / "preprocessed" / "Dataset001_test" / "nnUNetPlans.json").read_text())
+    found = plans["foreground_intensity_properties_per_channel"]["0"]
+    inside = []
+    for case in SPLITS["train"]:
+        mr, mask = (io.read(prepared_cases[case] / f"{name}.nii.gz").array for name in ("mr", "mask"))
+        inside.append(mr[mask > 0])
+    mean = np.mean([values.mean() for values in inside])
+    sd = np.sqrt(np.mean([((values - mean) ** 2).mean() for values in inside]))
+    assert (found["mean"], found["std"]) == pytest.approx((mean, sd), rel=1e-3)
+    assert found["max"] == max(values.max() for values in inside)
 
 
 def test_the_memory_budget_decides_the_patch(plan):
