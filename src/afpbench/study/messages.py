@@ -139,11 +139,14 @@ def _unknown_keys(error, where: str) -> list[str]:
     allowed = list(error.schema.get("properties", {}))
     prefix = "" if where == "the study file" else f"{where}."
     unknown = [key for key in error.instance if key not in allowed]
-    return [_unknown_key(key, prefix, allowed) for key in unknown]
+    absent = error.schema.get("x-absent", {})
+    return [_unknown_key(key, prefix, allowed, absent.get(key, "")) for key in unknown]
 
 
-def _unknown_key(key: str, prefix: str, allowed: list[str]) -> str:
-    return f"{prefix}{key}: unknown key; allowed: {', '.join(allowed)}{nearest(key, allowed)}"
+def _unknown_key(key: str, prefix: str, allowed: list[str], why: str = "") -> str:
+    """why: there is no such key here, where people look for it."""
+    hint = f"; hint: {why}" if why else nearest(key, allowed)
+    return f"{prefix}{key}: unknown key; allowed: {', '.join(allowed)}{hint}"
 
 
 def misspelt(key: str, schema: dict, value: dict) -> list[str]:

@@ -101,6 +101,20 @@ def test_a_phantoms_contrasts_are_its_channels(tmp_path, contrasts, names):
     assert open_source(data, tmp_path).mr_channels == names
 
 
+def test_a_sarcoma_patients_channels_lie_in_a_folder_of_ones_own(tmp_path):
+    mr = {"t1": "MR_T1_image.nii.gz", "t2": "T2FS"}
+    source = open_source({"source": "sts", "root": "mine", "mr": mr}, tmp_path)
+    assert source.mr_channels == ("t1", "t2") and source.image_roles == ("mr", "mr_0001", "ct")
+    folder = tmp_path / "mine" / "STS_002"
+    assert source.files("STS_002") == {
+        "mr": folder / "MR_T1_image.nii.gz",
+        "mr_0001": folder / "T2FS",
+        "ct": folder / "CT_image.nii.gz",
+        "mr_contour": folder / "MR_T1_mask.nii.gz",
+        "ct_contour": folder / "CT_mask.nii.gz",
+    }
+
+
 # --- the study file
 
 
@@ -127,6 +141,31 @@ def test_a_missing_channel_is_named(project, tmp_path):
     (tmp_path / "in/b/t2.nii").unlink()
     data = {**FOLDER, "mr": {"t1": "{case}/t1.nii", "t2": "{case}/t2.nii"}}
     assert "case b: no such file: MR t2; found:" in problems(project, data, tmp_path)
+
+
+def test_a_channel_that_the_public_copies_of_the_sarcoma_patients_lack_needs_a_root(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("AFPBENCH_REAL_DATA", str(tmp_path / "real"))
+    data = {"source": "sts", "labels": None, "mr": {"t1": "MR_T1_image.nii.gz", "t2": "MR_T2_image.nii.gz"}}
+    found = problems(project, data, tmp_path)
+    assert (
+        "tasks.thorax.data.mr.t2: not among the files of the public copies, which hold T1 alone; found: "
+        "'MR_T2_image.nii.gz'; allowed: CT_image.nii.gz, CT_mask.nii.gz, MR_T1_image.nii.gz, MR_T1_mask.nii.gz" in found
+    )
+    assert "data.mr.t1" not in found and "name the folder of the patients by data.root" in found
+
+
+@pytest.mark.parametrize("year", ["2023", "2025"])
+def test_synthrad_has_one_mr(project, tmp_path, year):
+    data = {"source": f"synthrad{year}", "region": "brain", "root": "in", "mr": {"t1": "mr.mha", "t2": "t2.mha"}}
+    found = problems(project, data, tmp_path)
+    assert "tasks.thorax.data.mr: unknown key; allowed: " in found
+    assert "hint: SynthRAD has one MR for each patient, so that there are no channels" in found
+
+
+def test_a_phantoms_channels_are_its_contrasts(project, tmp_path):
+    data = {"source": "phantom", "region": "thorax", "cases": 4, "mr": {"t1": "a", "t2": "b"}}
+    found = problems(project, data, tmp_path)
+    assert "tasks.thorax.data.mr: unknown key;" in found and "contrasts names its channels" in found
 
 
 def test_a_word_in_braces_in_the_pattern_of_a_channel():

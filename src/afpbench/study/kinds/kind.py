@@ -22,6 +22,7 @@ class Kind:
     name: how the study file calls it. The class's docstring is its description there. properties: its options, a JSON
     schema each, with `description`, and `default` unless it is in `required`. citation: what to cite who uses it.
     implementation: "module:attribute" of what does the work, imported only where it is done.
+    absent: options that people look for here -> what is said to them.
     """
 
     GROUP: ClassVar[str] = ""  # of the registry
@@ -32,6 +33,7 @@ class Kind:
     required: ClassVar[tuple[str, ...]] = ()
     citation: ClassVar[str] = ""
     implementation: ClassVar[str] = ""
+    absent: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, options: Mapping[str, Any], entry: str = "", task: "Task | None" = None):
         """options: the entry of the study file, completed. entry: its name there. task: whose entry it is; jobs have
@@ -62,6 +64,7 @@ class Kind:
             "additionalProperties": False,
             "required": [cls.TAG, *cls.required],
             "properties": {**tag, **deepcopy(dict(cls.shared_properties())), **deepcopy(dict(cls.properties))},
+            **({"x-absent": dict(cls.absent)} if cls.absent else {}),
         }
 
     @classmethod

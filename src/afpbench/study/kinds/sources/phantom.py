@@ -21,6 +21,7 @@ class Phantom(Source):
     makes_cases = True
     knows_deformation = True
     required: ClassVar[tuple[str, ...]] = ("region", "cases")
+    absent: ClassVar[Mapping[str, str]] = {"mr": "a phantom's MR is made; contrasts names its channels"}
     properties: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "region": {"description": "The part of the body.", "enum": ["thorax", "pelvis"]},
         "cases": {"description": "Number of cases.", "type": "integer", "minimum": 1, "maximum": MOST_CASES},

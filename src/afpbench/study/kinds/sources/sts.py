@@ -2,19 +2,21 @@
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ... import channels
 from ..source import CASES, EXCLUDE, Source, normal
 
 REAL_DATA_VARIABLE = "AFPBENCH_REAL_DATA"
 REAL_DATA_DEFAULT = "../shared/real"
 FILES = Path(__file__).with_name("sts_files.tsv")
+T1 = "MR_T1_image.nii.gz"
 ROLES = {
-    "mr": "MR_T1_image.nii.gz",
+    "mr": T1,
     "ct": "CT_image.nii.gz",
     "mr_contour": "MR_T1_mask.nii.gz",
     "ct_contour": "CT_mask.nii.gz",
@@ -68,6 +70,15 @@ class Sts(Source):
             "type": ["string", "null"],
             "default": None,
         },
+        "mr": {
+            **channels.schema_of({"type": "string", "minLength": 1}, "The file or DICOM folder of that channel."),
+            "default": T1,
+            "description": "The file of the MR in a patient's folder, or its folder of DICOM files. The public copies "
+            "hold T1 alone. The collection (TCIA) has fat-suppressed T2 or STIR too: laid beside T1 in a `root` of "
+            "your own, the two are channels, by names that you choose; the CT is registered to the first.",
+            "x-allowed": "a name in the patient's folder, or one for each channel, such as "
+            "{t1: MR_T1_image.nii.gz, t2: MR_T2_image.nii.gz}",
+        },
         "cases": {
             **CASES,
             "description": "The patients to use; `null` means all.",
@@ -97,8 +108,25 @@ class Sts(Source):
         return sorted({file.case for file in sts_files()})
 
     def files(self, case: str) -> dict[str, Path]:
-        folder = self.case_folder(case)
-        return {role: folder / name for role, name in ROLES.items()}
+        folder, mr = self.case_folder(case), channels.by_role(self.options["mr"])
+        return {role: folder / name for role, name in {**ROLES, **mr}.items()}
+
+    @property
+    def mr_channels(self) -> tuple[str, ...]:
+        return channels.names_of(self.options["mr"])
+
+    def problems(self) -> Iterable[str]:
+        """A channel that nobody downloads lies in a folder of the user's own."""
+        yield from super().problems()
+        downloaded = sorted({file.name for file in sts_files()})
+        places = [f"mr.{name}" for name in self.mr_channels] or ["mr"]
+        for place, name in zip(places, channels.by_role(self.options["mr"]).values(), strict=True):
+            if not self.options["root"] and name not in downloaded:
+                yield (
+                    f"{self.place}.{place}: not among the files of the public copies, which hold T1 alone; found: "
+                    f"'{name}'; allowed: {', '.join(downloaded)}; hint: lay the file into each patient's folder beside "
+                    "the others, and name the folder of the patients by data.root"
+                )
 
     def case_folder(self, case: str) -> Path:
         """In `data.root` where that is given, else in the folder of real data (variable AFPBENCH_REAL_DATA) where the

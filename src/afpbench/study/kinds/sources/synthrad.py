@@ -21,6 +21,10 @@ class SynthRad(RootSource):
     """
 
     columns: ClassVar[tuple[str, ...]] = ("centre",)
+    absent: ClassVar[Mapping[str, str]] = {
+        "mr": "SynthRAD has one MR for each patient, so that there are no channels; with MRs of your own beside it, "
+        "name them by data.source 'folder'"
+    }
     regions: ClassVar[Mapping[str, tuple[str, str]]] = {}
     ending: ClassVar[str] = ""
 
