@@ -13,12 +13,14 @@ from ..study import load
 from .init_study import label_values, look, splits_of, study_path, study_text
 from .layouts.kinds import KINDS, recognise
 from .layouts.layout import SHOWN, Asked, Layout, whole_cases
+from .layouts.mr import chosen_mr
 
 DESCRIPTION = """\
 Looks at a folder of MR and CT, says what it recognised and what not, and writes a study file with comments. Recognised
 are names with the case's id in them ({case}/mr.nii.gz, ct/{case}.mha), folders of DICOM files for each case, BIDS,
 SynthRAD, and a table with the columns case, mr and ct. What is ambiguous is asked, with the options that decide it, and
-nothing is written then. An existing file is never overwritten."""
+nothing is written then; of several MRs for each case also those that take them all, as channels. An existing file is
+never overwritten."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, default=Path("study.yaml"), metavar="STUDY.yaml", help=(
         "the file to write (default: study.yaml)"))  # fmt: skip
     add("--source", choices=list(KINDS), help="how to read the folder, where there are several ways")
-    add("--mr", metavar="PATTERN", help="which files are the MRs: '{case}/t1.nii.gz'; in BIDS: T1w, or acq-ute_T1w")
+    add("--mr", action="append", default=[], metavar="[NAME=]PATTERN", help=(
+        "which files are the MRs: '{case}/t1.nii.gz'; in BIDS: T1w, or acq-ute_T1w; in a table: the column. Of an MR "
+        "of several channels once for each with a name, t1='{case}/t1.nii.gz'; the first is registered"))  # fmt: skip
     add("--ct", metavar="PATTERN", help="which files are the CTs, in the same way")
     add("--mask", metavar="PATTERN", help="which files are the region of evaluation, on the MR's grid, or none")
     add("--label-map", metavar="PATTERN", help=(
@@ -42,7 +46,8 @@ def run(options: argparse.Namespace) -> int:
     """Look, say, write. Returns 0; raises AfpbenchError where nothing fits, much fits, or a study is there already."""
     if options.out.exists():
         raise ConfigError(f"afpbench init: {options.out} is there already", hint="give another --out, or remove it")
-    layout = recognise(options.folder, Asked(options.source, options.mr, options.ct, options.mask, options.label_map))
+    asked = Asked(options.source, chosen_mr(options.mr), options.ct, options.mask, options.label_map)
+    layout = recognise(options.folder, asked)
     data = {key: _named(key, value, options.root) for key, value in layout.data.items()}
     cases, broken = whole_cases(data, options.root)
     if broken:

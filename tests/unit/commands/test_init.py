@@ -10,7 +10,8 @@ from dicom_series import write_series
 
 from afpbench.commands import main as cli
 from afpbench.commands.init_study import splits_of
-from afpbench.commands.layouts.images import Image, patterns, role_of
+from afpbench.commands.layouts.images import Image, Pattern, patterns, role_of
+from afpbench.commands.layouts.mr import as_channels, names_of
 from afpbench.study.load import load_study
 from afpbench.volumes import io
 from afpbench.volumes.io import Volume
@@ -101,6 +102,37 @@ def test_several_mrs_are_asked_and_the_option_decides(init):
     assert "not used: 4 files {case}/t1.nii.gz" in said
 
 
+def test_several_mrs_may_be_channels_and_this_is_offered(init, tmp_path):
+    files = pairs(mr="{case}/T1w.nii.gz", **{"{case}/T2w.nii.gz": 9})
+    del files["p04/T2w.nii.gz"]
+    code, said, study = init(files)
+    option = "--mr t1w='{case}/T1w.nii.gz' --mr t2w='{case}/T2w.nii.gz'"
+    assert (code, study) == (1, None) and f"{option}  (channels of one MR: 3 cases have all)" in said
+    code, said, study = init({}, "--mr", "t1w={case}/T1w.nii.gz", "--mr", "t2w={case}/T2w.nii.gz")
+    assert code == 0, said
+    assert data_of(study)["mr"] == {"t1w": "{case}/T1w.nii.gz", "t2w": "{case}/T2w.nii.gz"}
+    assert "recognised: files by their names: mr t1w {case}/T1w.nii.gz, t2w {case}/T2w.nii.gz, ct" in said
+    assert data_of(study)["exclude"] == ["p04"] and "  p04: no MR t2w\n" in said and "not used" not in said
+    assert "      mr: {t1w: '{case}/T1w.nii.gz', t2w: '{case}/T2w.nii.gz'}\n" in (tmp_path / "study.yaml").read_text()
+    assert load_study(study, tmp_path)["tasks"]["own"]["splits"]["train"] == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("{case}/t1.nii.gz", "{case}/t2.nii.gz"),
+        ("t1={case}/t1.nii.gz",),
+        ("t1={case}/t1.nii.gz", "{case}/t2.nii.gz"),
+        ("t1={case}/t1.nii.gz", "t1={case}/t2.nii.gz"),
+    ],
+)
+def test_what_are_no_channels(init, given):
+    options = [word for pattern in given for word in ("--mr", pattern)]
+    code, said, study = init(pairs(mr="{case}/t1.nii.gz", **{"{case}/t2.nii.gz": 9}), *options)
+    assert (code, study) == (1, None)
+    assert "afpbench init: --mr: not the channels of an MR\n  found: --mr" in said and "--mr NAME=PATTERN" in said
+
+
 def test_a_mask_is_asked_for_it_may_be_a_tumour(init):
     files = pairs(**{"{case}/mask.nii.gz": 1})
     code, said, _ = init(files)
@@ -158,6 +190,25 @@ def test_a_table_and_names_are_two_ways(init, tmp_path):
     assert data_of(init({}, "--source", "table")[2]) == {"source": "table", "table": "data/cases.csv"}
 
 
+def test_the_columns_of_a_table_that_are_mrs_are_asked(init, tmp_path):
+    files = pairs(mr="{case}/t1.nii.gz", **{"{case}/t2.nii.gz": 9})
+    (tmp_path / "data").mkdir()
+    lines = [f"{case},3,{case}/t1.nii.gz,{case}/t2.nii.gz,{case}/ct.nii.gz" for case in CASES]
+    (tmp_path / "data" / "cases.csv").write_text("\n".join(["case,t_pd,t1,mr_t2,ct", *lines]))
+    code, said, _ = init(files, "--source", "table")
+    assert code == 1 and "--mr 't1'  (4 files)" in said and "--mr 'mr_t2'  (4 files)" in said and "t_pd" not in said
+    assert "--mr t1='t1' --mr t2='mr_t2'  (channels of one MR: 4 cases have all)" in said
+    code, said, study = init({}, "--source", "table", "--mr", "t1=t1", "--mr", "t2=mr_t2")
+    assert code == 0, said
+    assert data_of(study) == {"source": "table", "table": "data/cases.csv", "mr": {"t1": "t1", "t2": "mr_t2"}}
+    assert "recognised: a table of 4 cases (t1, mr_t2, ct)" in said
+    (tmp_path / "study.yaml").unlink()
+    _, said, study = init({}, "--source", "table", "--mr", "mr_t2")
+    assert data_of(study)["mr"] == "mr_t2" and "not used: column t1" in said
+    (tmp_path / "study.yaml").unlink()
+    assert "each column once, among them case, t3, ct" in init({}, "--source", "table", "--mr", "t3")[1]
+
+
 @pytest.mark.parametrize(
     ("source", "region", "folder", "ids", "ending", "method"),
     [
@@ -195,6 +246,31 @@ def test_bids(init):
     assert "not used: 4 files *_T1w" in said
 
 
+def test_bids_with_channels(init):
+    name = "sub-{case}/anat/sub-{case}"
+    files = pairs(f"{name}_acq-mp_T1w.nii.gz", f"{name}_ct.nii.gz", **{f"{name}_acq-ute_T1w.nii.gz": 3})
+    option = "--mr acq_mp_t1w='acq-mp_T1w' --mr acq_ute_t1w='acq-ute_T1w'  (channels of one MR: 4 cases have all)"
+    said = init(files)[1]
+    assert "which is the MR?" in said and option in said
+    _, said, study = init({}, "--mr", "t1=acq-mp_T1w", "--mr", "ute=acq-ute_T1w")
+    assert data_of(study) == {
+        "source": "bids", "root": "data", "ct_suffix": "ct",
+        "mr": {name: {"suffix": "T1w", "entities": {"acq": acq}} for name, acq in (("t1", "mp"), ("ute", "ute"))},
+    }  # fmt: skip
+    assert "recognised: a BIDS folder, MR *_t1 acq-mp_T1w, ute acq-ute_T1w, CT *_ct" in said and "not used" not in said
+
+
+def test_synthrad_has_one_mr(init):
+    files = pairs("pelvis/{case}/mr.nii.gz", "pelvis/{case}/ct.nii.gz", ("1PA001", "1PA002", "1PA003"))
+    files |= {f"pelvis/1PA00{number}/{name}.nii.gz": number for number in (1, 2, 3) for name in ("mask", "t2")}
+    channels = ("--mr", "t1=pelvis/{case}/mr.nii.gz", "--mr", "t2=pelvis/{case}/t2.nii.gz")
+    code, said, _ = init(files, "--source", "synthrad", *channels)
+    assert code == 1 and "SynthRAD has one MR and one CT for each patient" in said
+    code, said, study = init({}, *channels, "--mask", "pelvis/{case}/mask.nii.gz")
+    assert code == 0, said
+    assert data_of(study)["source"] == "folder" and list(data_of(study)["mr"]) == ["t1", "t2"]
+
+
 def test_what_is_no_suffix_of_bids(init):
     name = "sub-{case}/anat/sub-{case}"
     code, said, _ = init(pairs(f"{name}_T1w.nii.gz", f"{name}_ct.nii.gz"), "--mr", "{case}_T1w")
@@ -228,6 +304,21 @@ def test_roles():
     assert role_of("{case}/ct_mask.nii.gz") == "mask" and role_of("{case}/sCT.mha") == "synthetic"
     assert role_of("{case}/planning_CT.mha") == "ct" and role_of("{case}/T1w.nii.gz") == "mr"
     assert role_of("{case}/contrast.nii.gz") == ""  # `ct` inside a word
+
+
+def test_names_of_channels():
+    assert names_of(["{case}/{case}_T1w.nii.gz", "mri/{case}/t2.mha"]) == ["t1w", "t2"]
+    assert names_of(["{case}/dixon-in.nii", "{case}/dixon-out.nii"]) == ["dixon_in", "dixon_out"]
+    assert names_of(["{case}/mr.nii.gz", "{case}/flair.nii.gz"]) == ["mr", "flair"]
+    assert names_of(["{case}-t1.nii", "{case}_t1.nii"]) == ["mr1", "mr2"]
+
+
+def test_two_ways_to_read_one_image_are_no_channels():
+    one, other = Image("a/t1.nii", ".nii"), Image("a/t2.nii", ".nii")
+    ways = [Pattern("mr", "{case}/t1.nii", {"a": one}), Pattern("mr", "{case}/t*.nii", {"a": one, "b": other})]
+    assert as_channels(ways) == []
+    assert as_channels([ways[0], Pattern("mr", "x_{case}_t2.nii", {"b": other})]) == []  # of no case both
+    assert as_channels(ways[:1]) == as_channels([]) == []
 
 
 def test_a_short_id_is_no_part_of_a_word():

@@ -1,18 +1,20 @@
 """The ways in which a folder of pairs can be laid out: one function for each source of data that reads folders."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ...base import formats
 from ...base.errors import AfpbenchError, ConfigError
+from ...study import channels
 from ...study.kinds.registry import SOURCES
 from ...study.kinds.sources import open_source
-from ...study.kinds.sources.case_table import OPTIONAL, read_table
+from ...study.kinds.sources.case_table import OPTIONAL, CaseTable, read_table
 from ...study.kinds.sources.patterns import CASE
 from ...study.kinds.sources.synthrad import SynthRad
-from .images import Image, Pattern, images_in, patterns
+from .images import Image, Pattern, images_in, patterns, role_of
 from .layout import NONE, Asked, Layout, Questions
+from .mr import Chosen, as_channels, in_words, texts_of
 
 PAIR = ("mr", "ct")
 WORDS = {"mr": "the MR", "ct": "the CT", "mask": "the region of evaluation", "label_map": "label maps to learn from"}
@@ -21,28 +23,56 @@ BIDS_CT = ("ct", "CT")
 
 
 def tables(folder: Path, asked: Asked, questions: Questions) -> Layout | None:
-    """A table with the columns `case`, `mr` and `ct`: the path itself, or one in the folder."""
+    """A table with the columns `case` and `ct` and one or more of MRs: the path itself, or one in the folder."""
     files = [folder] if folder.is_file() else sorted([*folder.glob("*.csv"), *folder.glob("*.tsv")])
-    found = {path: table for path in files if (table := _table(path, must=path == folder))}
+    must = folder.is_file() or (asked.source == "table" and len(files) == 1)
+    found = {path: layout for path in files if (layout := _table(path, asked, questions, must))}
     if len(found) > 1:
         questions.ask("several tables list cases: give the one", [f"afpbench init {path}" for path in found])
-    for path, table in found.items():
-        columns = ", ".join(name for name in table.columns if name in (*table.images.values(), *OPTIONAL))
-        return Layout(f"a table of {len(table.rows)} cases ({columns})", {"source": "table", "table": str(path)})
-    return None
+    return next(iter(found.values()), None)
 
 
-def _table(path: Path, must: bool):
+def _table(path: Path, asked: Asked, questions: Questions, must: bool) -> Layout | None:
+    """must: what is wrong with the table is an error; otherwise it is a table of something else."""
     try:
-        return read_table(path)
+        ways = [] if asked.mr else _columns_of_mr(read_table(path, {}))
+        mr = _choose("mr", ways, asked, questions) if asked.mr or ways else "mr"
+        if mr is None:
+            return Layout("a table of cases", {})
+        table = read_table(path, channels.by_role(mr))
     except AfpbenchError:
         if must:
             raise
         return None
+    columns = ", ".join(name for name in table.columns if name in (*table.images.values(), *OPTIONAL))
+    data = {"source": "table", "table": str(path), **({} if mr == "mr" else {"mr": mr})}
+    others = [f"column {way.text}" for way in _columns_of_mr(table) if way.text not in texts_of(mr)]
+    return Layout(f"a table of {len(table.rows)} cases ({columns})", data, others)
+
+
+def _columns_of_mr(table: CaseTable) -> list[Pattern]:
+    """The column `mr`, and those whose names say MR and whose first value is a path of something that is there."""
+    first = next(iter(table.rows.values()), {})
+    names = [
+        name
+        for name, value in first.items()
+        if name == "mr" or (role_of(name) == "mr" and value and (table.path.parent / value).exists())
+    ]
+    return [
+        Pattern("mr", name, {case: Image(row[name]) for case, row in table.rows.items() if row[name]}) for name in names
+    ]
 
 
 def synthrad(folder: Path, asked: Asked, questions: Questions) -> Layout | None:
-    """Task 1 of a SynthRAD challenge, by the ids of its patients."""
+    """Task 1 of a SynthRAD challenge, by the ids of its patients. Which files are meant, nobody says of it."""
+    if asked.mr or asked.ct:
+        if asked.source == "synthrad":
+            raise ConfigError(
+                "afpbench init: --mr and --ct: SynthRAD has one MR and one CT for each patient",
+                found="--source synthrad with --mr or --ct",
+                expected="--source synthrad alone, or --source folder with --mr and --ct",
+            )
+        return None
     found: dict[Path, Layout] = {}
     for name, kind in SOURCES.classes().items():
         for region in kind.regions if issubclass(kind, SynthRad) else ():
@@ -63,21 +93,35 @@ def synthrad(folder: Path, asked: Asked, questions: Questions) -> Layout | None:
 
 def bids(folder: Path, asked: Asked, questions: Questions) -> Layout | None:
     """Subjects `sub-*`, whose names of files end in a suffix."""
-    names = [Path(image.path).name for image in images_in(folder) if image.path.startswith("sub-")]
-    kinds = Counter(kind for name in names if (kind := _bids_kind(name)))
-    cts = [kind for kind in kinds if kind.split("_")[-1] in BIDS_CT]
-    mrs = [kind for kind in kinds if kind not in cts]
-    if not cts or not mrs:
+    kinds: dict[str, dict[str, Image]] = defaultdict(dict)
+    for image in images_in(folder):
+        name = Path(image.path).name
+        if image.path.startswith("sub-") and (kind := _bids_kind(name)):
+            kinds[kind][_bids_case(name)] = image
+    ways: dict[str, list[Pattern]] = {"mr": [], "ct": []}
+    for kind, images in kinds.items():
+        role = "ct" if kind.split("_")[-1] in BIDS_CT else "mr"
+        ways[role].append(Pattern(role, kind, images))
+    if not all(ways.values()):
         return None
-    chosen = {role: _choose(role, {kind: kinds[kind] for kind in found}, asked, questions)
-              for role, found in (("mr", mrs), ("ct", cts))}  # fmt: skip
-    if not all(chosen.values()):
+    mr, ct = (_choose(role, found, asked, questions) for role, found in ways.items())
+    if mr is None or ct is None:
         return Layout("a BIDS folder", {})
-    data: dict = {"source": "bids", "root": str(folder)}
-    for role, choice in chosen.items():
-        data |= _bids_options(role, str(choice))
-    others = [f"{count} files *_{kind}" for kind, count in kinds.items() if kind not in chosen.values()]
-    return Layout(f"a BIDS folder, MR *_{chosen['mr']}, CT *_{chosen['ct']}", data, others)
+    others = [f"{len(images)} files *_{kind}" for kind, images in kinds.items() if kind not in (ct, *texts_of(mr))]
+    data = {"source": "bids", "root": str(folder), **_bids_mr(mr), **_bids_options("ct", str(ct))}
+    return Layout(f"a BIDS folder, MR *_{in_words(mr)}, CT *_{ct}", data, others)
+
+
+def _bids_mr(mr: Chosen) -> dict[str, object]:
+    """The options of the source for the MR, or for each channel."""
+    if isinstance(mr, str):
+        return _bids_options("mr", mr)
+    named = {name: _bids_options("mr", kind) for name, kind in mr.items()}
+    return {
+        "mr": {
+            name: {key.removeprefix("mr_"): value for key, value in options.items()} for name, options in named.items()
+        }
+    }
 
 
 def _bids_options(role: str, kind: str) -> dict[str, object]:
@@ -89,6 +133,11 @@ def _bids_options(role: str, kind: str) -> dict[str, object]:
         )
     named = {f"{role}_entities": dict(entity.split("-", 1) for entity in entities)} if entities else {}
     return {f"{role}_suffix": suffix, **named}
+
+
+def _bids_case(name: str) -> str:
+    """`sub-01_ses-1` of `sub-01_ses-1_acq-ute_T1w.nii.gz`."""
+    return "_".join(word for word in name.split("_") if word.startswith(("sub-", "ses-")))
 
 
 def _bids_kind(name: str) -> str:
@@ -106,7 +155,7 @@ def folders(folder: Path, asked: Asked, questions: Questions) -> Layout | None:
     found = patterns(images)
     data: dict = {"source": "folder", "root": str(folder)}
     for role in PAIR:
-        of_role = {one.text: len(one.images) for one in found if one.role == role}
+        of_role = [one for one in found if one.role == role]
         if asked.of(role) or of_role:
             data[role] = _choose(role, of_role, asked, questions)
     if not set(PAIR) & set(data) and (text := _dicom_of_case(images)):
@@ -114,10 +163,10 @@ def folders(folder: Path, asked: Asked, questions: Questions) -> Layout | None:
     if not set(PAIR) <= set(data):
         return None
     for role, must in (("mask", True), ("label_map", False)):
-        of_role = {one.text: len(one.images) for one in found if one.role == role}
+        of_role = [one for one in found if one.role == role]
         if asked.of(role) != NONE and (asked.of(role) or of_role):
             data[role] = _choose(role, of_role, asked, questions, optional=True, must=must)
-    words = ", ".join(f"{role} {data[role]}" for role in OPTIONS if data.get(role))
+    words = ", ".join(f"{role} {in_words(data[role])}" for role in OPTIONS if data.get(role))
     return Layout(f"files by their names: {words}", data, _unused(images, found, data))
 
 
@@ -128,10 +177,11 @@ def _dicom_of_case(images: list[Image]) -> str:
 
 def _unused(images: list[Image], found: list[Pattern], data: Mapping) -> list[str]:
     """Patterns of images that the study does not read, with a count; and how many images follow none."""
-    used = {image for one in found if one.text in data.values() for image in one.images.values()}
-    if CASE in data.values():
+    read = {text for role in OPTIONS if data.get(role) for text in texts_of(data[role])}
+    used = {image for one in found if one.text in read for image in one.images.values()}
+    if CASE in read:
         return []
-    others = [one for one in found if one.text not in data.values() and not used.issuperset(one.images.values())]
+    others = [one for one in found if one.text not in read and not used.issuperset(one.images.values())]
     lines = [f"{len(one.images)} files {one.text}" for one in others]
     told = used.union(*(one.images.values() for one in others))
     rest = [image.path for image in images if image not in told]
@@ -139,15 +189,16 @@ def _unused(images: list[Image], found: list[Pattern], data: Mapping) -> list[st
 
 
 def _choose(
-    role: str, found: Mapping[str, int], asked: Asked, questions: Questions, optional: bool = False, must: bool = False
-) -> str | None:
+    role: str, ways: Sequence[Pattern], asked: Asked, questions: Questions, optional: bool = False, must: bool = False
+) -> Chosen | None:
     """The pattern of a role: what the user said, or the only one; otherwise it is asked. must: ask of one, too."""
-    if asked.of(role):
-        return asked.of(role)
-    if len(found) == 1 and not must:
-        return next(iter(found))
+    if said := asked.of(role):
+        return said
+    if len(ways) == 1 and not must:
+        return ways[0].text
     option = OPTIONS[role]
-    choices = [f"{option} '{text}'  ({count} files)" for text, count in found.items()]
+    choices = [f"{option} '{way.text}'  ({len(way.images)} files)" for way in ways]
+    choices += as_channels(ways) if role == "mr" else []
     questions.ask(f"which is {WORDS[role]}?", [*choices, *([f"{option} {NONE}"] if optional else [])])
     return None
 

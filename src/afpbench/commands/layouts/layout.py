@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from ...base.errors import AfpbenchError, ConfigError, one_line
+from ...study import channels
 from ...study.kinds.sources import open_source
+from .mr import Chosen
 
 SHOWN = 8
 NONE = "none"
@@ -14,15 +16,16 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class Asked:
-    """What the user said: the source, and which pattern (of BIDS: which suffix) is the MR, the CT, ...; else None."""
+    """What the user said: the source, and which pattern (of BIDS: which suffix, of a table: which column) is the MR,
+    the CT, ...; else None. mr: one, or one for each of its channels by name."""
 
     source: str | None = None
-    mr: str | None = None
+    mr: Chosen | None = None
     ct: str | None = None
     mask: str | None = None
     label_map: str | None = None
 
-    def of(self, role: str) -> str | None:
+    def of(self, role: str) -> Chosen | None:
         return {"mr": self.mr, "ct": self.ct, "mask": self.mask, "label_map": self.label_map}[role]
 
 
@@ -65,5 +68,10 @@ def whole_cases(data: Mapping[str, Any], root: Path) -> tuple[list[str], dict[st
             broken[case] = one_line(error)
         else:
             if absent:
-                broken[case] = f"no {' and no '.join(absent)}"
+                broken[case] = f"no {' and no '.join(_called(role, source.mr_channels) for role in absent)}"
     return [case for case in cases if case not in broken], broken
+
+
+def _called(role: str, names: Sequence[str]) -> str:
+    """A role as people know it: of several channels the channel's own name."""
+    return channels.title(role, names) if names and channels.is_mr(role) else role
