@@ -14,8 +14,9 @@ from ..study.seeds import seed_mark
 from .arguments import add_choice, add_study, load_chosen
 
 DESCRIPTION = """\
-Writes the synthetic CTs of one row of a finished study onto the grids of the original MRs, with their spacing,
-orientation and field of view (int16, HU), for planning systems or viewers that want CT and MR alike."""
+Writes the synthetic CTs of one row of a finished study onto the grids of the original MRs (of several channels of the
+first), with their spacing, orientation and field of view (int16, HU), for planning systems or viewers that want CT and
+MR alike."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

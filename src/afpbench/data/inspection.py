@@ -30,7 +30,7 @@ AXES = ("L", "R", "P", "A", "S", "I")  # towards which an index axis runs: +x, -
 @dataclass
 class Inspection:
     """What was found of a case. facts: column -> value; error: what ends its import; findings: what looks wrong;
-    digests: of the voxels of each image, by what it is called."""
+    digests: of the voxels of each image, by what it is called; mr_channels: the names of the MR's channels."""
 
     case: str
     facts: dict[str, object] = field(default_factory=dict)
@@ -38,6 +38,7 @@ class Inspection:
     findings: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     picture: bytes = b""
+    mr_channels: tuple[str, ...] = ()
 
     @property
     def status(self) -> str:
@@ -55,10 +56,10 @@ def inspect_case(data: dict, case: str, root: Path) -> Inspection:
     result = Inspection(case)
     try:
         source = open_source(data, root)
-        names = source.mr_channels
+        names = result.mr_channels = source.mr_channels
         titles = {role: title_of(role, names) for role in source.image_roles}
         _, stored = read_files(data, case, root)
-        for role in ("mr", "ct"):
+        for role in titles:
             result.facts |= _describe(role, stored[role])
         for role, volume in stored.items():
             what = titles[role] if names and role in titles else role.replace("_", " ")
@@ -69,7 +70,7 @@ def inspect_case(data: dict, case: str, root: Path) -> Inspection:
             voxels = np.ascontiguousarray(read[role].array, dtype=np.float32)
             result.digests[title] = hashlib.blake2b(voxels.data, digest_size=16).hexdigest()
             result.findings += _constant_slices(title, stored[role].array)
-        result.picture = thumbnail(read["mr"], read["ct"])
+        result.picture = thumbnail([read[role] for role in channels.roles(names)], read["ct"])
         check_files(data, case, read, names)
         for role in channels.roles(names)[1:]:
             share = check_channel(read[role], read["mr"], f"case {case}: {titles[role]}")

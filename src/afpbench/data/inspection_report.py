@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..base import html
 from ..base.atomic import write_text
+from ..study import channels
 from .inspection import Inspection
 
 COLUMNS = {
@@ -30,11 +31,23 @@ ON_TERMINAL = ("mr_size", "mr_spacing_mm", "mr_axes", "ct_spacing_mm", "ct_axes"
 LEGEND = (
     ("Sizes and spacings", "x, y, z as stored"),
     ("Axes", "the side of the patient towards which x, y and z run; ~ means oblique"),
-    ("CT over MR", "share of the MR's box that the CT's box covers"),
+    ("CT over MR", "share of the MR's box that the CT's box covers; this and what follows of its first channel"),
     ("body", "share of the MR's volume that is body in the CT"),
     ("Dice of bodies", "of the bodies found in MR and CT where both have data, before any registration"),
     ("mutual information", "in nats, inside the bodies"),
 )
+
+
+def columns(inspections: list[Inspection]) -> dict[str, str]:
+    """Key of a fact -> what the column is called; of an MR of several channels those of each, by its name."""
+    names = next((item.mr_channels for item in inspections if item.mr_channels), ())
+    of_mr = {key: words for key, words in COLUMNS.items() if key.startswith("mr_")}
+    each = {
+        key.replace("mr", role, 1): words.replace("MR", channels.title(role, names), 1)
+        for role in channels.roles(names)
+        for key, words in of_mr.items()
+    }
+    return {**each, **{key: words for key, words in COLUMNS.items() if key not in of_mr}}
 
 
 def write_report(task: str, inspections: list[Inspection], folder: Path) -> None:
@@ -47,17 +60,19 @@ def to_csv(inspections: list[Inspection]) -> str:
     """One line per case."""
     target = text_io.StringIO()
     writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(["case", "status", *COLUMNS, "findings"])
+    keys = columns(inspections)
+    writer.writerow(["case", "status", *keys, "findings"])
     for item in inspections:
         writer.writerow(
-            [item.case, item.status, *(item.facts.get(key, "") for key in COLUMNS), " | ".join(problems(item))]
+            [item.case, item.status, *(item.facts.get(key, "") for key in keys), " | ".join(problems(item))]
         )
     return target.getvalue()
 
 
 def to_text(task: str, inspections: list[Inspection]) -> str:
     """The table for a terminal, what was found under it, and a line of totals."""
-    rows = [["case", "status", *(COLUMNS[key] for key in ON_TERMINAL)]]
+    titles = columns(inspections)
+    rows = [["case", "status", *(titles[key] for key in ON_TERMINAL)]]
     rows += [[item.case, item.status, *(str(item.facts.get(key, "")) for key in ON_TERMINAL)] for item in inspections]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"{task}:", ""]
@@ -80,9 +95,10 @@ def problems(item: Inspection) -> list[str]:
 
 def to_html(task: str, inspections: list[Inspection]) -> str:
     """The page: a table of all cases, then what was found in each, with its picture."""
-    heads = ["case", "status", *COLUMNS.values()]
+    titles = columns(inspections)
+    heads = ["case", "status", *titles.values()]
     lines = [
-        [html.link(item.case, item.case), item.status, *(item.facts.get(key, "") for key in COLUMNS)]
+        [html.link(item.case, item.case), item.status, *(item.facts.get(key, "") for key in titles)]
         for item in inspections
     ]
     table = html.table(heads, lines, kinds=[item.status for item in inspections])
@@ -93,6 +109,8 @@ def to_html(task: str, inspections: list[Inspection]) -> str:
 
 def _section(item: Inspection) -> str:
     parts = [html.items(found)] if (found := problems(item)) else []
-    caption = f"{item.case}: MR, CT at the same place, and both as a checkerboard"
+    shown = [channels.title(role, item.mr_channels) for role in channels.roles(item.mr_channels)]
+    which = "both" if len(shown) == 1 else f"{shown[0]} and CT"
+    caption = f"{item.case}: {', '.join(shown)}, CT at the same place, and {which} as a checkerboard"
     parts += [html.picture(item.picture, caption, scale=1.0)] if item.picture else []
     return html.section(item.case, item.case, *parts, kind=item.status)

@@ -1,6 +1,7 @@
 """A small picture of a pair: the middle slice of the MR, the CT at the same place, and both as a checkerboard."""
 
 import io as bytes_io
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,18 +13,20 @@ WINDOW_HU = (-250.0, 350.0)
 SQUARES = 6
 
 
-def thumbnail(mr: Volume, ct: Volume) -> bytes:
-    """A PNG of MR, CT and checkerboard side by side, each up to 140 pixels wide. Both on canonical axes; CT in HU."""
+def thumbnail(mr: Sequence[Volume], ct: Volume) -> bytes:
+    """A PNG of MR, CT and checkerboard side by side, each up to 140 pixels wide. All on canonical axes; CT in HU.
+
+    mr: its channels, each shown; the first is in the checkerboard.
+    """
     from PIL import Image
 
-    grid = _slice_grid(mr.geometry)
-    mr_plane, ct_plane = linear(mr, grid, 0.0)[0][0], linear(ct, grid, -1024.0)[0][0]
-    low, high = np.percentile(mr_plane, (1, 99))
-    planes = [_gray(mr_plane, low, high), _gray(ct_plane, *WINDOW_HU)]
-    row, column = np.indices(mr_plane.shape) * SQUARES // np.array(mr_plane.shape)[:, None, None]
-    planes.append(np.where((row + column) % 2, planes[0], planes[1]))
-    gap = np.full((mr_plane.shape[0], 2), 255, np.uint8)
-    picture = np.concatenate([planes[0], gap, planes[1], gap, planes[2]], axis=1)
+    grid = _slice_grid(mr[0].geometry)
+    planes = [_gray(plane, *np.percentile(plane, (1, 99))) for plane in (linear(one, grid, 0.0)[0][0] for one in mr)]
+    planes.append(_gray(linear(ct, grid, -1024.0)[0][0], *WINDOW_HU))
+    row, column = np.indices(planes[0].shape) * SQUARES // np.array(planes[0].shape)[:, None, None]
+    planes.append(np.where((row + column) % 2, planes[0], planes[-1]))
+    gap = np.full((planes[0].shape[0], 2), 255, np.uint8)
+    picture = np.concatenate([part for plane in planes for part in (plane, gap)][:-1], axis=1)
     target = bytes_io.BytesIO()
     Image.fromarray(picture).save(target, format="PNG")
     return target.getvalue()

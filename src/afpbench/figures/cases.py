@@ -13,9 +13,10 @@ from ..base.log import logger
 from ..data.failures import policy
 from ..metrics.longtable import is_failed
 from ..metrics.seeds import over_seeds
+from ..study.channels import FIRST, title
 from ..study.paths import TaskPaths
 from ..study.rows import PICKS
-from ..volumes import io
+from ..volumes import channels, io
 from . import style
 
 
@@ -110,6 +111,11 @@ def read_mr(root: Path, case: str) -> io.Volume | None:
     """A case's MR; None where the data are CTs alone."""
     there = Path(TaskPaths(str(root)).prepared_image(case, "mr")).is_file()
     return read_prepared(root, case, "mr") if there else None
+
+
+def mr_title(root: Path, case: str) -> str:
+    """What the MR that figures show is called: `MR`, or with its name the first of several channels."""
+    return title(FIRST, channels.names(Path(TaskPaths(str(root)).prepared(case))))
 
 
 def read_synthetic(context: Context, row: str, case: str) -> io.Volume:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from ..base.errors import DataError
 from ..volumes import io
 from . import style
-from .cases import Context, choose_case, read_mr, read_prepared, read_synthetic, structure_mask, value_of
+from .cases import Context, choose_case, mr_title, read_mr, read_prepared, read_synthetic, structure_mask, value_of
 
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}
 PANELS_PER_LINE = 6
@@ -76,7 +76,7 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     view = view_of(context, case, plane, inside, ct.spacing_mm, zoom)
     images = {row: on_grid(read_synthetic(context, row, case), ct, case, row) for row in context.rows}
     panels: list[tuple[str, np.ndarray, np.ndarray | None, str]]
-    panels = [("MR", mr.array, None, "")] if mr is not None else []
+    panels = [(mr_title(context.root, case), mr.array, None, "")] if mr is not None else []
     panels.append(("Real CT", ct.array, None, ""))
     for row, array in images.items():
         panels.append((context.label(row), array, _error(array, ct.array, inside), _values(context, long, row, case,

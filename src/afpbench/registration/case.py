@@ -11,7 +11,7 @@ from ..base.errors import DataError
 from ..base.log import logger
 from ..study.records import read_record
 from ..study.registration import checked_options
-from ..volumes import io
+from ..volumes import channels, io
 from ..volumes.io import Geometry, Volume
 from ..volumes.morphology import dilated
 from ..volumes.preprocessing import AIR_HU, BODY_HU, antialias, body_mask_ct, body_mask_mr
@@ -34,8 +34,9 @@ def register_case(
     Writes into `out`: ct.nii.gz (int16 HU, resampled once from the CT by cubic B-spline, -1024 outside),
     covered.nii.gz (where the CT has data), body.nii.gz (the whole CT's body mask, warped), labels.nii.gz and
     ct_contour.nii.gz (warped by linear vote) where the case has them, TransformParameters.N.txt (elastix), two
-    checkerboards as PNG and registration.json. Where the transform folds, stiffer ones are tried as
-    `registration.folding` says; all are recorded, and the one with the smallest share of folded voxels is used.
+    checkerboards as PNG and registration.json, which names the MR's channel where there are several. Where the
+    transform folds, stiffer ones are tried as `registration.folding` says; all are recorded, and the one with the
+    smallest share of folded voxels is used.
     Raises ConfigError for an unknown option; DataError when elastix fails, the user's own transforms or the true
     deformation are missing, nothing of the CT arrives, or the transform still folds and `folding.then` is `fail`.
     """
@@ -56,6 +57,8 @@ def register_case(
     warped = _warp(case, moving, mr, field, out, body_threshold_hu) | _before(ct, mr, body_threshold_hu)
     known = None if options["external"]["ct"] else field
     record = {"case": case, "method": options["method"], "seconds": 0.0, "options": options, "attempts": attempts}
+    if names := channels.names(imported):
+        record["mr_channel"] = names[0]
     record |= quality.assess(mr, warped, known, truth)
     record |= quality.body_overlap(mr_body, warped, mr.spacing_mm)
     record |= quality.contour_overlap(imported, resampled, out)

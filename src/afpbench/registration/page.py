@@ -79,9 +79,10 @@ def _table(rows: list[tuple[dict, dict, Path]]) -> str:
 
 def _section(row: dict, record: dict, folder: Path) -> str:
     notes, case = remarks(row, record), row["case"]
+    of = f", MR {record['mr_channel']}" if record.get("mr_channel") else ""
     parts = [html.paragraph("; ".join(notes))] if notes else []
     parts += [
-        html.picture(folder / name, f"{case}, {words} registration", scale=1.0)
+        html.picture(folder / name, f"{case}, {words} registration{of}", scale=1.0)
         for name, words in zip(NAMES, ("before", "after"), strict=True)
         if (folder / name).is_file()
     ]

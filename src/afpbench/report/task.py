@@ -12,6 +12,7 @@ from ..metrics.csv_file import read_csv
 from ..metrics.longtable import FAILED, is_failed
 from ..metrics.missing import IN_WORDS
 from ..metrics.seeds import over_seeds
+from ..study import channels
 from ..study.kinds.registry import METRICS
 from ..study.kinds.sources import open_source
 from ..tables.captions import loss_words, reading_notes, shades_note
@@ -58,6 +59,11 @@ def has_mr(task: Task) -> bool:
     return open_source(task.spec["data"], Path()).has_mr
 
 
+def mr_channels(task: Task) -> tuple[str, ...]:
+    """The names of the MR's channels; none of an MR of one image."""
+    return open_source(task.spec["data"], Path()).mr_channels
+
+
 def _data(task: Task) -> str:
     spacing = " × ".join(f"{value:g}" for value in task.spec["spacing_mm"] or ())
     first = task.splits[0]
@@ -65,12 +71,16 @@ def _data(task: Task) -> str:
     source = open_source(task.spec["data"], Path())
     facts = [
         ("Source", source.title),
-        *([("MR channels", ", ".join(source.mr_channels))] if source.mr_channels else []),
+        *([("MR channels", _channel_words(source.mr_channels))] if source.mr_channels else []),
         ("Cases", f"{sum(len(first[part]) for part in PARTS)}: {task.folds_words}{counts}"),
         ("Voxels", f"{spacing} mm (z, y, x)" if spacing else "each case's own"),
         ("Test cases", ", ".join(task.test_cases())),
     ]
     return section(task, "Data", "data", html.facts(facts))
+
+
+def _channel_words(names: Sequence[str]) -> str:
+    return f"{', '.join(names)}; the CT is registered to {names[0]}, which is the MR that figures show"
 
 
 def _rows(task: Task) -> str:
@@ -110,7 +120,7 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
     parts: list[str] = []
     folded: list[str] = []
     last: list[str] = []
-    captions = CAPTIONS if has_mr(task) else CAPTIONS | WITHOUT_MR
+    captions = _captions(task)
     for path, link in sorted(task.figures, key=lambda figure: ORDER.index(figure[0].stem.split("_")[0])):
         made = html.picture(path, captions[path.stem.split("_")[0]], link)
         if path.stem in ("slices_sagittal", "slices_axial"):
@@ -122,6 +132,15 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
     ranks = ranks_picture(task, claims)
     parts = [ranks, *parts] if ranks else parts
     return section(task, "Figures", "figures", *parts) if parts else ""
+
+
+def _captions(task: Task) -> Mapping[str, str]:
+    if not has_mr(task):
+        return CAPTIONS | WITHOUT_MR
+    if names := mr_channels(task):
+        shown = f" Of the MR's channels ({', '.join(names)}) the first is shown."
+        return CAPTIONS | {"slices": CAPTIONS["slices"] + shown}
+    return CAPTIONS
 
 
 def _comparison(task: Task) -> str:
@@ -210,13 +229,14 @@ def _registration_figures(heading: str, cases: pd.DataFrame) -> str:
 
 def _checkerboards(task: Task) -> list[str]:
     """MR and CT tile by tile before and after registration, of the cases that the figures show."""
+    mr = channels.title(channels.FIRST, mr_channels(task))
     picks = dict.fromkeys(choose_case(pick, task.long, task.context["reference"]) for pick in task.shown_cases())
     parts = []
     for case in picks:
         for words in ("before", "after"):
             path = Path(task.paths.registered(case)) / f"checkerboard_{words}.png"
             if path.is_file():
-                caption = f"{case}, {words} registration: tiles of the MR and of the CT take turns."
+                caption = f"{case}, {words} registration: tiles of the {mr} and of the CT take turns."
                 parts.append(html.picture(path, caption, scale=1.0))
     return parts
 

@@ -20,8 +20,8 @@ LINE = {"slope": NUMBER, "offset_hu": NUMBER}
 CHUNK = {"cases": [{"case": str, "status": str, "calibration?": LINE, "uncertainty?": bool}]}
 SEGMENTER = {"label": str, "classes": dict, "structures": [{"label": str, "values": [int]}]}
 TASK = {
-    "title": str, "reference": str, "has_mr": bool, "rows": [{"run": str, "label": str}], "segmenters": dict,
-    "test": [str], "others_side": str, "others": [str],
+    "title": str, "reference": str, "has_mr": bool, "mr_channels?": [str], "rows": [{"run": str, "label": str}],
+    "segmenters": dict, "test": [str], "others_side": str, "others": [str],
 }  # fmt: skip
 SYNTHESIS = {"seconds": NUMBER, "peak_memory_mb": NUMBER, "shape": [int]}  # of an entry of a synthesis that is OK
 
@@ -38,7 +38,11 @@ KINDS: dict[str, Record] = {
     "case.json": Record({"case": str, "mr_channels?": [str]}, in_folder=True),
     "failed.json": Record({"case": str, "stage": str, "error": str}, in_folder=True),
     "registration.json": Record(
-        {"case": str, "method": str, "attempts": [{"used": bool, "final_metrics": (dict, type(None))}]}, in_folder=True
+        {
+            "case": str, "method": str, "mr_channel?": str,
+            "attempts": [{"used": bool, "final_metrics": (dict, type(None))}],
+        },
+        in_folder=True,
     ),
     "contents.json": Record({"tasks": dict}),
     "splits.json": Record({"train": [str], "validation": [str], "test": [str]}),

@@ -2,13 +2,15 @@
 
 import logging
 from dataclasses import replace
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from afpbench.base.atomic import read_json, write_json
 from afpbench.base.errors import DataError
-from afpbench.data import checks, importing, mr_alone
+from afpbench.data import checks, importing, inspection_report, mr_alone, thumbnails
 from afpbench.data.inspection import find_duplicates, inspect_case
 from afpbench.volumes import channels, io, mr_range, normalization
 from afpbench.volumes.io import Geometry, Volume
@@ -240,5 +242,25 @@ def test_the_check_looks_at_every_channel(tmp_path):
     assert not any(item.error for item in found)
     assert "1 of 20 slices of the MR t2 are constant" in found[0].findings
     assert "the MR t2 has the voxels of the MR t2 of b" in found[2].findings
+    assert (found[1].facts["mr_size"], found[1].facts["mr_0001_size"]) == ("20 x 20 x 10", "40 x 40 x 20")
+    assert (found[1].facts["mr_0001_spacing_mm"], found[1].facts["mr_0001_axes"]) == ("1.00 x 1.00 x 1.50", "LPS")
+    heads = inspection_report.to_csv(found).splitlines()[0].split(",")
+    assert heads[2:13] == [
+        *(f"{role}_{what}" for role in ("mr", "mr_0001") for what in ("size", "spacing_mm", "axes", "low", "high")),
+        "ct_size",
+    ]
+    page = inspection_report.to_html("own", found)
+    assert "MR t1 spacing, mm" in page and "MR t2 spacing, mm" in page
+    assert "b: MR t1, MR t2, CT at the same place, and MR t1 and CT as a checkerboard" in page
+    assert "MR t1 size (x, y, z)" in inspection_report.to_text("own", found)
     io.write(images()["t1"], tmp_path / "in" / "a" / "t2.nii.gz")
     assert "case a: MR t2: it has the voxels of the first channel" in inspect_case(DATA, "a", tmp_path).error
+
+
+def test_the_picture_of_a_check_shows_every_channel():
+    mr, ct = [images()["t1"], ramp(FINE, 10)], images()["ct"]
+    one, two = (Image.open(BytesIO(thumbnails.thumbnail(mr[:count], ct))) for count in (1, 2))
+    assert (one.size, two.size) == ((3 * 140 + 4, 140), (4 * 140 + 6, 140))  # 40 x 40 mm on 140 pixels; gaps of 2
+    one, two = np.asarray(one), np.asarray(two)
+    assert np.array_equal(one[:, :140], two[:, :140]) and np.array_equal(one[:, 142:], two[:, 284:])
+    assert (np.diff(two[70, 150:270].astype(int)) >= 0).all() and two[70, 150] < two[70, 270]  # the ramp

@@ -1,10 +1,13 @@
 """Slices side by side: which case, which slice, which zoom, and that the same inputs give the same bytes."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 from conftest import GRID
 
+from afpbench.base.atomic import write_json
 from afpbench.base.errors import DataError
 from afpbench.figures import style
 from afpbench.figures.cases import Context, choose_case, or_words, structure_mask, value_of
@@ -125,6 +128,21 @@ def test_the_figure_shows_every_row_and_its_error(context):
     assert [float(np.abs(image.get_array()).max()) for image in errors] == [50.0, 0.0]
     assert {tuple(image.get_clim()) for image in errors} == {(-300, 300)}
     assert "MAE 50.0 HU" in [axis.get_xlabel() for axis in figure.axes]
+
+
+def test_of_several_channels_the_figure_names_the_one_that_it_shows(context, tmp_path):
+    prepared = tmp_path / "cases" / "p1" / "prepared"
+    shutil.copytree(context.root / "cases" / "p1" / "prepared", prepared)
+    for folder in ("synthetic", "segmentations"):
+        (tmp_path / folder).symlink_to(context.root / folder)
+    shutil.copy(prepared / "ct.nii.gz", prepared / "mr_0001.nii.gz")
+    write_json(prepared / "case.json", {"case": "p1", "mr_channels": ["t1", "t2"]})
+    other = Context(tmp_path, ["l1"], context.labels, "l1", STRUCTURES)
+    with style.styled():
+        figure = draw_slices(other, "p1", "axial", OPTIONS, long_table({"p1": 50.0}))
+    assert [axis.get_title() for axis in figure.axes if axis.get_title()][:2] == ["MR t1", "Real CT"]
+    shown = io.read(prepared / "mr.nii.gz").array
+    assert np.isin(figure.axes[0].images[0].get_array(), shown).all()
 
 
 def test_the_same_inputs_give_the_same_bytes(context, tmp_path):

@@ -193,6 +193,16 @@ def test_none_only_resamples(tmp_path):
     assert not list((folder / "registered").glob("TransformParameters*"))
 
 
+def test_of_several_channels_the_first_is_registered_and_named(tmp_path):
+    folder = make_case(tmp_path / "p1", shape=(12, 16, 16))
+    assert "mr_channel" not in register(folder, {"method": "none"})
+    first = io.read(folder / "imported" / "mr.nii.gz")
+    io.write(first.with_array(first.array[::-1].copy()), folder / "imported" / "mr_0001.nii.gz")
+    write_json(folder / "imported" / "case.json", {"case": "p1", "mr_channels": ["t1", "t2"]})
+    resample_case(folder / "imported", folder / "resampled", (4.0, 4.0, 4.0))
+    assert register(folder, {"method": "none"})["mr_channel"] == "t1"
+
+
 def test_the_truth_is_the_known_deformation(tmp_path):
     """The CT at p + displacement(p): what the MR was made of; and an error for a case of which nobody knows it."""
     folder = make_case(tmp_path / "p9", shape=(16, 16, 16))

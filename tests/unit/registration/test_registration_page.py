@@ -63,6 +63,7 @@ def test_the_page_holds_everything(tmp_path):
         folder = tmp_path / name / "registered"
         pictures(folder)
         write_json(folder / "registration.json", {**RECORD, "case": f"{name} <i>&", **more})
+    write_json(tmp_path / "b" / "registered" / "registration.json", {**RECORD, "case": "b <i>&", "mr_channel": "t1"})
     failed = tmp_path / "c" / "registered"
     failed.mkdir(parents=True)
     write_json(failed / "failed.json", {"case": "c", "stage": "imported", "error": "case c: <b>broken</b>"})
@@ -78,6 +79,7 @@ def test_the_page_holds_everything(tmp_path):
     assert base64.b64decode(sources[0].split(",")[1]) == (tmp_path / "a" / "registered" / NAMES[0]).read_bytes()
     assert [attributes["id"] for tag, attributes in tags if tag == "section"] == ["a <i>&", "b <i>&", "c"]
     assert not re.search(r"https?://", text)
+    assert "b &lt;i&gt;&amp;, after registration, MR t1" in text and "a &lt;i&gt;&amp;, after registration<" in text
 
 
 def test_what_is_remarked():

@@ -17,7 +17,7 @@ from afpbench.report.distrust import distrust
 from afpbench.report.glance import all_claims
 from afpbench.report.page import write_report
 from afpbench.report.ranks import ranks_figure
-from afpbench.report.task import Task
+from afpbench.report.task import Task, sections
 
 EVIL = "<script>alert(1)</script>"
 CASES = [f"p{i}" for i in range(1, 9)]
@@ -291,3 +291,14 @@ def test_the_ranks_over_metrics(task, page):
     task.spec = {**SPEC, "tables": {"t": {**SPEC["tables"]["t"], "columns": SPEC["tables"]["t"]["columns"][:1]}}}
     with style.styled():
         assert ranks_figure(task, all_claims(task)) is None
+
+
+def test_of_several_channels_the_page_says_which_is_shown(task):
+    several = copy.deepcopy(SPEC)
+    several["data"]["contrasts"] = ["ute", "t2"]
+    other = Task("thorax", task.root, several, CONTEXT, task.figures)
+    plain, page = (sections(part, all_claims(part)) for part in (task, other))
+    assert "MR channels" not in plain and "tiles of the MR and of the CT take turns" in plain
+    assert "ute, t2; the CT is registered to ute, which is the MR that figures show" in page
+    assert "Of the MR&#x27;s channels (ute, t2) the first is shown." in page
+    assert "tiles of the MR ute and of the CT take turns" in page
