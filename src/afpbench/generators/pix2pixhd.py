@@ -10,6 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..base.thin_convolution import ThinConv3d
+
 STEM = 7  # voxels, the kernel of the first and the last convolution
 
 
@@ -98,7 +100,10 @@ class ResidualBlock(nn.Module):
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv3d:
     """A convolution that keeps the size (or halves it, rounded up), with pix2pixHD's first weights."""
-    module = nn.Conv3d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    if kernel == STEM:
+        module: nn.Conv3d = ThinConv3d(inputs, outputs, kernel)
+    else:
+        module = nn.Conv3d(inputs, outputs, kernel, stride, padding=kernel // 2)
     nn.init.normal_(module.weight, 0.0, 0.02)
     if module.bias is not None:
         nn.init.zeros_(module.bias)

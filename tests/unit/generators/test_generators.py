@@ -5,6 +5,7 @@ import torch
 from dynamic_network_architectures.architectures.unet import ResidualEncoderUNet
 from nnunet_folder import make_dataset, make_network, make_plans
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+from torch.nn.utils import parametrize
 
 from afpbench.base.errors import ConfigError
 from afpbench.generators import adversarial
@@ -85,7 +86,7 @@ def test_weights_fixed_for_inference_give_the_same():
     with torch.no_grad():
         before = network(x)
         assert torch.equal(fixed_weights(network)(x), before)
-    assert all(type(module) is torch.nn.Conv3d for module in network.modules() if isinstance(module, torch.nn.Conv3d))
+    assert not any(parametrize.is_parametrized(module) for module in network.modules())
 
 
 def test_features_double_up_to_the_maximum():
