@@ -46,13 +46,15 @@ if "hanging" in sys.argv:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.kill(job.pid, signal.SIGKILL)
     Path("job.ready").touch()
-while not Path("job.ready").exists():
-    time.sleep(0.05)
-tell(event="run_info", stats={"train": 1, "total": 1})
-tell(event="job_info", jobid=1, rule_name="train", rule_msg="thorax: training l1", wildcards={}, log=[], threads=1)
-if "chatty" in sys.argv:
-    threading.Thread(target=chatter, daemon=True).start()
 try:
+    while not Path("job.ready").exists():
+        time.sleep(0.05)
+    tell(event="run_info", stats={"train": 1, "total": 1})
+    words = "thorax: training l1"
+    tell(event="job_info", jobid=1, rule_name="train", rule_msg=words, wildcards={}, log=[], threads=1)
+    if "chatty" in sys.argv:
+        threading.Thread(target=chatter, daemon=True).start()
+    Path("running").touch()
     time.sleep(100)
 except KeyboardInterrupt:
     job.wait()
@@ -175,7 +177,7 @@ def test_sigterm_is_as_ctrl_c_to_a_run_behind_an_ampersand_too(folder, before):
     """Bash lets what it starts so ignore SIGINT, and nohup SIGHUP."""
     script = in_bash(folder, f"{before}DRIVER & echo $!; wait $!; echo code=$?")
     number = int(script.stdout.readline())
-    waited_for((folder / "job.ready").exists)
+    waited_for((folder / "running").exists)
     if before:
         os.kill(number, signal.SIGHUP)
         time.sleep(0.3)
@@ -206,7 +208,7 @@ def test_what_snakemake_leaves_behind_is_ended(folder):
 SNAKEFILE = """
 rule a:
     output: "a.txt"
-    shell: "touch begun; sleep 100; touch {output}"
+    shell: "trap 'exit 1' INT; touch begun; sleep 100; touch {output}"
 """
 PARSING = """
 from time import sleep
