@@ -2,6 +2,7 @@
 
 nnU-Net and TotalSegmentator import packages for plots, tables, cross-validation, DICOM and torch.compile before they
 segment an image, and the jobs here call none of that: half of the time before the first case of a job went into them.
+A training's optimiser asks for torch.compile; what is for plots and tables can wait there too.
 """
 
 import contextlib
@@ -17,6 +18,13 @@ HEAVY = {
     "sklearn.model_selection": ("KFold",),
     "pandas": (),
     "dicom2nifti": (),
+}
+TRAINING = {  # and planning one; its optimiser imports the first in the end, which asks for the others' files
+    "torch._dynamo": HEAVY["torch._dynamo"],
+    "seaborn": (),
+    "matplotlib.pyplot": (),
+    "sklearn.model_selection": HEAVY["sklearn.model_selection"],
+    "pandas": (),
 }
 
 

@@ -37,6 +37,7 @@ def use_nnunet(
         os.environ["nnUNet_n_proc_DA"] = str(augmentation_processes)
     os.environ.setdefault("nnUNet_def_n_proc", "2")
     os.environ.setdefault("nnUNet_compile", "f")
+    os.environ.setdefault("MPLBACKEND", "agg")  # nnU-Net's choice: to change to it, it would have to import pyplot
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..base.atomic import write_json
 from ..base.errors import DataError
-from . import environment
+from . import deferred, environment
 
 PLANS = "nnUNetPlans"
 CONFIGURATION = "3d_fullres"
@@ -70,8 +70,10 @@ def plan(dataset_name: str, planner: dict, patch_size, spacing_mm) -> dict:
     patch_size: "auto" or [z, y, x] voxels.
     spacing_mm: z, y, x. Needs `environment.use_nnunet` with raw and preprocessed folders.
     """
-    from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
+    with deferred.deferred_imports(deferred.TRAINING):
+        from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import DatasetFingerprintExtractor
 
+        planner_class = _planner_class(planner)
     raw = Path(os.environ["nnUNet_raw"]) / dataset_name
     preprocessed = Path(os.environ["nnUNet_preprocessed"]) / dataset_name
     extractor = DatasetFingerprintExtractor(dataset_name, 1, verbose=False)
@@ -80,7 +82,7 @@ def plan(dataset_name: str, planner: dict, patch_size, spacing_mm) -> dict:
     with environment.one_worker():
         extractor.run(overwrite_existing=True)
     shutil.copyfile(raw / "dataset.json", preprocessed / "dataset.json")
-    plans = _planner_class(planner)(dataset_name, planner, patch_size, spacing_mm).plan_experiment()
+    plans = planner_class(dataset_name, planner, patch_size, spacing_mm).plan_experiment()
     return plans
 
 

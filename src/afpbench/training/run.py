@@ -15,7 +15,7 @@ from ..base import hardware
 from ..base.atomic import atomic_path, write_json, write_text
 from ..base.errors import TrainingError
 from ..base.log import logger, tools
-from ..nnunet import environment, planning
+from ..nnunet import deferred, environment, planning
 from ..nnunet.trainers import find_trainer
 from . import best, checkpoints, processes
 
@@ -79,11 +79,12 @@ def _train(
 
 def _trainer_class(name: str) -> type:
     """A class of `training/trainers`, of nnU-Net, or what nnU-Net finds, which imports every trainer on its way."""
-    if (environment.TRAINERS / f"{name}.py").is_file():
-        return getattr(import_module(f"{__package__}.trainers.{name}"), name)
-    from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
+    with deferred.deferred_imports(deferred.TRAINING):
+        if (environment.TRAINERS / f"{name}.py").is_file():
+            return getattr(import_module(f"{__package__}.trainers.{name}"), name)
+        from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
-    return find_trainer(name) or recursive_find_trainer_class_by_name(name)
+        return find_trainer(name) or recursive_find_trainer_class_by_name(name)
 
 
 def _export(fold: Path, out: Path) -> None:
