@@ -1,26 +1,21 @@
-"""What CI asks of the workflow's text, of the code, and of the snakemake linter."""
+"""What `make lint` asks, line by line, and what else is asked of the workflow's text and of the code."""
 
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import copy_project, snakemake
+from conftest import PROJECT, copy_project, snakemake
 
 BINARIES = Path(sys.executable).parent
+RECIPE = re.search(r"^lint:.*\n((?:\t.*\n)+)", (PROJECT / "Makefile").read_text(), re.M)[1]
+COMMANDS = [shlex.split(line.replace("$(BIN)/", "")) for line in RECIPE.splitlines()]  # of `make lint`
+LINTER = ["snakemake", "--lint"]
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ["ruff", "check", "."],
-        ["ruff", "format", "--check", "."],
-        ["mypy"],
-        ["lint-imports"],
-        ["snakefmt", "--check", "Snakefile", "workflow"],
-    ],
-    ids=" ".join,
-)
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command != LINTER], ids=" ".join)
 def test_style(project, command):
     result = subprocess.run(
         [str(BINARIES / command[0]), *command[1:]], cwd=project, capture_output=True, text=True, timeout=600
@@ -30,8 +25,15 @@ def test_style(project, command):
 
 @pytest.mark.workflow
 def test_snakemakes_linter_finds_nothing(tmp_path):
-    result = snakemake(copy_project(tmp_path / "project"), "--lint")
+    """In a copy, since Snakemake may be at work here."""
+    assert LINTER in COMMANDS
+    result = snakemake(copy_project(tmp_path / "project"), *LINTER[1:])
     assert result.returncode == 0, result.stdout
+
+
+def test_nothing_of_make_lint_is_left_out():
+    programs = {"ruff", "mypy", "lint-imports", "snakefmt", "snakemake"}
+    assert {command[0] for command in COMMANDS} == programs and len(COMMANDS) == 6
 
 
 def test_the_package_never_imports_snakemake(project):
