@@ -90,10 +90,22 @@ def plan(tree, *arguments, **environment):
     return planned_jobs(result.stdout)
 
 
-def test_the_default_is_the_phantom_study(tree):
+@pytest.fixture(scope="module")
+def default_jobs(tree):
+    """The jobs of the study without a study file."""
+    return plan(tree)
+
+
+@pytest.fixture(scope="module")
+def tiny_jobs(tree):
+    """The jobs of the tiny study."""
+    return plan(tree, "--configfile", str(TINY_STUDY))
+
+
+def test_the_default_is_the_phantom_study(tree, default_jobs):
     study = load_study(yaml.safe_load((tree / "config" / "config.yaml").read_text()), tree)
     assert set(study["tasks"]) == {"thorax", "pelvis"}
-    assert plan(tree) == expected_jobs(study, tree)
+    assert default_jobs == expected_jobs(study, tree)
 
 
 def test_all_that_the_first_row_waits_for_comes_soon():
@@ -184,15 +196,14 @@ def test_synthrad2023_that_was_unpacked_by_hand_needs_no_archive(tree_with_input
         assert plan(tree, "--configfile", f"{name}.yaml") == expected_jobs(study, tree)
 
 
-def test_seeds_multiply_what_follows_a_training(tree):
-    shutil.copyfile(TINY_STUDY, tree / "seeds.yaml")
-    one, three = (plan(tree, "--configfile", "seeds.yaml", "--config", f"seeds={n}") for n in ("1", "[7,8,20]"))
-    assert one == plan(tree, "--configfile", "seeds.yaml")
+def test_seeds_multiply_what_follows_a_training(tree, default_jobs, tiny_jobs):
+    one, three = (plan(tree, "--configfile", str(TINY_STUDY), "--config", f"seeds={n}") for n in ("1", "[7,8,20]"))
+    assert one == tiny_jobs
     more = {rule: three[rule] - count for rule, count in one.items() if three[rule] != count}
     each = {"train_variant": 4, "model_card": 4, "synthesize": 4, "row_metrics": 4}  # two rows
     assert more == {**each, "segment": 8}  # two segmenters
     presets = plan(tree, "--config", "preset=three_seeds")
-    assert presets["train_variant"] == 3 * plan(tree)["train_variant"]
+    assert presets["train_variant"] == 3 * default_jobs["train_variant"]
 
 
 def test_chunks_of_cases(tree, tmp_path):
@@ -317,7 +328,7 @@ def test_an_unreadable_study_file(tree):
     assert not (tree / "results").exists()
 
 
-def test_feature_networks_are_downloaded_trained_or_taken_as_they_are(tree, tmp_path):
+def test_feature_networks_are_downloaded_trained_or_taken_as_they_are(tree, tmp_path, tiny_jobs):
     """Weights from an address are one local job; a stand-in is one training; what no loss names is not made."""
     study = yaml.safe_load(TINY_STUDY.read_text())
     task = study["tasks"]["thorax"]
@@ -330,12 +341,11 @@ def test_feature_networks_are_downloaded_trained_or_taken_as_they_are(tree, tmp_
     }
     task["variants"]["nnunet_l1"]["loss"].append({"term": "perceptual", "networks": ["real", "module"]})
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
-    plain = plan(tree, "--configfile", str(TINY_STUDY))
-    assert plain["train_medicalnet"] == 1
-    assert plan(tree, "--configfile", str(tmp_path / "study.yaml")) == plain | {"download_weights": 1}
+    assert tiny_jobs["train_medicalnet"] == 1
+    assert plan(tree, "--configfile", str(tmp_path / "study.yaml")) == tiny_jobs | {"download_weights": 1}
 
 
-def test_a_distilled_segmenter_waits_for_its_teacher(tree, tmp_path):
+def test_a_distilled_segmenter_waits_for_its_teacher(tree, tmp_path, tiny_jobs):
     """The teacher labels the training and validation cases in chunks; then one more segmenter is trained."""
     study = yaml.safe_load(TINY_STUDY.read_text())
     task = study["tasks"]["thorax"]
@@ -345,7 +355,7 @@ def test_a_distilled_segmenter_waits_for_its_teacher(tree, tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
     jobs = plan(tree, "--configfile", str(tmp_path / "study.yaml"))
     assert jobs["teacher_labels"] == 2  # 3 + 1 cases, 3 a job
-    assert jobs["train_segmenter"] == plan(tree, "--configfile", str(TINY_STUDY))["train_segmenter"] + 1
+    assert jobs["train_segmenter"] == tiny_jobs["train_segmenter"] + 1
 
 
 def test_a_study_in_a_folder_of_its_own(tree, tmp_path):
