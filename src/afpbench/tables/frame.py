@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ..base import latex
 from ..base.errors import DataError
 from .build import Context, Row
 from .footnotes import footnotes
 from .inputs import Inputs
-from .render import DASH, escape_latex, escape_markdown, file_names, label_key, number, pipe
+from .latex import Body, environment
+from .render import DASH, escape_markdown, file_names, number, pipe
 
 if TYPE_CHECKING:
     from ..study.kinds.table import Table
@@ -76,25 +78,10 @@ def to_markdown(table: FrameTable) -> str:
 
 
 def to_latex(table: FrameTable) -> str:
-    r"""A table environment for pdflatex, no wider than the text. It needs \usepackage{booktabs,graphicx}."""
-    heads = ["", *(escape_latex(str(head)) for head in table.frame.columns)]
-    lines = [
-        r"% needs \usepackage{booktabs,graphicx}",
-        r"\begin{table}[htbp]",
-        r"\centering",
-        rf"\caption{{{escape_latex(table.caption)}}}",
-        rf"\label{{tab:{label_key(table.name)}}}",
-        r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{l{'r' * len(table.frame.columns)}}}",
-        r"\toprule",
-        " & ".join(heads) + r" \\",
-        r"\midrule",
-        *(" & ".join(escape_latex(cell) for cell in line) + r" \\" for line in table.lines()),
-        r"\bottomrule",
-        r"\end{tabular}}",
-        *(rf"\par\smallskip\footnotesize {escape_latex(note)}" for note in table.footnotes),
-    ]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    """Floats for pdflatex (see `environment`)."""
+    heads = ["", *(latex.text(head) for head in table.frame.columns)]
+    body = Body(heads, [[latex.text(cell) for cell in line] for line in table.lines()])
+    return environment(body, table.caption, table.name, table.footnotes)
 
 
 def to_html(table: FrameTable) -> str:

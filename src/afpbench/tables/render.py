@@ -7,15 +7,16 @@ import csv
 import html
 import io
 import math
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
+from ..base import latex
 from ..base.atomic import write_text
 from .build import Row, Table
 from .cells import Cell, Column
+from .latex import Body, environment
 
 CSV_COLUMNS = (
     "row", "label", "kind", "column", "metric", "segmenter", "structure", "source",
@@ -82,44 +83,20 @@ def to_markdown(table: Table) -> str:
 
 
 def to_latex(table: Table) -> str:
-    r"""A table environment for pdflatex, no wider than the text; a rule stands above the controls.
-
-    It needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolor}.
-    """
-    groups = _groups(table.columns)
-    width = len(table.columns) + 2
-    head_1 = ["", *(rf"\multicolumn{{{count}}}{{c}}{{{escape_latex(name)}}}" for name, count in groups), ""]
-    head_2 = ["", *(_latex_head(column) for column in table.columns), "$n$"]
-    rules, start = [], 2
-    for _, count in groups:
-        rules.append(rf"\cmidrule(lr){{{start}-{start + count - 1}}}")
-        start += count
-    lines = [
-        r"% needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolor}",
-        r"\begin{table}[htbp]",
-        r"\centering",
-        rf"\caption{{{escape_latex(table.caption)}}}",
-        rf"\label{{tab:{label_key(table.name)}}}",
-        r"\setlength{\tabcolsep}{4pt}",
-        r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
-        r"\toprule",
-        " & ".join(head_1) + r" \\",
-        "".join(rules),
-        " & ".join(head_2) + r" \\",
-        r"\midrule",
-    ]
-    previous = None
-    for row in table.rows:
-        if previous is not None and (row.kind == "control") != (previous == "control"):
-            lines.append(r"\midrule")
-        cells = [_latex_text(cell, column, row) for cell, column in _cells(table, row)]
-        lines.append(" & ".join([escape_latex(row.label), *cells, escape_latex(_n_text(row))]) + r" \\")
-        previous = row.kind
-    lines += [r"\bottomrule", r"\end{tabular}}"]
+    """Floats for pdflatex (see `environment`); a rule stands between controls and other rows."""
+    controls = [row.kind == "control" for row in table.rows]
+    body = Body(
+        ["", *(_latex_head(column) for column in table.columns), "$n$"],
+        [
+            [latex.text(row.label), *(_latex_text(*pair, row) for pair in _cells(table, row)), latex.text(_n_text(row))]
+            for row in table.rows
+        ],
+        ["", *(latex.text(column.group) for column in table.columns), ""],
+        [number for number in range(1, len(controls)) if controls[number] != controls[number - 1]],
+        shared=1,
+    )
     notes = _given(*table.footnotes, *table.reading, table.legend, table.losses)
-    lines += [rf"\par\smallskip\footnotesize {escape_latex(note)}" for note in notes]
-    return "\n".join([*lines, r"\end{table}"]) + "\n"
+    return environment(body, table.caption, table.name, notes)
 
 
 def to_html(table: Table) -> str:
@@ -175,7 +152,7 @@ def _text(cell: Cell, column: Column, row: Row, bold: Callable[[str], str], star
 def _latex_text(cell: Cell, column: Column, row: Row) -> str:
     text = _text(cell, column, row, r"\textbf{{{}}}".format, "$^{*}$")
     for character in "±∞−†‡":
-        text = text.replace(character, _LATEX[character])
+        text = text.replace(character, latex.CHARACTERS[character])
     text = text.replace(DASH, "---")
     if not cell.shade:
         return text
@@ -219,7 +196,7 @@ def _latex_head(column: Column) -> str:
     if column.published:  # it follows our own column of the metric, and wide tables are shrunk
         return "paper"
     arrow = {"higher": r"$\uparrow$", "lower": r"$\downarrow$", "zero": r"$\rightarrow 0$"}[column.metric.better]
-    return escape_latex(_short_head(column).replace(column.metric.arrow(), "@")).replace("@", arrow)
+    return latex.text(_short_head(column).replace(column.metric.arrow(), "@")).replace("@", arrow)
 
 
 def _groups(columns: Sequence[Column]) -> list[tuple[str, int]]:
@@ -242,51 +219,3 @@ def escape_markdown(text: str) -> str:
     for character in ("\\", "|", "*", "_", "<", "`"):
         text = text.replace(character, "\\" + character)
     return text.replace("\n", " ")
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "|": r"\textbar{}", "<": r"$<$", ">": r"$>$",
-    "±": r"$\pm$", "×": r"$\times$", "—": "---", "–": "--", "−": "$-$", "≤": r"$\leq$", "≥": r"$\geq$",
-    "∞": r"$\infty$", "→": r"$\rightarrow$", "·": r"$\cdot$", "µ": r"\ensuremath{\mu}",
-    "…": r"\ldots{}", "†": r"$^{\dagger}$", "‡": r"$^{\ddagger}$",
-    "“": "``", "”": "''", "‘": "`", "’": "'", "°": r"$^{\circ}$",
-    "²": "$^{2}$", "³": "$^{3}$", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "\n": " ",
-    "ł": r"\l{}", "Ł": r"\L{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ı": r"\i{}", "≈": r"$\approx$", "≠": r"$\neq$",
-    "∆": r"$\Delta$", "½": r"$\frac{1}{2}$",
-}  # fmt: skip
-# Greek letters that LaTeX names; those it has no command for look like Latin ones.
-_GREEK = {
-    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "varepsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
-    "ι": "iota", "κ": "kappa", "λ": "lambda", "μ": "mu", "ν": "nu", "ξ": "xi", "π": "pi", "ρ": "rho", "σ": "sigma",
-    "ς": "varsigma", "τ": "tau", "υ": "upsilon", "φ": "varphi", "χ": "chi", "ψ": "psi", "ω": "omega", "ϑ": "vartheta",
-    "ϕ": "phi", "ϖ": "varpi", "ϱ": "varrho", "ϵ": "epsilon", "Γ": "Gamma", "Δ": "Delta", "Θ": "Theta", "Λ": "Lambda",
-    "Ξ": "Xi", "Π": "Pi", "Σ": "Sigma", "Υ": "Upsilon", "Φ": "Phi", "Ψ": "Psi", "Ω": "Omega",
-}  # fmt: skip
-_LATEX |= {letter: rf"\ensuremath{{\{name}}}" for letter, name in _GREEK.items()}
-_LATEX |= dict(zip("οΑΒΕΖΗΙΚΜΝΟΡΤΧ", "oABEZHIKMNOPTX", strict=True))
-_ACCENTS = {
-    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
-    "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c",
-}  # fmt: skip
-
-
-def escape_latex(text: str) -> str:
-    return "".join(_LATEX.get(character) or _latex_character(character) for character in text)
-
-
-def _latex_character(character: str) -> str:
-    """A character as plain ASCII for pdflatex: accents as commands, and the code of what LaTeX may not have."""
-    if character.isascii():
-        return character
-    base, *accents = list(unicodedata.normalize("NFD", character))
-    plain = base if base.isascii() else _LATEX.get(base)
-    if plain and not accents:
-        return plain
-    if plain and len(accents) == 1 and accents[0] in _ACCENTS:
-        return rf"\{_ACCENTS[accents[0]]}{{{plain}}}"
-    return f"[U+{ord(character):04X}]"
-
-
-def label_key(name: str) -> str:
-    return "".join(character if character.isascii() and character.isalnum() else "-" for character in name)
