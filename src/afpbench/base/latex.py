@@ -14,7 +14,7 @@ CHARACTERS = {
     "“": "``", "”": "''", "‘": "`", "’": "'", "°": r"$^{\circ}$",
     "²": "$^{2}$", "³": "$^{3}$", "ß": r"\ss{}", "ø": r"\o{}", "Ø": r"\O{}", "æ": r"\ae{}", "Æ": r"\AE{}", "\n": " ",
     "ł": r"\l{}", "Ł": r"\L{}", "œ": r"\oe{}", "Œ": r"\OE{}", "ı": r"\i{}", "≈": r"$\approx$", "≠": r"$\neq$",
-    "∆": r"$\Delta$", "½": r"$\frac{1}{2}$", "\t": " ", "\u00a0": "~", "\u200b": "{}", "\u2010": "-",
+    "∆": r"$\Delta$", "½": r"$\frac{1}{2}$", "\t": " ", "\u00a0": "~", "\u200b": "{}", "\u2010": "-", "`": "'",
 }  # fmt: skip
 # Greek letters that LaTeX names; those it has no command for look like Latin ones.
 _GREEK = {

@@ -13,7 +13,8 @@ PACKAGES = r"% needs \usepackage{booktabs,graphicx} and \usepackage[table]{xcolo
 # In characters, of a text that is 16 cm wide. A table in normal size that is shrunk to it is read down to 3/4 (7.5 pt);
 # a wider one is printed in parts in \footnotesize (8 pt).
 WIDEST, WIDEST_PART, GAP = 120, 105, 2
-PAGE_LINES, HEAD_LINES, LINE = 40, 3, 105  # lines of a float, of a table's head; characters of a note's line
+PAGE_LINES, SMALL_PAGE_LINES = 40, 50  # of a float, in normal size and in \footnotesize
+HEAD_LINES, LINE = 3, 105  # lines of a table's head; characters of a line of notes
 _COLOUR = re.compile(r"\\(?:cellcolor|textcolor)\[HTML\]\{\w*\}")
 _STYLE = re.compile(r"\\(?:textbf|ensuremath)\b")
 _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)")
@@ -23,16 +24,24 @@ _COMMAND = re.compile(r"\\(?:[A-Za-z]+|.)")
 class Body:
     """What stands between the rules of a table, as LaTeX.
 
-    heads: of each column; the first holds the rows' names. rows: a cell of each column. groups: the heading above each
-    column, "" for none. rules: numbers of the rows above which a rule stands. shared: how many of the last columns
-    every part repeats, beside the first.
+    heads: of each column. rows: a cell of each column. groups: the heading above each column, "" for none. rules: the
+    numbers of the rows above which a rule stands. names, shared: how many of the first columns hold words, and how many
+    of the last ones stand beside all others: every part of the table repeats both. tied: columns that are parted from
+    the one before them in no case.
     """
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
     groups: Sequence[str] = ()
     rules: Collection[int] = ()
+    names: int = 1
     shared: int = 0
+    tied: Collection[int] = ()
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it fits a page in normal size."""
+        return len(self.rows) <= PAGE_LINES - HEAD_LINES
 
     def columns(self, chosen: Sequence[int]) -> "Body":
         """Some of the columns."""
@@ -50,35 +59,36 @@ def environment(body: Body, caption: str, name: str, notes: Sequence[str] = ()) 
 
     caption, name, notes: plain text; the label is `tab:` and the name's `latex.key`.
     """
-    parts = list(split(body))
-    size = [r"\footnotesize"] if len(parts) > 1 else []
+    parts = split(body)
+    is_small = len(parts) > 1 or not body.is_short
+    size, room = ([r"\footnotesize"], SMALL_PAGE_LINES) if is_small else ([], PAGE_LINES)
     blocks = [(len(part.rows) + HEAD_LINES, _tabular(part)) for part in parts]
     blocks += [(ceil(len(note) / LINE), [_note(note)]) for note in notes]
     first = [rf"\caption{{{latex.text(caption)}}}", rf"\label{{tab:{latex.key(name)}}}"]
-    again = [rf"\footnotesize Table~\ref{{tab:{latex.key(name)}}}, continued.\par\smallskip"]
+    again = [rf"Table~\ref{{tab:{latex.key(name)}}}, continued.\par\smallskip"]
     floats = [
         [r"\begin{table}[htbp]", r"\centering", *(again if number else first), r"\setlength{\tabcolsep}{4pt}", *size]
         + _stacked(page)
         + [r"\end{table}"]
-        for number, page in enumerate(packed(blocks, ceil(len(caption) / LINE)))
+        for number, page in enumerate(packed(blocks, ceil(len(caption) / LINE), room))
     ]
     return "\n".join([PACKAGES, *(line for one in floats for line in one)]) + "\n"
 
 
-def split(body: Body) -> Iterator[Body]:
+def split(body: Body) -> list[Body]:
     """The parts of a table that is too wide or too long, else the table. Columns of a group stay together where they
     can; rows fill a page at most."""
-    longest = PAGE_LINES - HEAD_LINES
-    for part in _by_columns(body):
-        for start in range(0, len(part.rows) or 1, longest):
-            yield part.lines(start, start + longest)
+    parts, longest = list(_by_columns(body)), SMALL_PAGE_LINES - HEAD_LINES
+    if body.is_short:
+        return parts
+    return [part.lines(start, start + longest) for part in parts for start in range(0, len(part.rows), longest)]
 
 
-def packed(blocks: Sequence[tuple[int, list[str]]], used: int) -> list[list[list[str]]]:
-    """The blocks, (number of lines, LaTeX), on pages. used: lines of the first that the caption takes."""
+def packed(blocks: Sequence[tuple[int, list[str]]], used: int, room: int) -> list[list[list[str]]]:
+    """The blocks, (number of lines, LaTeX), on pages of `room` lines, of which the first one's caption takes `used`."""
     pages: list[list[list[str]]] = [[]]
     for lines, block in blocks:
-        if pages[-1] and used + lines > PAGE_LINES:
+        if pages[-1] and used + lines > room:
             pages.append([])
             used = 1
         pages[-1].append(block)
@@ -97,30 +107,43 @@ def _by_columns(body: Body) -> Iterator[Body]:
         yield body
         return
     end = len(widths) - body.shared
-    fixed = widths[0] + sum(widths[end:])
+    first, last = range(body.names), range(end, len(widths))
+    fixed = sum(widths[column] for column in (*first, *last))
     chosen: list[int] = []
     for group in _groups_of(body, end):
         needed = sum(widths[column] for column in group)
-        for piece in [group] if fixed + needed <= WIDEST_PART else [[column] for column in group]:
+        for piece in [group] if fixed + needed <= WIDEST_PART else _pieces(group, body.tied):
             taken = fixed + sum(widths[column] for column in (*chosen, *piece))
             if chosen and taken > WIDEST_PART:
-                yield body.columns([0, *chosen, *range(end, len(widths))])
+                yield body.columns([*first, *chosen, *last])
                 chosen = []
             chosen += piece
-    yield body.columns([0, *chosen, *range(end, len(widths))])
+    yield body.columns([*first, *chosen, *last])
 
 
 def _groups_of(body: Body, end: int) -> list[list[int]]:
-    """The columns from the second one up to `end`, those of a group together; without groups each by itself."""
+    """The columns between names and `end`, those of a group together; without groups each by itself."""
+    columns = range(body.names, end)
     if not body.groups:
-        return [[column] for column in range(1, end)]
-    return [list(group) for _, group in groupby(range(1, end), key=lambda column: body.groups[column])]
+        return [[column] for column in columns]
+    return [list(group) for _, group in groupby(columns, key=lambda column: body.groups[column])]
+
+
+def _pieces(group: Sequence[int], tied: Collection[int]) -> list[list[int]]:
+    """The columns of a group one by one, each with those that are tied to it."""
+    pieces: list[list[int]] = []
+    for column in group:
+        if pieces and column in tied:
+            pieces[-1].append(column)
+        else:
+            pieces.append([column])
+    return pieces
 
 
 def _tabular(body: Body) -> list[str]:
     lines = [
         r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
-        rf"\begin{{tabular}}{{l{'r' * (len(body.heads) - 1)}}}",
+        rf"\begin{{tabular}}{{{'l' * body.names}{'r' * (len(body.heads) - body.names)}}}",
         r"\toprule",
         *_group_heads(body.groups),
         _row(body.heads),

@@ -94,6 +94,7 @@ def to_latex(table: Table) -> str:
         ["", *(latex.text(column.group) for column in table.columns), ""],
         [number for number in range(1, len(controls)) if controls[number] != controls[number - 1]],
         shared=1,
+        tied=[number for number, column in enumerate(table.columns, 1) if column.published],
     )
     notes = _given(*table.footnotes, *table.reading, table.legend, table.losses)
     return environment(body, table.caption, table.name, notes)

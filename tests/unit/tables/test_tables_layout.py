@@ -1,10 +1,21 @@
 """Tables that are too wide or too long for a page, by hand."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
-from afpbench.tables.latex import PAGE_LINES, WIDEST, WIDEST_PART, Body, environment, packed, split, width
+from afpbench.tables.latex import (
+    PAGE_LINES,
+    SMALL_PAGE_LINES,
+    WIDEST,
+    WIDEST_PART,
+    Body,
+    environment,
+    packed,
+    split,
+    width,
+)
 
 
 def body_of(groups, cell_width, rows=2, label_width=10):
@@ -61,16 +72,23 @@ def test_a_group_that_is_wider_than_a_part_is_parted_too():
     assert r"\cmidrule(lr){2-3}\cmidrule(lr){4-4}" in text
 
 
+def test_a_column_that_is_tied_to_another_one_stays_with_it():
+    """Three columns of 25 + 2 characters fit beside 15, but the fourth one belongs to the third."""
+    body = replace(body_of([("A", 6)], 25), tied=[2, 4, 6])
+    assert [part.heads[1:-1] for part in split(body)] == [["h0", "h1"], ["h2", "h3"], ["h4", "h5"]]
+    assert [part.heads[1:-1] for part in split(replace(body, tied=()))] == [["h0", "h1", "h2"], ["h3", "h4", "h5"]]
+
+
 def test_a_column_that_is_wider_than_a_page_stands_alone():
     assert [part.heads for part in split(body_of([("A", 2)], 200))] == [["", "h0", "n"], ["", "h1", "n"]]
 
 
 def test_a_long_table_goes_on_in_another_float():
-    """100 rows: 37 of them and the head of 3 lines fill a page of 40."""
+    """100 rows: 47 of them and the head of 3 lines fill a page of 50."""
     rows = [[f"r{number}", "1"] for number in range(100)]
-    body = Body(["", "a"], rows, rules=[3, 37, 40])
+    body = Body(["", "a"], rows, rules=[3, 47, 50])
     parts = list(split(body))
-    assert PAGE_LINES == 40 and [len(part.rows) for part in parts] == [37, 37, 26]
+    assert SMALL_PAGE_LINES == 50 and [len(part.rows) for part in parts] == [47, 47, 6]
     assert [part.rules for part in parts] == [[3], [3], []]  # a rule above a part's first row is its own head's
     text = environment(body, "C.", "t_1", ["Note."])
     floats = re.findall(r"\\begin\{table\}.*?\\end\{table\}", text, re.DOTALL)
@@ -86,8 +104,21 @@ def test_notes_that_do_not_fit_go_on_in_another_float():
     assert [one.count("Note ") for one in floats] == [33, 7]
 
 
+def test_up_to_which_length_a_table_has_normal_size():
+    """37 rows and the head of 3 lines fill a page of 40; one row more is small, on one page still."""
+    texts = [environment(Body(["", "a"], [["r", "1"]] * rows), "C.", "t") for rows in (37, 38)]
+    assert PAGE_LINES == 40 and [text.count(r"\footnotesize") for text in texts] == [0, 1]
+    assert [text.count(r"\begin{table}") for text in texts] == [1, 1]
+
+
+def test_columns_of_words_are_repeated_in_every_part():
+    body = Body(["a", "b", *"cdefg"], [["x" * 10, "y" * 10, *["1" * 20] * 5]], names=2)
+    assert [part.heads for part in split(body)] == [["a", "b", "c", "d", "e"], ["a", "b", "f", "g"]]  # 24 + 3 * 22 = 90
+    assert r"\begin{tabular}{llrrr}" in environment(body, "C.", "t")
+
+
 def test_what_is_longer_than_a_page_stands_alone():
-    assert packed([(50, ["a"]), (3, ["b"]), (36, ["c"]), (1, ["d"])], 1) == [[["a"]], [["b"], ["c"]], [["d"]]]
+    assert packed([(50, ["a"]), (3, ["b"]), (36, ["c"]), (1, ["d"])], 1, 40) == [[["a"]], [["b"], ["c"]], [["d"]]]
 
 
 def test_a_table_without_rows():
