@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from afpbench.commands import main as cli
 from afpbench.metrics.longtable import COLUMNS, read_long
 from afpbench.volumes import io
 
@@ -51,6 +52,27 @@ def test_everything_that_is_promised_is_there(task, splits):
     files += [f"models/networks/medicalnet/{name}" for name in ("resnet.pth", "curves.csv", "cost.json")]
     missing = [name for name in files if not (task / name).is_file()]
     assert not missing
+
+
+def test_the_report_can_be_made_again_and_a_paper_lacks_nothing(finished_study, tmp_path, capsys):
+    """`afpbench report` makes the page that the run made, from elsewhere, and a folder with every table and figure."""
+    results, study = finished_study.folder / "results", str(finished_study.folder / "study.yaml")
+    again, root = tmp_path / "again.html", str(finished_study.folder)
+    assert cli.main(["report", study, "--root", root, "--out", str(again)]) == 0
+    placed = re.compile(r' <a href="[^"#]*\.pdf">|<th scope="row">Code</th><td>[^<]*</td>')
+    first, second = (placed.sub("", page.read_text()) for page in (results / "report.html", again))
+    assert first == second
+    assert cli.main(["report", study, "--root", root, "--format", "latex", "--out", str(tmp_path / "paper")]) == 0
+    assert "not made yet" not in capsys.readouterr().out
+    main = (tmp_path / "paper/main.tex").read_text()
+    used = set(re.findall(r"\\(?:input|includegraphics)[^{]*\{([^}]+)\}", main))
+    files = {
+        path.relative_to(tmp_path / "paper").as_posix() for path in (tmp_path / "paper").rglob("*") if path.is_file()
+    }
+    assert used | {"main.tex"} == files
+    figures = ("typical-slices-coronal", "typical-surfaces", "distributions", "curves")
+    tables = {f"tables/thorax/{name}.tex" for name in ("quality", "cost", "cost_published")}
+    assert used >= tables | {"statistics/thorax.tex"} | {f"figures/thorax/{name}.pdf" for name in figures}
 
 
 def test_nothing_temporary_is_left(finished_study):

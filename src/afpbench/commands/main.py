@@ -29,6 +29,7 @@ COMMANDS = {  # name -> its module, what `afpbench --help` says of it
     "doctor": ("doctor", "say whether this machine and installation are fit for a study"),
     "status": ("status", "say what of a study is finished, missing or stale, and why"),
     "repair": ("repair", "let the next run make what was deleted from a study"),
+    "report": ("report", "make a page, LaTeX or a PDF of a study's results"),
     "view": ("view", "show MR, CT, synthetic CT, errors and labels of a case in the browser"),
     "evaluate": ("evaluate", "bring synthetic CTs of any origin to tables, tests, figures and a report"),
     "metrics": ("metrics", "compare synthetic CTs with real ones"),

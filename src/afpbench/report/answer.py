@@ -23,10 +23,16 @@ def answers(said: Sequence[tuple[Task, Sequence[Claim]]]) -> str:
     """
     parts = []
     for task, claims in said:
-        if claims:
-            lines = [*_controls(task, claims), _answer(task, claims), _not_significant(task, claims)]
-            parts += [html.heading(task.spec["title"], 3), *(html.paragraph(line) for line in lines if line)]
+        if lines := answer(task, claims):
+            parts += [html.heading(task.spec["title"], 3), *map(html.paragraph, lines)]
     return html.section("The answer", "answer", *parts, html.note(HOW), kind="answer") if parts else ""
+
+
+def answer(task: Task, claims: Sequence[Claim]) -> list[str]:
+    """The answer of one task in words, a paragraph each: a control that wins, the best row, and what is not
+    significant; [] where no table has scores."""
+    lines = [*_controls(task, claims), _best(task, claims), _not_significant(task, claims)] if claims else []
+    return [line for line in lines if line]
 
 
 def _controls(task: Task, claims: Sequence[Claim]) -> list[str]:
@@ -42,7 +48,7 @@ def _controls(task: Task, claims: Sequence[Claim]) -> list[str]:
     return [f"A trivial control beats every row in {_listed(named, len(won))}."]
 
 
-def _answer(task: Task, claims: Sequence[Claim]) -> str:
+def _best(task: Task, claims: Sequence[Claim]) -> str:
     """The row that is better than the reference in most metrics, and by how much in the tables' first ones."""
     reference, judged, better = task.label(task.context["reference"]), _judged(claims), only(claims, BETTER)
     if not judged:

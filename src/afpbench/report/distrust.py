@@ -20,8 +20,13 @@ Claims = Sequence[Claim]
 
 def distrust(task: Task, claims: Claims) -> str:
     """The section; what is no cause for doubt is not said."""
-    doubts = [line for doubt in DOUBTS for line in doubt(task, claims)]
-    return section(task, "What to distrust", "distrust", html.items(doubts)) if doubts else ""
+    lines = doubts(task, claims)
+    return section(task, "What to distrust", "distrust", html.items(lines)) if lines else ""
+
+
+def doubts(task: Task, claims: Claims) -> list[str]:
+    """The causes for doubt in words."""
+    return [line for doubt in DOUBTS for line in doubt(task, claims)]
 
 
 def _failures(task: Task, claims: Claims) -> Iterator[str]:

@@ -66,10 +66,11 @@ def _question(tasks: Sequence[Task]) -> tuple[str, str]:
     return (QUESTION, READING) if trained else (FILES_QUESTION, FILES_READING)
 
 
-def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
+def facts(study: Mapping, tasks: Sequence[Task]) -> list[tuple[str, object]]:
+    """Where the numbers come from: (name, what there is to say)."""
     costs = [cost for task in tasks for _, cost in task.costs()]
     seeds = list(dict.fromkeys(seed for task in tasks for seed in task.seeds.values()))
-    facts = [
+    return [
         ("Code", provenance.git_revision()),
         ("Seed", study["seed"]),
         *([("Seeds of the variants", ", ".join(map(str, seeds)))] if len(seeds) > 1 else []),
@@ -77,6 +78,9 @@ def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
         ("Failed cases", f"{study['failed_cases']} (policy)"),
         *(("Trained on", words) for words in provenance.machines(costs)),
     ]
+
+
+def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
     config = yaml.dump(dict(study), Dumper=_WrittenOut, sort_keys=False, allow_unicode=True, width=100)
     heads = ["Case", "MR, sha256", "CT, sha256"]
     inputs = [
@@ -86,7 +90,7 @@ def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
     return html.section(
         "Provenance",
         "provenance",
-        html.facts(facts),
+        html.facts(facts(study, tasks)),
         html.folded("Versions of packages", html.table(["Package", "version"], provenance.package_versions())),
         html.folded("The study file, every default filled in", f"<pre>{html.text(config)}</pre>"),
         html.folded("Checksums of the inputs", *inputs),

@@ -43,12 +43,18 @@ def caption(task: Task) -> str:
     )
 
 
-def ranks_picture(task: Task, claims: Sequence[Claim]) -> str:
-    """The figure with its caption, as HTML; "" where there is nothing to rank."""
+def ranks_file(task: Task, claims: Sequence[Claim], ending: str) -> bytes | None:
+    """The figure as a file, `png` or `pdf`; None where there is nothing to rank."""
     with style.styled():
         figure = ranks_figure(task, claims)
         if figure is None:
-            return ""
+            return None
         content = io.BytesIO()
-        figure.savefig(content, format="png", dpi=style.PNG_DPI, metadata=style.METADATA["png"])
-    return html.picture(content.getvalue(), caption(task))
+        figure.savefig(content, format=ending, dpi=style.PNG_DPI, metadata=style.METADATA[ending])
+    return content.getvalue()
+
+
+def ranks_picture(task: Task, claims: Sequence[Claim]) -> str:
+    """The figure with its caption, as HTML; "" where there is nothing to rank."""
+    content = ranks_file(task, claims, "png")
+    return html.picture(content, caption(task)) if content else ""

@@ -1,6 +1,5 @@
 """The part of the report that tells of one task, in sections."""
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,12 +13,14 @@ from ..metrics.missing import IN_WORDS
 from ..metrics.seeds import over_seeds
 from ..study import channels
 from ..study.kinds.registry import METRICS
+from ..study.kinds.source import Source
 from ..study.kinds.sources import open_source
 from ..tables.captions import loss_words, reading_notes, shades_note
 from .claims import Claim
+from .comparison import comparison
 from .context import PARTS, Task, named, section, structure_label
 from .distrust import distrust
-from .glance import at_a_glance, seeds_words
+from .glance import at_a_glance
 from .ranks import ranks_picture
 
 CAPTIONS = {
@@ -45,7 +46,7 @@ def sections(task: Task, claims: Sequence[Claim]) -> str:
         at_a_glance(task, claims),
         _tables(task),
         _figures(task, claims),
-        _comparison(task),
+        comparison(task),
         _data(task),
         _rows(task),
         _segmenters(task),
@@ -120,9 +121,9 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
     parts: list[str] = []
     folded: list[str] = []
     last: list[str] = []
-    captions = _captions(task)
+    words = captions(open_source(task.spec["data"], Path()))
     for path, link in sorted(task.figures, key=lambda figure: ORDER.index(figure[0].stem.split("_")[0])):
-        made = html.picture(path, captions[path.stem.split("_")[0]], link)
+        made = html.picture(path, words[path.stem.split("_")[0]], link)
         if path.stem in ("slices_sagittal", "slices_axial"):
             folded.append(made)
         else:
@@ -134,50 +135,14 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
     return section(task, "Figures", "figures", *parts) if parts else ""
 
 
-def _captions(task: Task) -> Mapping[str, str]:
-    if not has_mr(task):
+def captions(source: Source) -> Mapping[str, str]:
+    """What stands below each kind of figure."""
+    if not source.has_mr:
         return CAPTIONS | WITHOUT_MR
-    if names := mr_channels(task):
+    if names := source.mr_channels:
         shown = f" Of the MR's channels ({', '.join(names)}) the first is shown."
         return CAPTIONS | {"slices": CAPTIONS["slices"] + shown}
     return CAPTIONS
-
-
-def _comparison(task: Task) -> str:
-    """Every row against the reference: the median of the paired differences, its interval, and p."""
-    columns = task.columns()
-    rows = [row for row in (*task.context["variants"], *task.context["controls"]) if row != task.context["reference"]]
-    body = [[task.label(row), *(_verdict(task, row, metric, place) for metric, place, _ in columns)] for row in rows]
-    if not body or not columns:
-        return ""
-    note = (
-        f"Differences from {task.label(task.context['reference'])} over the same cases: median [95 % bootstrap "
-        f"interval], two-sided Wilcoxon p and, over the variants, p after Holm. ▲ better and ▼ worse with p < "
-        f"{task.context['alpha']:g} before Holm's adjustment; of signed errors the absolute values are compared."
-    )
-    if len(task.seeds) > 1:
-        note += (
-            " Of values averaged over the seeds; over seeds: the difference of the means with Welch's interval and p, "
-            "of the networks' means over the cases."
-        )
-    table = html.table(["Row", *(name for *_, name in columns)], body)
-    return section(task, "Statistics", "statistics", html.paragraph(note), table)
-
-
-def _verdict(task: Task, row: str, metric: str, place: str) -> html.Cell:
-    table = task.statistics
-    found = table[(table["variant"] == row) & (table["metric"] == metric) & (table["structure"] == place)]
-    if found.empty or not found["n"].iloc[0]:
-        return html.Cell(["–"])
-    line, digits = found.iloc[0], METRICS[metric].decimals
-    kind = line["direction"] if line["significant"] and line["direction"] in ("better", "worse") else ""
-    sign = {"better": "▲ ", "worse": "▼ "}.get(kind, "")
-    interval = "" if math.isnan(line["ci_low"]) else f" [{line['ci_low']:.{digits}f}, {line['ci_high']:.{digits}f}]"
-    adjusted = "" if math.isnan(line["p_holm"]) else f", Holm {line['p_holm']:.3g}"
-    difference = f"{sign}{line['median_difference']:+.{digits}f}{interval}"
-    words = [difference, f"p {line['p']:.3g}{adjusted}, n {line['n']:d}"]
-    words += [seeds_words(line, METRICS[metric])] if len(task.seeds) > 1 else []
-    return html.Cell([html.minus(entry) for entry in words], kind)
 
 
 def _segmenters(task: Task) -> str:

@@ -88,7 +88,11 @@ def to_latex(table: Table) -> str:
     body = Body(
         ["", *(_latex_head(column) for column in table.columns), "$n$"],
         [
-            [latex.text(row.label), *(_latex_text(*pair, row) for pair in _cells(table, row)), latex.text(_n_text(row))]
+            [
+                latex.text(row.label),
+                *(_latex_text(cell, column, row) for cell, column in _cells(table, row)),
+                latex.text(_n_text(row)),
+            ]
             for row in table.rows
         ],
         ["", *(latex.text(column.group) for column in table.columns), ""],

@@ -1,0 +1,1 @@
+"""A study's results as a folder that LaTeX makes a paper of."""
