@@ -38,6 +38,18 @@ CONTENTS = {
 }
 
 
+def with_channels(folder: Path, *names: str) -> ResultsFolder:
+    """The same results of an MR of several channels: the second is twice the first, the third three times, ..."""
+    contents, task = json.loads(json.dumps(CONTENTS)), StudyPaths(folder.as_posix()).task("hip")
+    contents["tasks"]["hip"]["mr_channels"] = list(names)
+    (folder / "contents.json").write_text(json.dumps(contents))
+    for case, side in (("p1", ""), ("p3", "_train")):
+        first = io.read(Path(task.prepared_image(case, "mr", side))).array
+        for number in range(1, len(names)):
+            write_image(task.prepared_image(case, f"mr_{number:04d}", side), first * np.float32(number + 1))
+    return ResultsFolder(folder)
+
+
 def write_image(path: str, array: np.ndarray) -> None:
     io.write(Volume(array, Geometry.of(array.shape, (3.0, 2.0, 1.0), (5.0, -6.0, 7.0))), path)
 

@@ -9,6 +9,7 @@ from typing import Any
 from ..base.errors import AfpbenchError, ConfigError, DataError, one_line
 from ..data.failures import failure_of
 from ..inference.chunks import failures
+from ..study import channels
 from ..study.paths import Images, TaskPaths
 from ..study.plan.results import REAL
 from .folder import ResultsFolder
@@ -36,6 +37,11 @@ class TaskView:
         self.paths: TaskPaths = folder.paths.task(name)
         self.runs = [row["run"] for row in self.options["rows"]]
         self._failed: dict[str, dict[str, str]] = {}
+
+    @property
+    def mr_roles(self) -> tuple[str, ...]:
+        """The roles of the MR and its channels; none of real CTs alone."""
+        return channels.roles(self.options.get("mr_channels", ())) if self.options["has_mr"] else ()
 
     @property
     def cases(self) -> list[str]:
@@ -87,7 +93,7 @@ class CaseView:
 
     def files(self) -> Iterator[Shown]:
         """Every image that the case may have as a file."""
-        yield from map(self.prepared, (*(["mr"] if self.task.options["has_mr"] else []), REAL, "mask"))
+        yield from map(self.prepared, (*self.task.mr_roles, REAL, "mask"))
         runs = self.task.runs if self.case in self.task.options["test"] else []
         yield from map(self.synthetic, runs)
         for segmenter in self.task.options["segmenters"]:

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from viewed_results import make_results
+from viewed_results import make_results, with_channels
 
 from afpbench.base.errors import ConfigError, DataError, UnusableFile
 from afpbench.viewer.case import CaseView, TaskView
@@ -46,6 +46,16 @@ def test_every_image_of_a_case_has_a_state(folder):
             "labels/total/afp": missing,
         },
     }
+
+
+def test_every_channel_of_an_mr_is_an_image(folder):
+    view = case(with_channels(folder.path, "t1", "t2", "pd"), "p1")
+    images = view.describe()["images"]
+    assert list(images)[:5] == ["mr", "mr_0001", "mr_0002", "ct", "mask"]
+    assert {images[name]["state"] for name in ("mr", "mr_0001", "mr_0002")} == {"there"}
+    assert [float(io.read(view.find(name)).array.max()) for name in ("mr", "mr_0001", "mr_0002")] == [300, 600, 900]
+    with pytest.raises(ConfigError, match="no image 'mr_0003'"):
+        view.find("mr_0003")
 
 
 def test_how_far_a_half_finished_task_is(folder):

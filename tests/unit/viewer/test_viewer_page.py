@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from browser import browser_tab, find_browser
-from viewed_results import make_results, serving
+from viewed_results import make_results, serving, with_channels
 
 BROWSER = find_browser()
 PANELS = """[...document.querySelectorAll(".panel:not([hidden])")].map((panel) =>
@@ -14,7 +14,7 @@ SETTLED = """document.body.dataset.ready === "yes" &&
   [...document.querySelectorAll(".panel:not([hidden])")].every((panel) => panel.dataset.state !== "loading")"""
 
 
-async def look(address: str, folder, width: int) -> None:
+async def look(address: str, of_channels: str, folder, width: int) -> None:
     async with browser_tab(BROWSER, folder) as tab:
         await tab.open(f"{address}#case=p1&overlay=1", width)
         await tab.until(SETTLED, seconds=240)
@@ -72,11 +72,37 @@ async def look(address: str, folder, width: int) -> None:
         assert tab.problems == []
         assert tab.requests
         assert [url for url in tab.requests if not url.startswith((address, "data:", "blob:"))] == []
+        if width > 700:
+            await look_at_channels(of_channels, tab)
+
+
+async def look_at_channels(address: str, tab) -> None:
+    """The same case with an MR of two channels, in the same browser."""
+    await tab.open(f"{address}#case=p1&errors=0")
+    await tab.until(f"location.href.startsWith({address!r}) && {SETTLED}", seconds=240)
+    assert [panel[:2] for panel in await tab.value(PANELS)] == [
+        ["MR t1", "300"],
+        ["MR t2", "600"],
+        ["Real CT", "10 HU"],
+        ["nnU-Net / L1", "50 HU"],
+    ]
+    names = "[...document.querySelector('#channel').options].map((entry) => entry.text)"
+    assert await tab.value(names) == ["all channels", "t1", "t2"]
+    for _ in range(2):
+        await tab.press("m")
+    await tab.until(f"({PANELS}).length === 3 && ({PANELS})[0][0] === 'MR t2' && {SETTLED}")
+    assert await tab.value("document.querySelector('#channel').value") == "t2"
+    assert "channel=t2" in await tab.value("location.hash")
+    assert tab.problems == []
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
 @pytest.mark.parametrize("width", [1300, 390])
 def test_the_page(tmp_path, width):
-    with serving(make_results(tmp_path / "results")) as server:
-        asyncio.run(look(server.address, tmp_path / "profile", width))
+    make_results(tmp_path / "two")
+    with (
+        serving(make_results(tmp_path / "results")) as server,
+        serving(with_channels(tmp_path / "two", "t1", "t2")) as other,
+    ):
+        asyncio.run(look(server.address, other.address, tmp_path / "profile", width))

@@ -22,6 +22,7 @@ def _of_task(plan: TaskPlan, study: StudyPlan) -> dict[str, Any]:
         "title": plan.option("title"),
         "reference": plan.option("reference"),
         "has_mr": plan.task.source.has_mr,
+        "mr_channels": list(plan.task.source.mr_channels),
         "rows": [
             {"run": run, "label": _label(plan, study, row, run)} for row in results.rows for run in results.runs_of(row)
         ],

@@ -29,6 +29,9 @@ export function fillControls(page, state, study) {
   const groups = [["test", task.test], ["training and validation", task.others]].filter(([, list]) => list.length);
   page.case.replaceChildren(...groups.map(([label, list]) => group(label, list)));
   page.row.replaceChildren(...task.rows.map((row) => option(row.run, row.label + (row.run === task.reference ? " (reference)" : ""))));
+  const channels = task.mr_channels ?? [];
+  page.channels.hidden = !channels.length;
+  page.channel.replaceChildren(option("", "all channels"), ...channels.map((name) => option(name, name)));
   const names = Object.entries(task.segmenters).map(([name, entry]) => option(name, entry.label));
   page.segmenter.replaceChildren(...(names.length ? names : [option("", "no segmenter")]));
 }
@@ -43,6 +46,7 @@ export function markControls(page, state, { rows, task, labels }) {
   Object.assign(page.task, { value: state.task });
   Object.assign(page.case, { value: state.case });
   Object.assign(page.row, { value: state.row, disabled: !rows.length });
+  Object.assign(page.channel, { value: state.channel });
   page["row-before"].disabled = page["row-after"].disabled = !rows.length;
   const press = (button, on) => button.setAttribute("aria-pressed", String(on));
   press(page.all, state.all);
@@ -83,7 +87,7 @@ export function listen(page, state, actions, report) {
   choice(page.planes, PLANES, (name, index) => `${name} (${index + 1})`, (name) => act("plane", name));
   choice(page.windows, Object.keys(WINDOWS), (name) => `${WINDOWS[name].low} to ${WINDOWS[name].high} HU (${WINDOWS[name].key})`, (name) => act("window", WINDOWS[name].low, WINDOWS[name].high));
   page.limit.replaceChildren(...LIMITS.map((limit) => option(limit, `± ${limit} HU`)));
-  for (const name of ["task", "case", "row", "segmenter"]) page[name].addEventListener("change", () => act(name, page[name].value));
+  for (const name of ["task", "case", "row", "segmenter", "channel"]) page[name].addEventListener("change", () => act(name, page[name].value));
   for (const name of ["errors", "overlay", "all"]) page[name].addEventListener("click", () => act(name));
   page.limit.addEventListener("change", () => act("limit", Number(page.limit.value)));
   page.opacity.addEventListener("input", () => act("opacity", Number(page.opacity.value)));
@@ -94,6 +98,7 @@ export function listen(page, state, actions, report) {
   });
   const next = (step) => act("case", neighbour(actions.cases(), state.case, step));
   const nextRow = (step) => actions.rows().length && act("row", neighbour(actions.rows().map((row) => row.run), state.row, step));
+  const nextChannel = () => act("channel", neighbour(["", ...actions.channels()], state.channel, 1));
   page["case-before"].addEventListener("click", () => next(-1));
   page["case-after"].addEventListener("click", () => next(1));
   page["row-before"].addEventListener("click", () => nextRow(-1));
@@ -102,7 +107,7 @@ export function listen(page, state, actions, report) {
 
   const keys = {
     n: () => next(1), p: () => next(-1), j: () => nextRow(1), k: () => nextRow(-1),
-    a: () => act("all"), e: () => act("errors"), o: () => act("overlay"), r: () => act("reset"), "?": () => page.help.showModal(),
+    a: () => act("all"), e: () => act("errors"), m: nextChannel, o: () => act("overlay"), r: () => act("reset"), "?": () => page.help.showModal(),
     ArrowLeft: () => act("step", -1, 0, 0), ArrowRight: () => act("step", 1, 0, 0),
     ArrowUp: () => act("step", 0, 1, 0), ArrowDown: () => act("step", 0, -1, 0),
     PageUp: () => act("step", 0, 0, 1), PageDown: () => act("step", 0, 0, -1),

@@ -6,7 +6,9 @@ import { openImage, Panel } from "./panel.js";
 import { caseAddress, fetchJson, forgetFiles, imageAddress } from "./source.js";
 import { PLANES, readState, writeState } from "./state.js";
 
-const MOST_ROWS = 10; // side by side: browsers give a page 16 canvases of this kind
+const MOST_ROWS = 10; // side by side
+const MOST_CHANNELS = 6; // of an MR
+const MOST_PANELS = 14; // browsers give a page 16 canvases of this kind
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
 const state = readState(location.hash);
 const panels = [];
@@ -18,6 +20,7 @@ const task = () => study.tasks[state.task];
 const cases = () => [...task().test, ...task().others];
 const isTest = () => task().test.includes(state.case);
 const rows = () => (isTest() ? task().rows : []);
+const channels = () => task().mr_channels ?? []; // their names; none of an MR of one image
 
 // --- what is shown
 
@@ -37,7 +40,7 @@ function noteOf(labelMap) {
 function contents() {
   const real = overlay("ct");
   const list = [{ kind: "hu", title: "Real CT", note: noteOf(real), image: image("ct"), labels: real }];
-  if (task().has_mr) list.unshift({ kind: "mr", title: "MR", note: noteOf(real), image: image("mr"), labels: real });
+  list.unshift(...mrs().map((mr) => ({ kind: "mr", title: mr.title, note: noteOf(real), image: image(mr.address), labels: real })));
   for (const row of shownRows()) {
     const own = overlay(row.run);
     const synthetic = { kind: "hu", title: row.label, note: noteOf(own), image: image(`row/${row.run}`), labels: own };
@@ -47,10 +50,22 @@ function contents() {
   return list;
 }
 
+// The MR, or those of its channels that are chosen, under the addresses of afpbench.study.channels.
+function mrs() {
+  if (!task().has_mr) return [];
+  const all = channels().map((name, index) => ({ name, title: `MR ${name}`, address: index ? `mr_${String(index).padStart(4, "0")}` : "mr" }));
+  if (!all.length) return [{ title: "MR", address: "mr" }];
+  return state.channel ? all.filter(({ name }) => name === state.channel) : all.slice(0, MOST_CHANNELS);
+}
+
+function mostRows() {
+  return Math.min(MOST_ROWS, MOST_PANELS - 1 - mrs().length);
+}
+
 function shownRows() {
   if (!state.all) return rows().filter((row) => row.run === state.row);
-  const first = Math.max(0, Math.min(rows().findIndex((row) => row.run === state.row), rows().length - MOST_ROWS));
-  return rows().slice(first, first + MOST_ROWS);
+  const first = Math.max(0, Math.min(rows().findIndex((row) => row.run === state.row), rows().length - mostRows()));
+  return rows().slice(first, first + mostRows());
 }
 
 async function show() {
@@ -93,7 +108,8 @@ function describe() {
   else if (failed) lines.push(`${failed} of ${there + failed} synthetic CTs failed.`);
   if (about.failure) lines.push(`This case failed: ${about.failure}.`);
   else if (!isTest()) lines.push("This case trains or validates: no row is made of it.");
-  if (state.all && rows().length > MOST_ROWS) lines.push(`${MOST_ROWS} of ${rows().length} rows are shown, from the chosen one on.`);
+  if (state.all && rows().length > mostRows()) lines.push(`${mostRows()} of ${rows().length} rows are shown, from the chosen one on.`);
+  if (!state.channel && channels().length > MOST_CHANNELS) lines.push(`${MOST_CHANNELS} of ${channels().length} channels of the MR are shown.`);
   page.notice.textContent = lines.join(" ");
   page.notice.hidden = !lines.length;
 }
@@ -140,6 +156,7 @@ export const actions = {
     state.task = name;
     state.row = task().rows.some((row) => row.run === state.row) ? state.row : (task().reference ?? task().rows[0]?.run ?? "");
     if (!task().rows.some((row) => row.run === state.row)) state.row = task().rows[0]?.run ?? "";
+    if (!channels().includes(state.channel)) state.channel = "";
     if (!(state.segmenter in task().segmenters)) state.segmenter = Object.keys(task().segmenters)[0] ?? "";
     labels = state.segmenter ? new Labels(task().segmenters[state.segmenter]) : null;
     fillControls(page, state, study);
@@ -159,6 +176,7 @@ export const actions = {
   },
   async row(run) { state.row = run; await show(); },
   async segmenter(name) { state.segmenter = name; labels = new Labels(task().segmenters[name]); state.overlay = true; await show(); },
+  async channel(name) { state.channel = name; await show(); },
   async errors() { state.errors = !state.errors; await show(); },
   async all() { state.all = !state.all; await show(); },
   async plane(name) { state.plane = name; await show(); },
@@ -176,7 +194,7 @@ export const actions = {
     first.nv.drawScene();
     moved(first);
   },
-  cases, rows, planes: PLANES,
+  cases, rows, channels, planes: PLANES,
 };
 
 function report(error) {

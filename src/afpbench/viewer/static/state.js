@@ -9,7 +9,7 @@ export const PLANES = ["axial", "coronal", "sagittal", "all"]; // in the order o
 export const LIMITS = [100, 200, 300, 500, 1000]; // HU
 const START = {
   task: "", case: "", row: "", plane: "axial", low: -160, high: 240, errors: true, limit: 300,
-  overlay: false, segmenter: "", opacity: 0.5, all: false,
+  overlay: false, segmenter: "", opacity: 0.5, all: false, channel: "", // of the MR; "" is all of them
 };
 
 export function readState(hash) {
