@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from ..volumes import channels, io
 from ..volumes.io import Geometry, Volume
 from ..volumes.morphology import dilated
 from ..volumes.preprocessing import AIR_HU, BODY_HU, antialias, body_mask_ct, body_mask_mr
-from . import elastix, external, quality
+from . import elastix, external, impact, quality
 from .edges import edge_strength
 from .intensity import clipped_mr, gray
 from .parameters import images_needed, parameter_maps, stiffer, stiffness
@@ -23,6 +24,7 @@ from .pictures import write_pictures
 from .warp import warp
 
 SAMPLING_MARGIN_MM = 10.0
+STIFFER_BY = {"bspline_spacing_mm", "smoothness"}  # of an attempt's record, where a further one can be stiffer
 
 
 def register_case(
@@ -33,12 +35,13 @@ def register_case(
     options: of options.DEFAULTS, what differs. body_threshold_hu: for the CT's body mask.
     Writes into `out`: ct.nii.gz (int16 HU, resampled once from the CT by cubic B-spline, -1024 outside),
     covered.nii.gz (where the CT has data), body.nii.gz (the whole CT's body mask, warped), labels.nii.gz and
-    ct_contour.nii.gz (warped by linear vote) where the case has them, TransformParameters.N.txt (elastix), two
-    checkerboards as PNG and registration.json, which names the MR's channel where there are several. Where the
-    transform folds, stiffer ones are tried as `registration.folding` says; all are recorded, and the one with the
-    smallest share of folded voxels is used.
-    Raises ConfigError for an unknown option; DataError when elastix fails, the user's own transforms or the true
-    deformation are missing, nothing of the CT arrives, or the transform still folds and `folding.then` is `fail`.
+    ct_contour.nii.gz (warped by linear vote) where the case has them, TransformParameters.N.txt (elastix) or
+    displacement.nii.gz (IMPACT), two checkerboards as PNG and registration.json, which names the MR's channel where
+    there are several. Where the transform folds, stiffer ones are tried as `registration.folding` says; all are
+    recorded, and the one with the smallest share of folded voxels is used.
+    Raises ConfigError for an unknown option, and where IMPACT's package or model is not there; DataError when elastix
+    or IMPACT fails, the user's own transforms or the true deformation are missing, nothing of the CT arrives, or the
+    transform still folds and `folding.then` is `fail`.
     """
     imported, resampled, out = Path(imported), Path(resampled), Path(out)
     options = checked_options(options or {})
@@ -93,17 +96,18 @@ def _find(
     near = dilated(mr_body, mr.spacing_mm, SAMPLING_MARGIN_MM)
     mask = near if options["mask"] == "body" else None
     pairs = _pairs(mr, near, ct, options)
+    search = partial(impact.attempt, pairs, mr, ct) if options["method"] == "impact" else partial(_attempt, pairs)
     best = np.zeros((*mr.geometry.shape, 3), np.float32)
     attempts: list[dict] = []
     for times in range(options["folding"]["attempts"]):
         folder = out / f"attempt_{times}"
-        field, attempt = _attempt(pairs, mask, stiffer(options, times) if times else options, folder)
+        field, attempt = search(mask, stiffer(options, times) if times else options, folder)
         better = not attempts or attempt["folded_share"] < min(other["folded_share"] for other in attempts)
         _keep_files(folder, out, better)
         attempts = [{**other, "used": other["used"] and not better} for other in attempts]
         attempts.append({**attempt, "used": better})
         best = field if better else best
-        if attempt["folded_share"] == 0 or "bspline_spacing_mm" not in attempt:
+        if attempt["folded_share"] == 0 or not STIFFER_BY & attempt.keys():
             break
         logger.warning(
             "%s: attempt %d: the transform folds (%.2g of the voxels)", mr.source, times + 1, attempt["folded_share"]
@@ -141,7 +145,7 @@ def _attempt(pairs: list, mask: np.ndarray | None, options: dict, out: Path) -> 
 
 def _keep_files(folder: Path, out: Path, better: bool) -> None:
     """Move an attempt's transform files to `out` where it is the best so far; remove its folder."""
-    for path in elastix.transform_files(folder):
+    for path in [*elastix.transform_files(folder), *folder.glob(impact.FIELD)]:
         if better:
             path.replace(out / path.name)
         else:

@@ -33,7 +33,7 @@ def run_elastix(
     """
     tools("itk-elastix")
     _check_sizes(fixed[0], moving[0])
-    _without_torch()
+    without_torch()
     from itk import elxParameterObjectPython, itkElastixRegistrationMethodPython, itkPyBufferPython
 
     parameters = elxParameterObjectPython.elastixParameterObject.New()
@@ -47,9 +47,9 @@ def run_elastix(
     if fixed_mask is not None:
         mask = np.ascontiguousarray(fixed_mask.astype(np.uint8))
         view = itkPyBufferPython.itkPyBufferIUC3.GetImageViewFromArray(mask)
-        method.SetFixedMask(_placed(view, fixed[0].geometry))
+        method.SetFixedMask(placed(view, fixed[0].geometry))
     method.SetParameterObject(parameters)
-    with tempfile.TemporaryDirectory(prefix="elastix-") as folder, _threads(threads):
+    with tempfile.TemporaryDirectory(prefix="elastix-") as folder, itk_threads(threads):
         method.SetOutputDirectory(folder)
         method.SetLogToConsole(False)
         method.SetLogToFile(True)
@@ -88,7 +88,7 @@ def displacement_mm(transform_files: list[Path], grid: Geometry) -> np.ndarray:
     transform_files: the parameter files of all stages, in order. The grid may be another than the one they were found
     on. Raises DataError when transformix cannot apply them.
     """
-    _without_torch()
+    without_torch()
     from itk import elxParameterObjectPython, itkPyBufferPython, itkTransformixFilterPython
 
     parameters = elxParameterObjectPython.elastixParameterObject.New()
@@ -132,7 +132,7 @@ def _output_grid(grid: Geometry) -> dict[str, list[str]]:
     }
 
 
-def _without_torch() -> None:
+def without_torch() -> None:
     """ITK loads PyTorch, where that is installed, to accept tensors: there are none here, and it takes 2 s."""
     from itk.support import helpers
 
@@ -144,7 +144,7 @@ def to_itk(volume: Volume):
     from itk import itkPyBufferPython
 
     array = np.ascontiguousarray(volume.array, dtype=np.float32)
-    return _placed(itkPyBufferPython.itkPyBufferIF3.GetImageViewFromArray(array), volume.geometry), array
+    return placed(itkPyBufferPython.itkPyBufferIF3.GetImageViewFromArray(array), volume.geometry), array
 
 
 def transform_files(folder: Path) -> list[Path]:
@@ -153,7 +153,7 @@ def transform_files(folder: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def itk_threads(count: int) -> Iterator[None]:
     """ITK's default number of threads, put back afterwards.
 
     elastix's own setting (SetNumberOfThreads) crashes where several metrics drive a stage and it is over 1 (ITKElastix
@@ -185,7 +185,8 @@ def _copy_transforms(folder: Path, out: Path, count: int) -> None:
         (out / f"TransformParameters.{number}.txt").write_text(text, encoding="utf-8")
 
 
-def _placed(image, geometry: Geometry):
+def placed(image, geometry: Geometry):
+    """The itk image with a volume's spacing, origin and directions."""
     from itk import itkMatrixPython, vnl_matrix_fixedPython
 
     image.SetSpacing([float(value) for value in reversed(geometry.spacing_mm)])

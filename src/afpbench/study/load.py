@@ -283,9 +283,9 @@ def _complete_figures(options: dict) -> None:
 
 
 def _expand_paths(registration: dict, root: Path) -> None:
-    """`~` in the paths of a user's own registration."""
-    external = registration["external"]
+    """`~` in the paths of a user's own registration, and of IMPACT's model."""
+    external, impact = registration["external"], registration["impact"]
     for part, key in ((registration, "parameter_files"), (external, "transforms")):
         part[key] = [expand_path(path, root) for path in part[key]]
-    for key in ("ct", "labels"):
-        external[key] = expand_path(external[key], root) if external[key] else None
+    for part, key in ((external, "ct"), (external, "labels"), (impact, "model")):
+        part[key] = expand_path(part[key], root) if part[key] else None

@@ -18,6 +18,17 @@ DEFAULTS: dict[str, Any] = {
     "parameter_files": [],
     "folding": {"attempts": 2, "spacing_factor": 1.5, "bending_factor": 10.0, "then": "keep"},
     "external": {"transforms": [], "ct": None, "labels": None},
+    "impact": {
+        "model": None,
+        "layers": "1",
+        "weights": [],
+        "distance": "L2",
+        "voxel_mm": None,
+        "iterations": 80,
+        "smoothness": 5.0,
+        "grid_voxels": 2,
+        "device": "cpu",
+    },
     "seed": 2026,
     "threads": 1,
 }
@@ -33,11 +44,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "edge_weight": 0.0,
     }
 }
-METHODS = ("elastix", *SETTINGS, "external", "truth", "none")
+# Options that a method has no use for: IMPACT takes the place of the B-spline.
+UNUSED: dict[str, tuple[str, ...]] = {
+    "impact": ("bspline_spacing_mm", "bending_energy_weight", "edge_weight", "edge_smooth_mm")
+}
+METHODS = ("elastix", *SETTINGS, "impact", "external", "truth", "none")
 STAGES = ("translation", "rigid", "affine", "bspline")
 MASKS = ("body", "none")
 AFTER_FOLDING = ("keep", "fail")
 POSITIVE = ("resolutions", "iterations", "samples", "bspline_spacing_mm", "edge_smooth_mm", "threads")
+MODELS = "IMPACT's authors publish theirs on Hugging Face as VBoussot/impact-torchscript-models"
 CASE = "{case}"
 TRAINING_SIDE = "_train"
 OTHER_METHOD = "remove it, or set method to 'elastix'"
@@ -76,7 +92,7 @@ def problems(options: dict) -> list[str]:
     external = options["external"]
     given = [name for name in ("transforms", "ct") if external[name]]
     lines = []
-    for name in SETTINGS.get(options["method"], {}):
+    for name in (*SETTINGS.get(options["method"], {}), *UNUSED.get(options["method"], ())):
         if options[name] != DEFAULTS[name]:
             lines.append(f"{name}: has no effect with method '{options['method']}'; hint: {OTHER_METHOD}")
     if options["method"] == "external" and len(given) != 1:
@@ -96,6 +112,27 @@ def problems(options: dict) -> list[str]:
         lines.append("edge_weight: has no effect without the stage bspline; hint: set it to 0, or add the stage")
     if options["parameter_files"] and options["method"] != "elastix":
         lines.append(f"parameter_files: has no effect with method '{options['method']}'; hint: {OTHER_METHOD}")
+    return [*lines, *_impact_problems(options)]
+
+
+def _impact_problems(options: dict) -> list[str]:
+    """What does not fit together in the options of IMPACT."""
+    impact, used = options["impact"], options["impact"]["layers"].count("1")
+    if options["method"] != "impact":
+        given = [name for name, value in impact.items() if value != DEFAULTS["impact"][name]]
+        hint = f"has no effect with method '{options['method']}'; hint: set method to 'impact'"
+        return [f"impact.{name}: {hint}" for name in given]
+    lines = []
+    if not impact["model"]:
+        lines.append(f"impact.model: missing; allowed: the file of a TorchScript module; hint: {MODELS}")
+    if not used or set(impact["layers"]) - {"0", "1"}:
+        lines.append(
+            f"impact.layers: no output is compared; found: '{impact['layers']}'; allowed: for each output of the model "
+            "1 where it is compared and 0 where not, such as '01'"
+        )
+    if impact["weights"] and len(impact["weights"]) != used:
+        count = len(impact["weights"])
+        lines.append(f"impact.weights: one for each 1 in impact.layers; found: {count}; allowed: {used}, or none")
     return lines
 
 

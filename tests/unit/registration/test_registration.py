@@ -276,7 +276,8 @@ def test_images_that_do_not_meet_are_an_error(tmp_path):
         ({"metod": "none"}, "registration: unknown option\n  found: metod"),
         (
             {"method": "ants"},
-            "registration.method\n  found: ants\n  expected: elastix or synthrad2025 or external or truth or none",
+            "registration.method\n  found: ants\n  expected: elastix or synthrad2025 or impact or external or truth or "
+            "none",
         ),
         ({"stages": ["warp"]}, "registration.stages(?s:.)*expected: a list of translation, rigid, affine, bspline"),
         ({"stages": []}, "registration.stages"),

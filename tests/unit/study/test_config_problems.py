@@ -84,6 +84,9 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
     [
         ("sed", 1, "sed: unknown key; allowed: seed, seeds, results, failed_cases, report, preset, presets, runtime, "
          "extensions, tasks; did you mean 'seed'?"),
+        ("LUNG.registration", {"method": "impact", "impact": {"model": "no.pt"}},
+         "tasks.lung.registration.impact.model: no such file; found: 'no.pt'; hint: IMPACT's authors publish theirs on "
+         "Hugging Face as VBoussot/impact-torchscript-models"),
         ("LUNG.registration", {"parameter_files": ["no.txt"]},
          "tasks.lung.registration.parameter_files[0]: no such file; found: 'no.txt'; hint: name an elastix "
          "parameter file"),
@@ -98,8 +101,8 @@ def test_the_study_without_mistakes_is_valid(tmp_path):
          "tasks.lung.registration.evaluate.edge_weight: has no effect without the stage bspline; hint: set it to 0, or "
          "add the stage"),
         ("LUNG.registration", {"train": {"method": "nonne"}, "evaluate": {}},
-         "tasks.lung.registration.train.method: not allowed; found: 'nonne'; allowed: elastix, synthrad2025, external, "
-         "truth, none; did you mean 'none'?"),
+         "tasks.lung.registration.train.method: not allowed; found: 'nonne'; allowed: elastix, synthrad2025, impact, "
+         "external, truth, none; did you mean 'none'?"),
         ("LUNG.registration", {"edge_weight": 1, "stages": ["rigid"]},
          "tasks.lung.registration.edge_weight: has no effect without the stage bspline; hint: set it to 0, or add the "
          "stage"),

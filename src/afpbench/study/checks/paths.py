@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..case_ids import braces
 
 # Keys whose values are paths of the user's, wherever they stand in a task.
-PATH_KEYS = {"root", "table", "download_dir", "folder", "weights", "path", "parameter_files"}
+PATH_KEYS = {"root", "table", "download_dir", "folder", "weights", "path", "parameter_files", "model"}
 PATTERN_KEYS = {"mr", "ct", "mask", "label_map", "mr_contour", "ct_contour", "labels", "transforms", "synthetic"}
 BY_NAME = {"mr", "synthetic"}  # of them those that may hold a pattern for each name: of a channel, of a row
 CASE = "{case}"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...base.errors import AfpbenchError, one_line
 from ..kinds.files import no_file
-from ..registration import places
+from ..registration import MODELS, places
 from ..registration import problems as registration_problems
 from ..significance import smallest_p
 from ..split_columns import resolve_splits
@@ -143,6 +143,9 @@ def _no_files(task: Task, options: Mapping) -> Iterator[str]:
     for index, name in enumerate(options["parameter_files"]):
         if not (task.root / name).is_file():
             yield no_file(f"parameter_files[{index}]", name, task.root, "name an elastix parameter file")
+    model = options["impact"]["model"]
+    if model and not (task.root / model).is_file():
+        yield no_file("impact.model", model, task.root, MODELS)
 
 
 def _check_pairs(where: str, task: Mapping) -> list[str]:

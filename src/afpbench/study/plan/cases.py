@@ -135,10 +135,11 @@ class CasePlan:
         return [file for case in self.used for file in self.files(case)]
 
     def registration_files(self, case: str, side: str) -> list[str]:
-        """The files that a user's own registration of a case is read from, and the user's parameter files.
+        """The files that a user's own registration of a case is read from, the user's parameter files, IMPACT's model.
 
         One that is missing is the registration's to complain about, with the case's name.
         """
         options = self.registrations[side]
         files = [path for paths in external_files(options, case).values() for path in paths]
-        return [path for path in [*files, *options["parameter_files"]] if Path(path).is_file()]
+        model = [options["impact"]["model"]] if options["impact"]["model"] else []
+        return [path for path in [*files, *options["parameter_files"], *model] if Path(path).is_file()]
