@@ -22,5 +22,6 @@ evaluate_row(
     run=wildcards.row + wildcards.seed,
     threads=snakemake.threads,
     real_root=Path(params.real_folder),
+    with_ct=bool(given.synthetic),  # rows of label maps alone have no records of images
     out=Path(snakemake.output[0]),
 )

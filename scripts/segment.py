@@ -19,7 +19,7 @@ def load():
 
 
 inputs = dict(snakemake.input.items())
-synthetic = Path(Images.of_record(inputs["synthetic"]).folder) if "synthetic" in inputs else None
+synthetic = Path(Images.of_record(inputs["synthetic"][0]).folder) if inputs.get("synthetic") else None
 real = Path(Images.of_record(inputs["real"][0]).folder) if synthetic else None
 given = segmenter.label_files(Path()).get(snakemake.wildcards.get("row", "ct"))
 run_chunk(

@@ -210,7 +210,7 @@ rule segment_real:
 rule segment:
     """The synthetic CT of one row by one segmenter; an image equal to the real CT takes its segmentation over."""
     input:
-        synthetic=T.synthetic("{row}{seed}").record("{chunk}"),
+        synthetic=lambda w: task(w).results.segmented_record(w.row + w.seed, w.chunk),
         prepared=lambda w: task(w).cases.chunk(w.chunk).prepared,
         real=rules.segment_real.output,
         weights=lambda w: task(w).models.segmenter_inputs(task(w).cases.chunk(w.chunk).fold, w.segmenter),

@@ -6,11 +6,12 @@ localrules:
 
 
 rule prepare_case:
-    """MR, registered CT and labels on one grid, with the region of evaluation: the body that both show."""
+    """MR, registered CT and labels on one grid, with the region of evaluation: the body that both show. Of a label map
+    alone its grid, and the region."""
     input:
         imported=rules.import_case.output,
         resampled=rules.resample_case.output,
-        registered=rules.register_case.output,
+        registered=lambda w: task(w).cases.registered_of(w.case, w.side),
     output:
         directory(T.prepared("{case}", "{side}")),
     log:

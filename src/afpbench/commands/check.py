@@ -42,10 +42,9 @@ def run(options: argparse.Namespace) -> int:
         paths = StudyPaths(str(options.out or options.root / study["results"])).task(name)
         source = open_source(data, options.root)
         if source.makes_cases or not source.has_mr:
-            what = (
-                "nothing to check" if source.makes_cases else "no MR, so no pairs to check: the import checks the CTs"
-            )
-            print(f"{name}: {source.title}: {what}")
+            images = "CTs" if source.has_ct else "label maps"
+            alone = f"no MR, so no pairs to check: the import checks the {images}"
+            print(f"{name}: {source.title}: {'nothing to check' if source.makes_cases else alone}")
             continue
         cases, waiting = _here(source, source.cases())
         if waiting:

@@ -1,4 +1,4 @@
-"""The study that `afpbench evaluate` writes: real CTs, synthetic CTs in folders, and tables by a preset's name."""
+"""The study that `afpbench evaluate` writes: real and synthetic CTs, or label maps, and tables by a preset's name."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -39,20 +39,26 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Who segments, and what is made of the classes. structures: name -> classes. tolerance_mm: of NSD."""
+    """Who segments, and what is made of the classes. structures: name -> its entry, `classes` and what else there is,
+    but for the segmenter. tolerance_mm: of NSD."""
 
     entry: Mapping[str, Any]
-    structures: Mapping[str, Sequence[str]]
+    structures: Mapping[str, Mapping[str, Any]]
     tolerance_mm: float
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be evaluated. Patterns are absolute paths with `{case}`; synthetic: row -> pattern."""
+    """What is to be evaluated. Patterns are absolute paths with `{case}`.
 
-    ct: str
-    synthetic: Mapping[str, str]
+    rows: name -> the pattern of its synthetic CTs. Where there are label maps alone it is None, as `ct` is, and
+    `label_map` is the pattern of the real ones.
+    """
+
+    ct: str | None
+    rows: Mapping[str, str | None]
     reference: str
+    label_map: str | None = None
     mr: str | None = None
     mask: str | None = None
     segmentation: Segmentation | None = None
@@ -113,33 +119,35 @@ def structures_of(kind: str, folder: Path | None) -> dict[str, list[str]]:
 
 def study_of(question: Question) -> dict[str, Any]:
     """The study file, as a dict that is written in this order."""
-    images = {"ct": question.ct, "mr": question.mr, "mask": question.mask}
+    images = {"ct": question.ct, "label_map": question.label_map, "mr": question.mr, "mask": question.mask}
     given = {role: pattern for role, pattern in images.items() if pattern}
     root = os.path.commonpath([pattern.split(CASE)[0].rpartition("/")[0] or "/" for pattern in given.values()])
     row = {"resample": True} if question.resample else {}
     definition, _, _ = PRESETS[question.tables]
+    structures = question.segmentation.structures if question.segmentation else {}
     task = {
         "title": "Evaluation",
         "data": {
             "source": "folder",
             "root": root,
+            **({} if question.ct else {"ct": None}),
             **{role: os.path.relpath(path, root) for role, path in given.items()},
         },
         "spacing_mm": None,
         **({"registration": {"method": "none"}} if question.mr else {}),
         "definition": definition,
         **_segmentation(question.segmentation),
-        "variants": {name: {"synthetic": pattern, **row} for name, pattern in question.synthetic.items()},
+        "variants": {name: {"synthetic": pattern, **row} for name, pattern in question.rows.items()},
         "reference": question.reference,
-        "tables": tables_of(question.tables, list(question.segmentation.structures) if question.segmentation else []),
+        "tables": tables_of(question.tables, list(structures), images=question.ct is not None),
     }
     return {"failed_cases": question.failed_cases, "tasks": {TASK: task}}
 
 
-def tables_of(preset: str, structures: Sequence[str]) -> dict[str, Any]:
-    """The tables of a preset: the images, and each metric of the structures."""
+def tables_of(preset: str, structures: Sequence[str], images: bool = True) -> dict[str, Any]:
+    """The tables of a preset: the images, where there are such, and each metric of the structures."""
     _, image_metrics, structure_metrics = PRESETS[preset]
-    tables: dict[str, Any] = {"images": {"columns": [{"metric": metric} for metric in image_metrics]}}
+    tables: dict[str, Any] = {"images": {"columns": [{"metric": metric} for metric in image_metrics]}} if images else {}
     for metric in structure_metrics if structures else ():
         tables[metric] = {"columns": [{"metric": metric, "structure": structure} for structure in structures]}
     return tables
@@ -154,7 +162,7 @@ def _segmentation(asked: Segmentation | None) -> dict[str, Any]:
     if asked is None:
         return {}
     segmenter = str(asked.entry["kind"])
-    structures = {name: {"segmenter": segmenter, "classes": list(names)} for name, names in asked.structures.items()}
+    structures = {name: {"segmenter": segmenter, **entry} for name, entry in asked.structures.items()}
     return {
         "tolerance_mm": asked.tolerance_mm,
         "segmenters": {segmenter: dict(asked.entry)},

@@ -118,6 +118,8 @@ def _is_trained(task: dict) -> bool:
 
 
 def _variant(variant: dict) -> str:
+    if "synthetic" in variant and variant["synthetic"] is None:
+        return "label maps"
     if "synthetic" in variant:
         return f"files, {variant['synthetic']}" + (", resampled" if variant["resample"] else "")
     terms = []

@@ -1,6 +1,6 @@
 """From a source to an imported case: opened, checked, in canonical axes, with labels where the source has them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..study.kinds.sources import open_source
 from ..volumes import io
 from ..volumes.images import check_hu, check_values, read_image
 from ..volumes.io import Volume
-from ..volumes.labels import check_labels, read_labels
+from ..volumes.labels import as_bytes, check_labels, read_labels
 from ..volumes.masks import as_mask, read_mask
 from . import dicom, rtstruct
 from .checks import check_channel, check_frame, check_inside, check_not_exchanged, check_on_grid, check_overlap
@@ -24,7 +24,6 @@ from .hu_labels import hu_labels
 CANONICAL = "LPS"
 MADE = ("mask", "labels", "mr_labels", "displacement")  # what a source may make beside the images
 DRAWN_IN = {"mask": "mr", "mr_contour": "mr", "ct_contour": "ct"}
-LABELS_IN = "ct"
 READERS = {"labels": read_labels, **dict.fromkeys(DRAWN_IN, read_mask)}
 
 
@@ -34,8 +33,9 @@ def import_case(data: dict, case: str, seed: int, out: Path, root: Path) -> None
     data: the task's `data` section. seed: the study's (phantoms are made from it). out: the folder to write.
     root: the folder that relative paths start from.
     Writes mr.nii.gz (float32; not where the source has CTs alone), mr_0001.nii.gz and so on for further channels of the
-    MR, each on its own grid, ct.nii.gz (int16 HU), case.json, and what the source has of mask.nii.gz, labels.nii.gz,
-    mr_labels.nii.gz, displacement.nii.gz, mr_contour.nii.gz, ct_contour.nii.gz.
+    MR, each on its own grid, ct.nii.gz (int16 HU; not where the source has label maps alone), case.json, and what the
+    source has of mask.nii.gz, labels.nii.gz, mr_labels.nii.gz, displacement.nii.gz, mr_contour.nii.gz,
+    ct_contour.nii.gz.
     Raises DataError, naming the case, for input that cannot be used.
     """
     out = Path(out)
@@ -101,9 +101,13 @@ def _files(data: dict, case: str, root: Path) -> tuple[dict[str, Volume], dict]:
     check_files(data, case, read, names)
     mr = filter(channels.is_mr, read)
     volumes = {role: read[role].with_array(read[role].array.astype(np.float32)) for role in mr}
-    volumes |= {"ct": read["ct"].with_array(io.save_hu(read["ct"].array))}
+    if "ct" in read:
+        volumes["ct"] = read["ct"].with_array(io.save_hu(read["ct"].array))
     volumes |= {role: read[role] for role in DRAWN_IN if role in read}
-    volumes |= _labels(data.get("labels"), case, volumes["ct"], read.get("labels"))
+    if "ct" in read:
+        volumes |= _labels(data.get("labels"), case, volumes["ct"], read.get("labels"))
+    else:
+        volumes["labels"] = as_bytes(read["labels"], _what(case, "labels"))
     record = {role: {"file": path.name, "sha256": dicom.digest(path)} for role, path in files.items()}
     findings = {role: list(volume.findings) for role, volume in stored.items() if volume.findings}
     for role, found in findings.items():
@@ -121,10 +125,11 @@ def check_files(data: dict, case: str, read: dict[str, Volume], names: Sequence[
         check_values(read[role], _what(case, role, names))
     for role in filter(channels.is_mr, images):
         check_not_exchanged(read[role], read["ct"], f"case {case}")
-    check_hu(read["ct"], _what(case, "ct"))
-    for role, image in {**DRAWN_IN, "labels": LABELS_IN}.items():
+    if "ct" in read:
+        check_hu(read["ct"], _what(case, "ct"))
+    for role in (*DRAWN_IN, "labels"):
         if role in read:
-            check_on_grid(read[role], read[image if image in read else "ct"], _what(case, role))
+            check_on_grid(read[role], read[_drawn_in(role, read)], _what(case, role))
     if "labels" in read and (data.get("labels") or {}).get("kind") == "files":
         check_labels(read["labels"], data["labels"]["classes"], _what(case, "labels"))
 
@@ -146,7 +151,7 @@ def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict
     for role in sorted(files, key=lambda role: role in DRAWN_IN):  # images first
         path, what = files[role], _what(case, role, source.mr_channels)
         if role in DRAWN_IN and rtstruct.is_rtstruct(path):
-            image = read[DRAWN_IN[role] if DRAWN_IN[role] in read else "ct"]
+            image = read[_drawn_in(role, read)]
             read[role] = as_mask(rtstruct.read_contours(path, image, what, data.get("roi")), what)
         elif is_image(role):
             read[role] = read_modality(role, path, what, series.get(role))
@@ -155,6 +160,11 @@ def read_files(data: dict, case: str, root: Path) -> tuple[dict[str, Path], dict
     for role in channels.roles(source.mr_channels)[1:]:
         check_frame(read[role], read["mr"], _what(case, role, source.mr_channels))
     return files, read
+
+
+def _drawn_in(role: str, read: Mapping[str, Volume]) -> str:
+    """The role of the image on whose grid a mask, a contour or a label map of a case lies."""
+    return next(name for name in (DRAWN_IN.get(role, "ct"), "ct", "labels") if name in read)
 
 
 def read_modality(role: str, path: Path, what: str, series: str | None = None) -> Volume:
@@ -182,7 +192,10 @@ def _labels(labels: dict | None, case: str, ct: Volume, given: Volume | None) ->
 
 
 def _check_pair(case: str, volumes: dict[str, Volume], names: Sequence[str] = ()) -> dict[str, Any]:
-    """What the case's record says of the pair, and of the MR's channels; nothing of a CT alone."""
+    """What the case's record says of the pair, and of the MR's channels; nothing of a CT or a label map alone, which
+    may be empty."""
+    if "ct" not in volumes:
+        return {}
     for role in filter(is_image, volumes):
         check_values(volumes[role], _what(case, role, names))
     check_hu(volumes["ct"], _what(case, "ct"))

@@ -46,10 +46,10 @@ class Context:
 
 def choose_case(pick: str, long: pd.DataFrame, reference: str) -> str:
     """The case of a pick: `typical`, `best` and `worst` go by the reference row's MAE inside the body, anything else
-    is a case id.
+    is a case id. Where there is no MAE of any row, since there are label maps alone, they go by its mean Dice.
 
-    Typical is the median, of an even number of cases the lower one of the two in the middle. Equal values go by id.
-    Raises DataError where no case of the reference row has a MAE, and for a case that failed or is not in the table.
+    Typical is the median, of an even number of cases the better one of the two in the middle. Equal values go by id.
+    Raises DataError where no case of the reference row has a value, and for a case that failed or is not in the table.
     """
     if pick not in PICKS:
         lines = long[long["case"] == pick]
@@ -66,7 +66,7 @@ def choose_case(pick: str, long: pd.DataFrame, reference: str) -> str:
     if not ranked:
         raise DataError(
             f"figures: no case to show as {pick}",
-            found=f"no MAE of the reference row {reference}",
+            found=f"no {'MAE' if _has_mae(long) else 'Dice'} of the reference row {reference}",
             expected="at least one test case that did not fail",
         )
     return ranked[{"best": 0, "typical": (len(ranked) - 1) // 2, "worst": -1}[pick]]
@@ -84,11 +84,21 @@ def or_words(draw: Callable[[], Figure]) -> Figure:
 
 
 def _ranked(long: pd.DataFrame, reference: str) -> list[str]:
-    """Cases by the reference row's MAE, of several seeds their mean, lowest first."""
-    long = over_seeds(long[long["variant"] == reference])
-    lines = long[(long["variant"] == reference) & (long["metric"] == "mae") & (long["structure"] == "body")]
+    """Cases by the reference row's MAE, of several seeds their mean, lowest first; without one by mean Dice, highest
+    first."""
+    own = over_seeds(long[long["variant"] == reference])
+    if _has_mae(long):
+        lines = own[(own["metric"] == "mae") & (own["structure"] == "body")]
+    else:
+        dice = own[own["metric"] == "dice"].groupby("case")["value"].mean()
+        lines = (-dice).reset_index()
     lines = lines[lines["value"].notna()]
     return lines.sort_values(["value", "case"])["case"].tolist()
+
+
+def _has_mae(long: pd.DataFrame) -> bool:
+    """Whether anybody has a line of it: a case that failed has one without a value."""
+    return bool((long["metric"] == "mae").any())
 
 
 def value_of(long: pd.DataFrame, row: str, case: str, metric: str, structure: str = "body") -> float:

@@ -15,6 +15,7 @@ from ..base.errors import DataError
 from ..base.log import logger, progress, tools
 from ..data.failures import failure_of, policy
 from ..study.kinds.metric import REGIONS
+from ..study.kinds.registry import METRICS
 from ..study.metrics import family_metrics
 from ..study.paths import TaskPaths
 from ..volumes import io
@@ -87,6 +88,7 @@ def evaluate_row(
     seed: str = "",
     run: str | None = None,
     real_root: str | Path | None = None,
+    with_ct: bool = True,
     threads: int = 1,
     out: str | Path | None = None,
 ) -> pd.DataFrame:
@@ -99,15 +101,16 @@ def evaluate_row(
     name. metrics: those to compute besides, since a table names them (study.metrics.extra_metrics). uncertainty: the
     cases that have an uncertainty map, of a task that keeps them; None of another. seed: that trained the row. run:
     what the row's images are called where that is not its name (study.paths). real_root: the folder of the task whose
-    real CT, mask and segmentations of it are compared with, where not `root`. threads: cases at once. out: where to
-    write the table. A case that fails here has lines `failed: metrics: <reason>` while failed cases are
-    excluded and another succeeds; otherwise a DataError names each with its file, and nothing is written.
+    real CT, mask and segmentations of it are compared with, where not `root`. with_ct: whether there are CTs; of label
+    maps alone no metric of an image has lines. threads: cases at once. out: where to write the table. A case that fails
+    here has lines `failed: metrics: <reason>` while failed cases are excluded and another succeeds; otherwise a
+    DataError names each with its file, and nothing is written.
     """
     wanted, real = parse_structures(structures, tolerance_mm), real_root or root
     reasons = failed_cases(root, cases) | failed_cases(real, cases) | dict(failed or {})
     tools("surface-distance", "scikit-image")
     images, calibrated, chosen = run or row, dict(calibrations or {}), DEFINITIONS[definition]
-    options = (wanted, reasons, calibrated, inside_mask, chosen, metrics, uncertainty)
+    options = (wanted, reasons, calibrated, inside_mask, chosen, metrics, uncertainty, with_ct)
     evaluate = partial(_evaluate_case, TaskPaths(str(root)), TaskPaths(str(real)), task, row, images, *options)
     batch = Batch(f"metrics of {task}/{images}", [case for case in cases if case not in reasons])
 
@@ -115,7 +118,7 @@ def evaluate_row(
         with batch.case(case):
             return evaluate(case)
         status = failed_status(f"metrics: {batch.cause(case)}")
-        return _failed_lines(task, row, case, wanted, metrics, uncertainty, status)
+        return _failed_lines(task, row, case, wanted, metrics, uncertainty, with_ct, status)
 
     with ThreadPoolExecutor(max_workers=max(1, threads)) as pool:
         per_case = list(progress(pool.map(work, cases), len(cases), f"metrics of {task}/{row}, case"))
@@ -175,16 +178,17 @@ def failed_cases(root: str | Path, cases: Sequence[str]) -> dict[str, str]:
 
 
 def _evaluate_case(
-    paths, real, task, row, run, structures, reasons, calibrations, inside_mask, definition, metrics, uncertainty, case
-) -> list[dict]:
+    paths, real, task, row, run, structures, reasons, calibrations, inside_mask, definition, metrics, uncertainty,
+    with_ct, case,
+) -> list[dict]:  # fmt: skip
     if case in reasons:
-        return _failed_lines(task, row, case, structures, metrics, uncertainty, failed_status(reasons[case]))
+        return _failed_lines(task, row, case, structures, metrics, uncertainty, with_ct, failed_status(reasons[case]))
     segmenters = list(dict.fromkeys(structure.segmenter for structure in structures))
     has_map = uncertainty is not None and case in uncertainty
-    pair = read_pair(paths, real, case, run, segmenters, with_mr=bool(own.of_mr(metrics)), with_map=has_map)
+    pair = read_pair(paths, real, case, run, segmenters, bool(own.of_mr(metrics)), has_map, with_ct)
     lines = evaluate_pair(pair, task, row, structures, inside_mask, definition, metrics)
-    if pair.real is not None:
-        lines.append(line(task, row, case, "", "volume", DIAGONAL, diagonal_mm(pair.real), "ok"))
+    if pair.mask is not None:
+        lines.append(line(task, row, case, "", "volume", DIAGONAL, diagonal_mm(pair.mask), "ok"))
     lines += uncertainty_lines(pair, task, row, definition) if uncertainty is not None else []
     if case in calibrations:
         path, what = paths.synthetic(run).uncalibrated(case), f"case {case}, row {run}"
@@ -227,17 +231,25 @@ def _volume_error(real: np.ndarray, synthetic: np.ndarray, spacing_mm: Sequence[
     return {"volume_error": math.nan if empty else voxels * math.prod(spacing_mm) / 1000}
 
 
-def _failed_lines(task, row, case, structures: Sequence[Structure], metrics, uncertainty, status: str) -> list[dict]:
-    images = [(region, metric) for region in REGIONS for metric in family_metrics("image")]
-    images += [(region, metric.name) for region, metric in own.of_images(metrics)]
-    images += [("body", metric.name) for metric in own.of_mr(metrics)]
-    images.append(("volume", DIAGONAL))
-    lines = [line(task, row, case, "", region, metric, math.nan, status) for region, metric in images]
+def _failed_lines(
+    task, row, case, structures: Sequence[Structure], metrics, uncertainty, with_ct: bool, status: str
+) -> list[dict]:
+    images = _image_places(metrics) if with_ct else []
+    places = [*images, ("volume", DIAGONAL)]
+    lines = [line(task, row, case, "", region, metric, math.nan, status) for region, metric in places]
     for structure in structures:
+        own_metrics = [metric for metric in structure.metrics if with_ct or not METRICS[metric].in_hu()]
         extra = [metric.name for metric in own.of_structures(metrics, structure.tree)]
         lines += [line(task, row, case, structure.segmenter, structure.name, metric, math.nan, status)
-                  for metric in [*structure.metrics, *extra]]  # fmt: skip
+                  for metric in [*own_metrics, *extra]]  # fmt: skip
     return lines + (no_uncertainty(task, row, case, status) if uncertainty is not None else [])
+
+
+def _image_places(metrics: Sequence[str]) -> list[tuple[str, str]]:
+    """(region, metric) for each value that a case has of its images."""
+    places = [(region, metric) for region in REGIONS for metric in family_metrics("image")]
+    places += [(region, metric.name) for region, metric in own.of_images(metrics)]
+    return places + [("body", metric.name) for metric in own.of_mr(metrics)]
 
 
 def _image_status(value: float) -> str:

@@ -37,11 +37,12 @@ def read_pair(
     segmenters: Sequence[str],
     with_mr: bool = False,
     with_map: bool = False,
+    with_ct: bool = True,
 ) -> Pair:
     """The images of a case of a run. real: the task whose real CT, mask and segmentations of it are compared with.
 
-    with_mr, with_map: whether the MR, and the uncertainty map, are read too. Raises DataError, with the case, for a
-    file that cannot be used.
+    with_mr, with_map: whether the MR, and the uncertainty map, are read too. with_ct: whether there are CTs; False of
+    label maps alone. Raises DataError, with the case, for a file that cannot be used.
     """
     what, segmentations = f"case {case}, row {run}", {}
     for name in segmenters:
@@ -58,8 +59,8 @@ def read_pair(
         more["sd"] = read_image(paths.synthetic(run).uncertainty(case), f"{what}: uncertainty map")
     return Pair(
         case,
-        read_image(real.prepared_image(case, "ct"), f"{what}: real CT"),
-        read_image(paths.synthetic(run).image(case), f"{what}: synthetic CT"),
+        read_image(real.prepared_image(case, "ct"), f"{what}: real CT") if with_ct else None,
+        read_image(paths.synthetic(run).image(case), f"{what}: synthetic CT") if with_ct else None,
         read_mask(real.prepared_image(case, "mask"), f"{what}: mask"),
         segmentations,
         **more,

@@ -15,6 +15,8 @@ from ..metrics.seeds import over_seeds
 from ..metrics.statistics import read_statistics
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS, TABLES
+from ..study.kinds.source import Source
+from ..study.kinds.sources import open_source
 from ..study.paths import FoldPaths, TaskPaths
 from ..study.records import read_record
 from ..study.seeds import with_seed
@@ -52,6 +54,11 @@ class Task:
     def has_trained_rows(self) -> bool:
         """Whether any row was trained here; rows from files were not."""
         return any("synthetic" not in variant for variant in self.spec["variants"].values())
+
+    @cached_property
+    def source(self) -> Source:
+        """Where its cases come from. It reads no file."""
+        return open_source(self.spec["data"], Path())
 
     def label(self, row: str) -> str:
         return self.labels.get(row) or row

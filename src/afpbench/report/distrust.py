@@ -1,12 +1,10 @@
 """What to distrust in a task's numbers: failures, few cases, stand-ins, judges, controls, penalties, and machines."""
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from ..base import html
 from ..metrics.longtable import is_failed
 from ..metrics.missing import PENALISED
-from ..study.kinds.sources import open_source
 from ..study.pretrained import folder
 from ..study.significance import smallest_p
 from .claims import CONTROL_WINS, NEVER_REAL, POOR_DICE, POOR_JUDGE, TOO_FEW, Claim
@@ -60,8 +58,7 @@ def _one_seed(task: Task, claims: Claims) -> Iterator[str]:
 
 def _phantoms(task: Task, claims: Claims) -> Iterator[str]:
     if task.spec["data"]["source"] == "phantom":
-        title = open_source(task.spec["data"], Path()).title
-        yield f"No patients: {title}. The order of rows may be another in patients."
+        yield f"No patients: {task.source.title}. The order of rows may be another in patients."
 
 
 def _stand_ins(task: Task, claims: Claims) -> Iterator[str]:

@@ -26,6 +26,14 @@ FILES_READING = (
     "Rows are synthetic CTs that lie in files; nothing was trained here. The real CT itself stands below them and must "
     "score perfectly. One row is the reference, and every other row is tested against it over the same cases."
 )
+LABELS_QUESTION = (
+    "Do synthetic CTs keep the anatomy of the real ones? The judge is segmentation, made elsewhere: label maps of the "
+    "real and of the synthetic CT of each case are compared. There are no images here, and nothing is said of HU."
+)
+LABELS_READING = (
+    "Rows are methods whose label maps lie in files; nothing was trained here. One row is the reference, and every "
+    "other row is tested against it over the same cases."
+)
 READING = (
     "Rows are variants (a generator with a loss); controls stand below them: the real CT itself must score perfectly, "
     "the mean training CT shows what is reached without looking at the patient. One row is the reference, and every "
@@ -62,8 +70,10 @@ def write_report(target: str | Path, study: Mapping, tasks: Sequence[Task]) -> N
 
 
 def _question(tasks: Sequence[Task]) -> tuple[str, str]:
-    trained = any(task.has_trained_rows for task in tasks)
-    return (QUESTION, READING) if trained else (FILES_QUESTION, FILES_READING)
+    if any(task.has_trained_rows for task in tasks):
+        return QUESTION, READING
+    images = any(task.source.has_ct for task in tasks)
+    return (FILES_QUESTION, FILES_READING) if images else (LABELS_QUESTION, LABELS_READING)
 
 
 def facts(study: Mapping, tasks: Sequence[Task]) -> list[tuple[str, object]]:
@@ -82,11 +92,7 @@ def facts(study: Mapping, tasks: Sequence[Task]) -> list[tuple[str, object]]:
 
 def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
     config = yaml.dump(dict(study), Dumper=_WrittenOut, sort_keys=False, allow_unicode=True, width=100)
-    heads = ["Case", "MR, sha256", "CT, sha256"]
-    inputs = [
-        html.table(heads, provenance.input_checksums(task.root, task.used_cases()), task.spec["title"])
-        for task in tasks
-    ]
+    inputs = [_inputs(task) for task in tasks]
     return html.section(
         "Provenance",
         "provenance",
@@ -95,3 +101,12 @@ def _provenance(study: Mapping, tasks: Sequence[Task]) -> str:
         html.folded("The study file, every default filled in", f"<pre>{html.text(config)}</pre>"),
         html.folded("Checksums of the inputs", *inputs),
     )
+
+
+def _inputs(task: Task) -> str:
+    """The checksums of a task's cases, a column for each image."""
+    if task.source.has_ct:
+        heads, lines = ["Case", "MR, sha256", "CT, sha256"], provenance.input_checksums(task.root, task.used_cases())
+        return html.table(heads, lines, task.spec["title"])
+    maps = provenance.label_checksums(task.root, task.used_cases())
+    return html.table(["Case", "Label map, sha256"], maps, task.spec["title"])

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..base.package import PROJECT
@@ -62,9 +62,19 @@ def input_checksums(root: str | Path, cases: Iterable[str]) -> list[tuple[str, s
     Of an MR of several channels the sha256 of each, in their order.
     """
     lines = []
-    for case in cases:
-        paths = [Path(TaskPaths(str(root)).prepared(case, side)) / "case.json" for side in ("", TRAINING_SIDE)]
-        record = next((read_record(path) for path in paths if path.is_file()), {})
+    for case, record in _prepared(root, cases):
         mr = [record.get(f"{role}_sha256", "–") for role in roles(record.get("mr_channels", ()))]
         lines.append((case, " ".join(mr), record.get("ct_sha256", "–")))
     return lines
+
+
+def label_checksums(root: str | Path, cases: Iterable[str]) -> list[tuple[str, str]]:
+    """(case, sha256 of its label map) of cases that are label maps alone."""
+    return [(case, record.get("labels_sha256", "–")) for case, record in _prepared(root, cases)]
+
+
+def _prepared(root: str | Path, cases: Iterable[str]) -> Iterator[tuple[str, dict]]:
+    """Each case with what was recorded when it was prepared; nothing where it failed."""
+    for case in cases:
+        paths = [Path(TaskPaths(str(root)).prepared(case, side)) / "case.json" for side in ("", TRAINING_SIDE)]
+        yield case, next((read_record(path) for path in paths if path.is_file()), {})

@@ -14,7 +14,6 @@ from ..metrics.seeds import over_seeds
 from ..study import channels
 from ..study.kinds.registry import METRICS
 from ..study.kinds.source import Source
-from ..study.kinds.sources import open_source
 from ..tables.captions import loss_words, reading_notes, shades_note
 from .claims import Claim
 from .comparison import comparison
@@ -55,26 +54,17 @@ def sections(task: Task, claims: Sequence[Claim]) -> str:
     return html.section(task.spec["title"], f"task-{task.name}", *filter(None, parts))
 
 
-def has_mr(task: Task) -> bool:
-    """Whether the task's cases have an MR."""
-    return open_source(task.spec["data"], Path()).has_mr
-
-
-def mr_channels(task: Task) -> tuple[str, ...]:
-    """The names of the MR's channels; none of an MR of one image."""
-    return open_source(task.spec["data"], Path()).mr_channels
-
-
 def _data(task: Task) -> str:
     spacing = " × ".join(f"{value:g}" for value in task.spec["spacing_mm"] or ())
     first = task.splits[0]
     counts = ", ".join(f"{len(first[part])} {part}" for part in PARTS if first[part])
-    source = open_source(task.spec["data"], Path())
+    source = task.source
     facts = [
         ("Source", source.title),
         *([("MR channels", _channel_words(source.mr_channels))] if source.mr_channels else []),
         ("Cases", f"{sum(len(first[part]) for part in PARTS)}: {task.folds_words}{counts}"),
         ("Voxels", f"{spacing} mm (z, y, x)" if spacing else "each case's own"),
+        *([] if source.has_ct else [("Images", "none: label maps alone, so that no metric of images is computed")]),
         ("Test cases", ", ".join(task.test_cases())),
     ]
     return section(task, "Data", "data", html.facts(facts))
@@ -93,7 +83,7 @@ def _rows(task: Task) -> str:
 def _made(task: Task, variant: Mapping) -> tuple[str, str, object]:
     """Generator, loss and iterations of a variant; its files where nothing was trained for it."""
     if "synthetic" in variant:
-        return "–", f"none: files {variant['synthetic']}", "–"
+        return "–", f"none: files {variant['synthetic']}" if variant["synthetic"] else "none: label maps", "–"
     start = f", from {task.label(variant['init_from'])}" if variant["init_from"] else ""
     return variant["generator"], loss_words(variant["loss"]) + start, variant["training"]["iterations"]
 
@@ -121,7 +111,7 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
     parts: list[str] = []
     folded: list[str] = []
     last: list[str] = []
-    words = captions(open_source(task.spec["data"], Path()))
+    words = captions(task.source)
     for path, link in sorted(task.figures, key=lambda figure: ORDER.index(figure[0].stem.split("_")[0])):
         made = html.picture(path, words[path.stem.split("_")[0]], link)
         if path.stem in ("slices_sagittal", "slices_axial"):
@@ -175,7 +165,7 @@ REGISTRATION = {
 
 
 def _registration(task: Task) -> str:
-    if not has_mr(task):
+    if not task.source.has_mr:
         return ""
     cases = read_csv(task.paths.registration, ("case", "status"), text=("case", "used_for", "method", "status"))
     uses = cases.groupby("used_for") if "used_for" in cases else [("", cases)]
@@ -194,7 +184,7 @@ def _registration_figures(heading: str, cases: pd.DataFrame) -> str:
 
 def _checkerboards(task: Task) -> list[str]:
     """MR and CT tile by tile before and after registration, of the cases that the figures show."""
-    mr = channels.title(channels.FIRST, mr_channels(task))
+    mr = channels.title(channels.FIRST, task.source.mr_channels)
     picks = dict.fromkeys(choose_case(pick, task.long, task.context["reference"]) for pick in task.shown_cases())
     parts = []
     for case in picks:

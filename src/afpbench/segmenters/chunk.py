@@ -14,7 +14,7 @@ from ..study.file_rows import FileRow, beside
 from ..study.kinds.segmenter import Segment
 from ..volumes import io
 from ..volumes.io import Volume
-from ..volumes.labels import read_labels
+from ..volumes.labels import as_bytes, read_labels
 
 
 class Segmentation:
@@ -45,6 +45,9 @@ class Segmentation:
         return self.open_segmenter()
 
     def __call__(self, case: str, prepared: Path, out: Path) -> dict:
+        if self.given is not None:
+            grid = io.read(prepared / "mask.nii.gz", f"case {case}: region of evaluation")
+            return self._write(case, grid.with_array(_given_labels(self.given, case, grid)), out)
         ct = io.read(prepared / "ct.nii.gz", f"case {case}: CT")
         image = ct
         if self.synthetic is not None:
@@ -60,10 +63,12 @@ class Segmentation:
                 out.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self.real / f"{case}.nii.gz", out)
                 return {"case": case, "status": "ok", "taken_over": True}
-        labels = self._segment(image) if self.given is None else _given_labels(self.given, case, ct)
-        self._check_labels(case, labels)
-        io.write(ct.with_array(labels), out)
-        return {"case": case, "status": "ok", "foreground_voxels": int((labels > 0).sum())}
+        return self._write(case, ct.with_array(self._segment(image)), out)
+
+    def _write(self, case: str, labels: Volume, out: Path) -> dict:
+        self._check_labels(case, labels.array)
+        io.write(labels, out)
+        return {"case": case, "status": "ok", "foreground_voxels": int((labels.array > 0).sum())}
 
     def _check_labels(self, case: str, labels: np.ndarray) -> None:
         """Refuse a label map with values that no class has: the structures would be made of something else."""
@@ -78,17 +83,15 @@ class Segmentation:
             )
 
 
-def _given_labels(files: FileRow, case: str, ct: Volume) -> np.ndarray:
+def _given_labels(files: FileRow, case: str, grid: Volume) -> np.ndarray:
     """The label map (z, y, x) of a case from its file, which must lie on the case's grid."""
     what, path = f"case {case}: label map", files.file(case)
     if not path.exists():
         raise DataError(f"{what}: no such file", found=beside(path), expected=str(path), hint="put it there")
     check_inside(files.folder, path, what)
     labels = canonical(read_labels(path, what))
-    check_on_grid(labels, ct, what)
-    if labels.array.max() > 255:
-        raise DataError(f"{what}: label out of range: {path}", found=int(labels.array.max()), expected="0 to 255")
-    return labels.array.astype(np.uint8)
+    check_on_grid(labels, grid, what)
+    return as_bytes(labels, what).array
 
 
 def _second(pair: tuple[str, int]) -> int:

@@ -252,7 +252,7 @@ def _complete(study: dict, task: Task) -> None:
     still = task.source.aligned or not task.source.has_mr
     for registration in per_side(options.setdefault("registration", {})).values():
         registration.setdefault("method", "none" if still else task.source.registration)
-    options.setdefault("controls", list(CONTROLS) if task.trained else ["real_ct"])
+    options.setdefault("controls", list(CONTROLS) if task.trained else ["real_ct"] if task.source.has_ct else [])
     config_schema.fill(config_schema.task_schema(), options)
     options.setdefault("title", task.name)
     options.setdefault("tolerance_mm", 2 * min(options["spacing_mm"]) if options["spacing_mm"] else None)

@@ -20,8 +20,8 @@ LINE = {"slope": NUMBER, "offset_hu": NUMBER}
 CHUNK = {"cases": [{"case": str, "status": str, "calibration?": LINE, "uncertainty?": bool}]}
 SEGMENTER = {"label": str, "classes": dict, "structures": [{"label": str, "values": [int]}]}
 TASK = {
-    "title": str, "reference": str, "has_mr": bool, "mr_channels?": [str], "rows": [{"run": str, "label": str}],
-    "segmenters": dict, "test": [str], "others_side": str, "others": [str],
+    "title": str, "reference": str, "has_mr": bool, "has_ct?": bool, "mr_channels?": [str],
+    "rows": [{"run": str, "label": str}], "segmenters": dict, "test": [str], "others_side": str, "others": [str],
 }  # fmt: skip
 SYNTHESIS = {"seconds": NUMBER, "peak_memory_mb": NUMBER, "shape": [int]}  # of an entry of a synthesis that is OK
 

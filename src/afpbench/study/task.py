@@ -59,12 +59,18 @@ class Task:
 
     @cached_property
     def file_rows(self) -> dict[str, FileRow]:
-        """Its variants that come from files, by name."""
+        """Its variants whose synthetic CTs come from files, by name."""
         return {
             name: FileRow(entry, self.root, f"{self.place}.variants.{name}.synthetic")
             for name, entry in self.options["variants"].items()
-            if "synthetic" in entry
+            if entry.get("synthetic")
         }
+
+    @cached_property
+    def label_rows(self) -> list[str]:
+        """Its variants that have no synthetic CT: their label maps lie in files."""
+        variants = self.options["variants"].items()
+        return [name for name, entry in variants if "synthetic" in entry and entry["synthetic"] is None]
 
     @property
     def needs_training(self) -> bool:

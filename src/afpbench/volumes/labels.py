@@ -54,6 +54,14 @@ def as_labels(volume: Volume, what: str) -> Volume:
     return volume.with_array(labels)
 
 
+def as_bytes(labels: Volume, what: str) -> Volume:
+    """A label map (z, y, x) as uint8, the type of those that a study writes. Raises DataError for labels over 255."""
+    largest = int(labels.array.max())
+    if largest > 255:
+        raise DataError(f"{what}: label out of range: {labels.source}", found=largest, expected="0 to 255")
+    return labels.with_array(labels.array.astype(np.uint8))
+
+
 def check_labels(labels: Volume, classes: dict[str, int], what: str) -> np.ndarray:
     """A label map as uint8: something in it, and each value 0 or that of a class (class name -> value)."""
     values = np.unique(labels.array)

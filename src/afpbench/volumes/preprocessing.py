@@ -34,13 +34,14 @@ def resample_case(
     spacing_mm: z, y, x; None keeps the MR's. bias_correction: `none`, or `n4` before the MR is resampled. The grid
     keeps the MR's origin and direction and covers its field of view; of several channels the first one's, onto whose
     grid the others come from their own in one interpolation, dark where they have no data. Of a case without MR its
-    CT's grid is taken so, and only that is written: grid.nii.gz, an empty image.
+    CT's grid is taken so, or its label map's, and only that is written: grid.nii.gz, an empty image.
     """
     imported, out = Path(imported), Path(out)
     out.mkdir(parents=True, exist_ok=True)
     mr = list(channels.files(imported))
     if not mr:
-        geometry = io.read(imported / "ct.nii.gz", f"case {_case_of(imported)}: CT").geometry
+        name = "ct" if (imported / "ct.nii.gz").is_file() else "labels"
+        geometry = io.read(imported / f"{name}.nii.gz", f"case {_case_of(imported)}: {name}").geometry
         grid = task_grid(geometry, spacing_mm or geometry.spacing_mm)
         io.write(Volume(np.zeros(grid.shape, np.uint8), grid), out / "grid.nii.gz")
         return

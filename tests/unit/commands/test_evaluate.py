@@ -22,8 +22,12 @@ def folders(tmp_path):
     return tmp_path
 
 
-def evaluate(folders, *more):
-    arguments = ["--real", folders / "real", "--synthetic", f"a={folders}/a", "--synthetic", f"b={folders}/b"]
+IMAGES = ("--real", "{}/real", "--synthetic", "a={}/a", "--synthetic", "b={}/b")
+LABEL_MAPS = ("--real-seg", "{}/seg/real", "--synthetic-seg", "a={}/seg/a", "--synthetic-seg", "b={}/seg/b")
+
+
+def evaluate(folders, *more, given=IMAGES):
+    arguments = [text.format(folders) for text in given]
     arguments += ["--out", folders / "out", "--write-only", *more]
     code = cli.main(["evaluate", *map(str, arguments)])
     path = folders / "out" / "study.yaml"
@@ -66,9 +70,7 @@ def test_presets_name_metrics_that_there_are(preset):
 
 
 def test_label_maps_in_place_of_a_segmenter(folders):
-    given = ["--real-seg", folders / "seg/real", "--synthetic-seg", f"a={folders}/seg/a", "--synthetic-seg",
-             f"b={folders}/seg/b"]  # fmt: skip
-    _, study = evaluate(folders, *given)
+    _, study = evaluate(folders, given=(*IMAGES, *LABEL_MAPS))
     task = study["tasks"]["evaluation"]
     assert task["segmenters"]["files"]["classes"] == {"label_3": 3}
     assert task["segmenters"]["files"]["synthetic"]["b"] == f"{folders}/seg/b/{{case}}.nii.gz"
@@ -85,12 +87,92 @@ def test_a_shipped_segmenter(folders):
 
 
 def test_structures_of_label_values(folders):
-    given = ["--real-seg", folders / "seg/real", "--synthetic-seg", f"a={folders}/seg/a", "--synthetic-seg",
-             f"b={folders}/seg/b", "--structure", "bone=3,4", "--tolerance-mm", "2"]  # fmt: skip
-    _, study = evaluate(folders, *given)
+    _, study = evaluate(folders, "--structure", "bone=3,4", "--tolerance-mm", "2", given=(*IMAGES, *LABEL_MAPS))
     task = study["tasks"]["evaluation"]
     assert task["structures"] == {"bone": {"segmenter": "files", "classes": ["label_3", "label_4"]}}
     assert task["tolerance_mm"] == 2.0
+
+
+def test_label_maps_alone(folders, capsys):
+    code, study = evaluate(folders, "--structure", "bone=3,4", given=LABEL_MAPS)
+    assert code == 0
+    assert capsys.readouterr().out == "label maps alone: no metrics, table or figures of images\n"
+    columns = {metric: {"columns": [{"metric": metric, "structure": "bone"}]} for metric in ("dice", "nsd", "hd95")}
+    assert study["tasks"]["evaluation"] == {
+        "title": "Evaluation",
+        "data": {"source": "folder", "root": f"{folders}/seg/real", "ct": None, "label_map": "{case}.nii.gz"},
+        "spacing_mm": None,
+        "definition": "afpbench",
+        "tolerance_mm": 12.0,  # twice the voxel size of 6 mm
+        "segmenters": {
+            "files": {
+                "kind": "files",
+                "real": f"{folders}/seg/real/{{case}}.nii.gz",
+                "synthetic": {row: f"{folders}/seg/{row}/{{case}}.nii.gz" for row in ("a", "b")},
+                "classes": {"label_3": 3, "label_4": 4},
+            }
+        },
+        "structures": {"bone": {"segmenter": "files", "classes": ["label_3", "label_4"]}},
+        "variants": {"a": {"synthetic": None}, "b": {"synthetic": None}},
+        "reference": "a",
+        "tables": columns,
+    }
+
+
+def test_every_label_of_any_case_is_a_structure(folders):
+    io.write(Volume(np.full(GRID.shape, 5, np.uint8), GRID), folders / "seg/real/p2.nii.gz")
+    _, study = evaluate(folders, given=LABEL_MAPS)
+    assert list(study["tasks"]["evaluation"]["structures"]) == ["label_3", "label_5"]
+
+
+def test_a_case_without_a_real_label_map_is_told_of(folders, capsys):
+    (folders / "seg/real/p2.nii.gz").unlink()
+    assert evaluate(folders, given=LABEL_MAPS)[0] == 0
+    assert "b: not evaluated, as there is no real one: p2" in capsys.readouterr().err
+
+
+def test_structures_of_a_file(folders):
+    io.write(Volume(np.full(GRID.shape, 5, np.uint8), GRID), folders / "seg/real/p2.nii.gz")
+    path = folders / "structures.yaml"
+    path.write_text("bone: [3, 4]\nrest: {exclude: [3], tolerance_mm: 1.5, tree: true}\n")
+    _, study = evaluate(folders, "--structures", path, given=LABEL_MAPS)
+    task = study["tasks"]["evaluation"]
+    assert task["structures"] == {
+        "bone": {"segmenter": "files", "classes": ["label_3", "label_4"]},
+        "rest": {"segmenter": "files", "classes": ["label_5"], "tolerance_mm": 1.5, "tree": True},
+    }
+    assert task["segmenters"]["files"]["classes"] == {"label_3": 3, "label_4": 4, "label_5": 5}
+
+
+def test_a_label_map_that_cannot_be_read_is_passed_over_where_failed_cases_are(folders, capsys):
+    (folders / "seg/real/p2.nii.gz").write_bytes(b"no image")
+    assert evaluate(folders, given=LABEL_MAPS) == (1, None)
+    assert "case p2: label map" in capsys.readouterr().err
+    _, study = evaluate(folders, "--failed-cases", "exclude", given=LABEL_MAPS)
+    assert list(study["tasks"]["evaluation"]["structures"]) == ["label_3"]
+
+
+@pytest.mark.parametrize(
+    ("given", "more", "message"),
+    [
+        (LABEL_MAPS[:2], (), "nothing to compare; found: --real-seg; expected: --real and --synthetic, or"),
+        (IMAGES[:2], (), "nothing to compare; found: --real;"),
+        (IMAGES[:2] + LABEL_MAPS, (), "found: --real, --real-seg, --synthetic-seg;"),
+        ((), (), "nothing to compare; found: no images;"),
+        (LABEL_MAPS, ("--mr", "mr", "--resample"), "have no use for it; found: --mr, --resample;"),
+        (LABEL_MAPS, ("--segmenter", "totalsegmentator"), "have no use for it; found: --segmenter;"),
+        (LABEL_MAPS + LABEL_MAPS[2:4], (), "two rows have one name; found: a, b, a;"),
+        (
+            LABEL_MAPS,
+            ("--structure", "bone=3", "--structures", "s.yaml"),
+            "--structures is of label maps, and in place",
+        ),
+        (IMAGES, ("--structures", "s.yaml"), "--structures is of label maps"),
+    ],
+)
+def test_what_label_maps_are_refused(folders, given, more, message, capsys):
+    assert evaluate(folders, *more, given=given) == (1, None)
+    assert message in "; ".join(line.strip() for line in capsys.readouterr().err.splitlines())
 
 
 def test_the_study_is_kept_where_it_was_extended(folders, capsys):
@@ -106,7 +188,7 @@ def test_the_study_is_kept_where_it_was_extended(folders, capsys):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--synthetic", "a=elsewhere"), "--synthetic a: no such folder"),
+        (("--synthetic", "c=elsewhere"), "--synthetic c: no such folder"),
         (("--reference", "c"), "reference: no such variant; found: 'c'; allowed: a, b"),
         (("--segmenter", "magic"), "--segmenter: no such segmenter"),
         (("--segmenter", "nnunet:nowhere"), "--segmenter: no such folder; found: "),

@@ -49,6 +49,17 @@ def test_a_map_on_another_grid_and_a_missing_one_are_refused(tmp_path, segment):
         run()
 
 
+def test_the_map_of_a_row_counts_even_where_its_image_is_the_real_ct(tmp_path, segment, prepared_cases):
+    run, labels = segment
+    run()
+    files, ct = SEGMENTERS.make(OPTIONS).label_files(tmp_path), io.read(prepared_cases["p1"] / "ct.nii.gz")
+    io.write(ct, tmp_path / "synthetic/p1.nii.gz")
+    io.write(labels.with_array(labels.array * 0 + 3), tmp_path / "theirs/p1.nii.gz")
+    job = Segmentation(no_network, tmp_path / "synthetic", tmp_path / "out", {}, files["theirs"])
+    job("p1", prepared_cases["p1"], tmp_path / "segmented/p1.nii.gz")
+    assert np.unique(io.read(tmp_path / "segmented/p1.nii.gz").array).tolist() == [3]
+
+
 def test_what_it_finds_and_where():
     segmenter = SEGMENTERS.make(OPTIONS, "given")
     assert (segmenter.class_values(), segmenter.known_values(), segmenter.inputs("")) == ({"bone": 2}, {}, [])

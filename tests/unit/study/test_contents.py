@@ -21,7 +21,7 @@ def said(tmp_path):
 
 def test_names_labels_and_cases(said):
     lung = said["tasks"]["lung"]
-    assert (lung["title"], lung["reference"], lung["has_mr"]) == ("lung", "l1", True)
+    assert (lung["title"], lung["reference"], lung["has_mr"], lung["has_ct"]) == ("lung", "l1", True, True)
     assert lung["mr_channels"] == []
     assert lung["rows"] == [
         {"run": "l1", "label": "l1, seed 7"},

@@ -79,7 +79,7 @@ def _from_files(task: Task) -> list[FileRow]:
 
 def _tested_cases(task: Task) -> list[str]:
     """The test cases; none where case_problems has said what is wrong."""
-    if not task.file_rows or _unresolved(task):
+    if not (task.file_rows or task.label_rows) or _unresolved(task):
         return []
     try:
         folds = make_folds(task.source.cases(), dict(task.options["splits"]), task.seed, task.name)

@@ -27,6 +27,7 @@ from .data import (
 )
 from .generators import check_generators
 from .inference import check_inference
+from .label_maps import label_map_problems
 from .paths import check_paths
 from .segmenters import check_networks, check_segmenters, check_structures
 from .training import broken_epochs, choice_warnings
@@ -46,6 +47,7 @@ def check_task(task: Task, may_lack_files: bool = False) -> list[str]:
         *_check_pairs(where, options),
         *source_problems(task),
         *problems_without_mr(task),
+        *label_map_problems(task),
         *_check_own_spacing(task),
         *_check_registration(task),
         *case_problems(task),

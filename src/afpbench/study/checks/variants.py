@@ -18,7 +18,7 @@ def check_variants(task: Task) -> Iterator[str]:
         place = f"{task.place}.variants.{name}"
         if name in CONTROLS:
             yield f"{place}: a reserved name; hint: it is the name of a control row"
-        if name in task.file_rows:
+        if name not in task.trained:
             continue
         generator = task.generators.get(variant["generator"])
         if generator is None:

@@ -87,6 +87,11 @@ class Metric(Kind):
         named = ("label", "better", "decimals", "unit", "penalty")
         return {name: getattr(cls, name) for name in named}
 
+    @classmethod
+    def in_hu(cls) -> bool:
+        """Whether it compares HU in a structure too, and not its outlines: label maps alone do not have it."""
+        return bool(cls.family) and "image" in cls.of
+
     # --- what a job does with one that is in no family
 
     @classmethod
@@ -159,6 +164,8 @@ class Metric(Kind):
             where = " or ".join(REGIONS[allowed] for allowed in self.regions)
             hint = "remove it" if "body" in self.regions else f"write region: {self.regions[0]}"
             yield f"{self.place}.region: '{self.name}' is taken {where} only; hint: {hint}"
+        elif not self.task.source.has_ct:
+            yield f"{self.place}.metric: '{self.name}' compares CTs, and the cases have none; hint: remove it"
         elif "mr" in self.of and not self.task.source.has_mr:
             yield f"{self.place}.metric: '{self.name}' compares with the MR, and the cases have none; hint: remove it"
 
@@ -172,5 +179,7 @@ class Metric(Kind):
             trees = [name for name, spec in structures.items() if spec["tree"]]
             line = not_among(place, structure, trees, f"'{self.name}' is computed of trees only")
             yield f"{line}; hint: structures.{structure}.tree: true"
+        elif self.in_hu() and not self.task.source.has_ct:
+            yield f"{self.place}.metric: '{self.name}' compares CTs, and the cases have none; hint: remove it"
         elif self.options["region"] != "body":
             yield f"{self.place}.region: has no effect beside a structure; hint: remove it"

@@ -139,14 +139,20 @@ class Source(Kind):
         return True
 
     @property
+    def has_ct(self) -> bool:
+        """Whether its cases have a CT. Label maps alone can judge the label maps of rows; there is no other image."""
+        return True
+
+    @property
     def mr_channels(self) -> tuple[str, ...]:
         """The names of the channels of its MRs, where each has several (study.channels); () of an MR of one image."""
         return ()
 
     @property
     def image_roles(self) -> tuple[str, ...]:
-        """The roles of the images that each case has: `mr` and other channels of the MR, and `ct`."""
-        return (*(channels.roles(self.mr_channels) if self.has_mr else ()), "ct")
+        """The roles of the images that each case has: `mr` and other channels of the MR, and `ct`; or its `labels`,
+        of cases that are label maps alone."""
+        return (*(channels.roles(self.mr_channels) if self.has_mr else ()), "ct" if self.has_ct else "labels")
 
     @property
     def base_folder(self) -> Path | None:

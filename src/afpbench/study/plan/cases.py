@@ -76,6 +76,15 @@ class CasePlan:
         """The prepared folders of all test cases."""
         return [self.paths.prepared(case) for case in self.test]
 
+    def registered_of(self, case: str, side: str = "") -> list[str]:
+        """The registered folder of a case, from which it is prepared; none of a label map alone."""
+        return [self.paths.registered(case, side)] if self.task.source.has_ct else []
+
+    @property
+    def registered_test(self) -> list[str]:
+        """The registered folders of all test cases."""
+        return [folder for case in self.test for folder in self.registered_of(case)]
+
     @cached_property
     def registrations(self) -> dict[str, dict[str, Any]]:
         """The options of the registration by the wildcard `side`."""

@@ -23,6 +23,7 @@ def _of_task(plan: TaskPlan, study: StudyPlan) -> dict[str, Any]:
         "reference": plan.option("reference"),
         "has_mr": plan.task.source.has_mr,
         "mr_channels": list(plan.task.source.mr_channels),
+        "has_ct": plan.task.source.has_ct,
         "rows": [
             {"run": run, "label": _label(plan, study, row, run)} for row in results.rows for run in results.runs_of(row)
         ],

@@ -113,8 +113,13 @@ class ResultPlan:
     # --- records of images
 
     def synthetic_records(self, *runs: str) -> list[str]:
-        """The records of runs' synthetic CTs."""
-        return [record for run in runs for record in self.paths.synthesis_records(run, len(self.cases.chunks))]
+        """The records of runs' synthetic CTs; none of rows of label maps alone."""
+        chunks, made = len(self.cases.chunks), [run for run in runs if run not in self.task.label_rows]
+        return [record for run in made for record in self.paths.synthesis_records(run, chunks)]
+
+    def segmented_record(self, run: str, chunk: str) -> list[str]:
+        """The record of a chunk of a run's synthetic CTs, which are segmented; none of a row of label maps alone."""
+        return [] if run in self.task.label_rows else [self.paths.synthetic(run).record(chunk)]
 
     def segmentation_records(self, segmenters: Iterable[str], images: Sequence[str]) -> list[str]:
         """The records of segmentations: of each image (a run, or `ct`) by each segmenter."""
@@ -251,7 +256,8 @@ class ResultPlan:
     def figures(self, ending: str) -> list[str]:
         """The figures as files of one format."""
         paths, picks = self.paths, self.task.options["figures"]["cases"]
-        files = [paths.slices(pick, plane, ending) for pick in picks for plane in PLANES]
+        images = picks if self.task.source.has_ct else []
+        files = [paths.slices(pick, plane, ending) for pick in images for plane in PLANES]
         files += [paths.surfaces(pick, ending) for pick in picks] if self.task.options["figures"]["structures"] else []
         files += [paths.uncertainty(pick, ending) for pick in picks] if self.uncertain_rows else []
         files += [paths.distributions(ending)] if self.table_columns else []

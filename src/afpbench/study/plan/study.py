@@ -92,7 +92,7 @@ class StudyPlan:
             "figures": [path for plan in plans for path in plan.results.figures("png")],
             "tables": [path for plan in plans for path in plan.paths.tables(list(plan.task.tables), ["html"])],
             "records": [path for plan in plans for path in plan.results.report_records],
-            "registered": [plan.paths.registered(case) for plan in plans for case in plan.cases.test],
+            "registered": [path for plan in plans for path in plan.cases.registered_test],
         }
 
     # --- downloads

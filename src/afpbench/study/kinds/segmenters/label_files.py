@@ -88,9 +88,9 @@ class LabelFiles(Segmenter):
         for row in rows:
             if row != "real_ct" and row not in given:
                 yield f"{self.place}.synthetic: no label maps of the row '{row}'; hint: add them, or remove the row"
+        from_files = [*self.task.file_rows, *self.task.label_rows]
         for row in given:
-            if row not in self.task.file_rows:
+            if row not in from_files:
                 yield (
-                    f"{self.place}.synthetic.{row}: no such row from files; "
-                    f"allowed: {', '.join(self.task.file_rows) or 'none'}"
+                    f"{self.place}.synthetic.{row}: no such row from files; allowed: {', '.join(from_files) or 'none'}"
                 )

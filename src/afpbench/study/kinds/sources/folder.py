@@ -10,16 +10,11 @@ from ..source import CASES, DATA_ROOT, EXCLUDE, LABELS, RootSource
 from .patterns import CASE, file_of, ids_of, need_folder
 
 PATTERN: dict[str, Any] = {
-    "type": "string",
-    "pattern": r"\{case\}",
-    "x-allowed": "a path with {case} in it, such as '{case}/mr.nii.gz'",
-}
-OPTIONAL_PATTERN: dict[str, Any] = {
-    "default": None,
     "type": ["string", "null"],
     "pattern": r"\{case\}",
     "x-allowed": "a path with {case} in it, such as '{case}/mr.nii.gz', or null",
 }
+OPTIONAL_PATTERN: dict[str, Any] = {**PATTERN, "default": None}
 ROLES = {"ct": "ct", "mask": "mask", "label_map": "labels"}  # option -> role, beside the MR's
 
 
@@ -41,16 +36,21 @@ class Folder(RootSource):
             "x-allowed": "a path with {case} in it, such as '{case}/mr.nii.gz', or one for each channel, such as "
             "{t1: '{case}/t1.nii.gz', t2: '{case}/t2.nii.gz'}, or null",
         },
-        "ct": {**PATTERN, "description": "Where the CT of a case lies, in the same way."},
+        "ct": {
+            **PATTERN,
+            "description": "Where the CT of a case lies, in the same way. `null` if there is none, and no MR: a case "
+            "is its `label_map` then, whose grid is the case's, and rows are label maps too (`synthetic: null`).",
+        },
         "mask": {
             **OPTIONAL_PATTERN,
             "description": "Where the region of evaluation of a case lies, a mask on the grid of the MR (without MR of "
-            "the CT); `null` if there is none, and the body is found in the images.",
+            "the CT, without CT of the label map); `null` if there is none, and the body is found in the images. Of "
+            "label maps alone the whole volume counts then.",
         },
         "label_map": {
             **OPTIONAL_PATTERN,
-            "description": "Where the label map of a case lies, on the CT's grid, for `labels: {kind: files}`; `null` "
-            "if there is none.",
+            "description": "Where the label map of a case lies, on the CT's grid, for `labels: {kind: files}`, or in "
+            "place of a CT; `null` if there is none.",
         },
         "cases": CASES,
         "exclude": EXCLUDE,
@@ -60,6 +60,10 @@ class Folder(RootSource):
     @property
     def has_mr(self) -> bool:
         return bool(self.options.get("mr"))
+
+    @property
+    def has_ct(self) -> bool:
+        return bool(self.options.get("ct"))
 
     @property
     def mr_channels(self) -> tuple[str, ...]:
@@ -76,16 +80,28 @@ class Folder(RootSource):
 
     def available(self) -> list[str]:
         need_folder(self.base_folder)
+        if not self.has_ct and not self.options.get("label_map"):
+            raise ConfigError(
+                "data.ct: null, and no label map in its place",
+                found="data.label_map: null",
+                expected="data.ct, or data.label_map of cases without CT",
+            )
         patterns = [self._patterns[role] for role in self.image_roles]
         cases = set().union(*(ids_of(pattern, self.base_folder, place) for place, pattern in patterns))
         if not cases:
             raise ConfigError(
                 f"data.root: no case in {self.base_folder}",
                 found=f"nothing that fits {' or '.join(pattern for _, pattern in patterns)}",
-                expected="at least one MR and its CT" if self.has_mr else "at least one CT",
-                hint=f"correct data.root, data.mr and data.ct; {CASE} stands for the id, * for any text",
+                expected=self._least,
+                hint=f"correct data.root and these paths; {CASE} stands for the id, * for any text",
             )
         return sorted(cases)
+
+    @property
+    def _least(self) -> str:
+        if not self.has_ct:
+            return "at least one label map"
+        return "at least one MR and its CT" if self.has_mr else "at least one CT"
 
     def files(self, case: str) -> dict[str, Path]:
         """A file that is not there keeps the pattern's path. Raises ConfigError where a pattern with * fits several."""
@@ -100,4 +116,11 @@ class Folder(RootSource):
             yield (
                 f"{self.place}.label_map: missing; allowed: a path with {{case}} in it; hint: data.labels.kind is "
                 "'files'"
+            )
+        if not self.has_ct:
+            yield from (
+                f"{self.place}.{option}: a case of label maps alone has none; found: {self.options[option]}; "
+                "allowed: null; hint: or name the CTs by data.ct"
+                for option in ("mr", "labels")
+                if self.options.get(option)
             )
