@@ -1,6 +1,7 @@
 """A small study's results, with a row that failed and a case that is not made yet, and a viewer's server of them."""
 
 import contextlib
+import copy
 import json
 import threading
 from collections.abc import Iterator
@@ -77,6 +78,20 @@ def make_results(folder: Path) -> ResultsFolder:
     for image in ("ct", "l1"):
         write_image(task.segmentations("total", image).image("p1"), labels)
     (folder / "contents.json").write_text(json.dumps(CONTENTS))
+    return ResultsFolder(folder)
+
+
+def make_label_results(folder: Path) -> ResultsFolder:
+    """The same study with label maps alone: p1 has those of the real CT and of `l1`; that of `afp` failed."""
+    task = StudyPaths(folder.as_posix()).task("hip")
+    contents = copy.deepcopy(CONTENTS)
+    contents["tasks"]["hip"] |= {"has_mr": False, "has_ct": False, "test": ["p1"], "others": []}
+    labels = np.full(SHAPE, 77, np.uint8)
+    write_image(task.prepared_image("p1", "mask"), np.ones(SHAPE, np.uint8))
+    for image, array in (("ct", labels), ("l1", labels * 0)):
+        write_image(task.segmentations("total", image).image("p1"), array)
+    write_record(task.segmentations("total", "afp").record(0), p1="failed: no such file")
+    (folder / "contents.json").write_text(json.dumps(contents))
     return ResultsFolder(folder)
 
 

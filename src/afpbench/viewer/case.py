@@ -36,6 +36,7 @@ class TaskView:
         self.name, self.folder, self.options = name, folder, tasks[name]
         self.paths: TaskPaths = folder.paths.task(name)
         self.runs = [row["run"] for row in self.options["rows"]]
+        self.has_ct: bool = self.options.get("has_ct", True)  # older folders do not say it
         self._failed: dict[str, dict[str, str]] = {}
 
     @property
@@ -56,12 +57,13 @@ class TaskView:
         return self._failed[images.folder]
 
     def overview(self) -> dict[str, dict[str, int]]:
-        """Test case -> how many of its rows' synthetic CTs are `there`, `failed` and `missing`."""
+        """Test case -> how many of its rows' images are `there`, `failed` and `missing`: synthetic CTs, or label maps
+        by the first segmenter where there is no CT."""
         return {case: self._count(case) for case in self.options["test"]}
 
     def _count(self, case: str) -> dict[str, int]:
         view = CaseView(self, case)
-        states = [view.state(view.synthetic(run))["state"] for run in self.runs]
+        states = [view.state(view.of_run(run))["state"] for run in self.runs]
         return {state: states.count(state) for state in ("there", "failed", "missing")}
 
 
@@ -87,15 +89,21 @@ class CaseView:
         images = self.task.paths.synthetic(run)
         return Shown(f"row/{run}", images.image(self.case), images)
 
+    def of_run(self, run: str) -> Shown:
+        """What a run is judged by first: its synthetic CT, or its label map by the first segmenter."""
+        if self.task.has_ct:
+            return self.synthetic(run)
+        return self.labels(next(iter(self.task.options["segmenters"])), run)
+
     def labels(self, segmenter: str, image: str) -> Shown:
         images = self.task.paths.segmentations(segmenter, image)
         return Shown(f"labels/{segmenter}/{image}", images.image(self.case), images)
 
     def files(self) -> Iterator[Shown]:
         """Every image that the case may have as a file."""
-        yield from map(self.prepared, (*self.task.mr_roles, REAL, "mask"))
+        yield from map(self.prepared, (*self.task.mr_roles, *([REAL] if self.task.has_ct else []), "mask"))
         runs = self.task.runs if self.case in self.task.options["test"] else []
-        yield from map(self.synthetic, runs)
+        yield from map(self.synthetic, runs if self.task.has_ct else [])
         for segmenter in self.task.options["segmenters"]:
             yield from (self.labels(segmenter, image) for image in [REAL, *runs])
 

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from viewed_results import make_results, with_channels
+from viewed_results import make_label_results, make_results, with_channels
 
 from afpbench.base.errors import ConfigError, DataError, UnusableFile
 from afpbench.viewer.case import CaseView, TaskView
@@ -61,6 +61,17 @@ def test_every_channel_of_an_mr_is_an_image(folder):
 def test_how_far_a_half_finished_task_is(folder):
     counts = {"p1": {"there": 1, "failed": 1, "missing": 0}, "p2": {"there": 0, "failed": 0, "missing": 2}}
     assert TaskView(folder, "hip").overview() == counts
+
+
+def test_label_maps_alone_are_all_that_there_is_to_see(tmp_path):
+    results = make_label_results(tmp_path / "labels")
+    there, failed = {"state": "there", "why": ""}, {"state": "failed", "why": "no such file"}
+    assert case(results, "p1").describe()["images"] == {
+        "mask": there, "labels/total/ct": there, "labels/total/l1": there, "labels/total/afp": failed,
+    }  # fmt: skip
+    assert TaskView(results, "hip").overview() == {"p1": {"there": 1, "failed": 1, "missing": 0}}
+    with pytest.raises(ConfigError, match="no image 'row/l1'"):
+        case(results, "p1").find("row/l1")
 
 
 def test_no_row_is_asked_of_a_case_that_trains(folder):

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from browser import browser_tab, find_browser
-from viewed_results import make_results, serving, with_channels
+from viewed_results import make_label_results, make_results, serving, with_channels
 
 BROWSER = find_browser()
 PANELS = """[...document.querySelectorAll(".panel:not([hidden])")].map((panel) =>
@@ -106,3 +106,23 @@ def test_the_page(tmp_path, width):
         serving(with_channels(tmp_path / "two", "t1", "t2")) as other,
     ):
         asyncio.run(look(server.address, other.address, tmp_path / "profile", width))
+
+
+async def look_at_label_maps(address: str, folder) -> None:
+    async with browser_tab(BROWSER, folder) as tab:
+        await tab.open(address, 1300)
+        await tab.until(SETTLED, seconds=240)
+        assert await tab.value(PANELS) == [["Real CT", "Bones (hip_left)", ""], ["nnU-Net / L1", "", ""]]
+        assert await tab.value("document.querySelector('#notice').textContent") == "1 of 2 label maps failed."
+        assert await tab.value("document.querySelector('#legend').textContent") == "Bonesother labels"
+        await tab.press("j")
+        await tab.until(f"({PANELS})[1][0] === 'nnU-Net / AFP'")
+        assert (await tab.value(PANELS))[1] == ["nnU-Net / AFP", "", "failed: no such file"]
+        assert tab.problems == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine")
+def test_label_maps_alone(tmp_path):
+    with serving(make_label_results(tmp_path / "results")) as server:
+        asyncio.run(look_at_label_maps(server.address, tmp_path / "profile"))

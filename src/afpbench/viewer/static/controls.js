@@ -62,11 +62,13 @@ export function markControls(page, state, { rows, task, labels }) {
   Object.assign(page.limit, { value: state.limit });
   Object.assign(page.segmenter, { value: state.segmenter, disabled: !labels });
   Object.assign(page.opacity, { value: state.opacity, disabled: !labels });
-  page.overlay.disabled = !labels;
-  page.scale.hidden = !state.errors || !rows.length;
+  const images = task.has_ct !== false; // of label maps alone there are only these
+  page.overlay.disabled = !labels || !images;
+  page.errors.disabled = !images;
+  page.scale.hidden = !state.errors || !rows.length || !images;
   page["scale-low"].textContent = `−${state.limit} HU`;
   page["scale-high"].textContent = `+${state.limit} HU`;
-  page.legend.replaceChildren(...(state.overlay && labels ? labels.structures.map((structure) => legendEntry(structure, labels)) : []));
+  page.legend.replaceChildren(...((state.overlay || !images) && labels ? labels.structures.map((structure) => legendEntry(structure, labels)) : []));
 }
 
 function legendEntry(structure, labels) {

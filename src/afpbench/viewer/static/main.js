@@ -37,7 +37,14 @@ function noteOf(labelMap) {
   return labelMap && state.overlay && labelMap.state !== "there" ? `no labels: ${labelMap.why}` : "";
 }
 
+// Without any CT the label maps themselves are what there is to see.
+function labelMaps() {
+  const labelMap = (title, of) => ({ kind: "labels", title, note: "", image: overlay(of), labels: null });
+  return [labelMap("Real CT", "ct"), ...shownRows().map((row) => labelMap(row.label, row.run))];
+}
+
 function contents() {
+  if (task().has_ct === false) return labelMaps();
   const real = overlay("ct");
   const list = [{ kind: "hu", title: "Real CT", note: noteOf(real), image: image("ct"), labels: real }];
   list.unshift(...mrs().map((mr) => ({ kind: "mr", title: mr.title, note: noteOf(real), image: image(mr.address), labels: real })));
@@ -80,6 +87,7 @@ async function show() {
   await Promise.all(list.map((content, index) => panels[index].show(content, { state, labels })));
   arrange(list.length);
   const first = panels.find((panel) => panel.image);
+  if (first?.content.kind === "labels") first.nv.moveCrosshairInVox(0, 0, 0); // to a voxel's centre: between two, which label?
   if (first) moved(first);
 }
 
@@ -103,9 +111,9 @@ function describe() {
   const counts = Object.values(study.progress[state.task]);
   const sum = (name) => counts.reduce((total, count) => total + count[name], 0);
   const [there, failed, missing] = ["there", "failed", "missing"].map(sum);
-  const lines = [];
-  if (missing) lines.push(`This task is not finished: ${there} of ${there + failed + missing} synthetic CTs are there${failed ? `, ${failed} failed` : ""}.`);
-  else if (failed) lines.push(`${failed} of ${there + failed} synthetic CTs failed.`);
+  const lines = [], what = task().has_ct === false ? "label maps" : "synthetic CTs";
+  if (missing) lines.push(`This task is not finished: ${there} of ${there + failed + missing} ${what} are there${failed ? `, ${failed} failed` : ""}.`);
+  else if (failed) lines.push(`${failed} of ${there + failed} ${what} failed.`);
   if (about.failure) lines.push(`This case failed: ${about.failure}.`);
   else if (!isTest()) lines.push("This case trains or validates: no row is made of it.");
   if (state.all && rows().length > mostRows()) lines.push(`${mostRows()} of ${rows().length} rows are shown, from the chosen one on.`);
@@ -135,9 +143,9 @@ function readValues(mm, panel) {
     const { value, label } = other.at(mm);
     const number = String(Math.round(value * 100) / 100).replace("-", "−");
     const signed = value > 0 ? `+${number}` : number;
-    const words = { mr: number, hu: `${number} HU`, error: inside ? `${signed} HU` : "outside the region of evaluation" };
-    const name = state.overlay && label ? labels.nameOf(label) : "";
-    other.value.replaceChildren(words[other.content.kind], name ? " · " : "", name);
+    const words = { mr: number, hu: `${number} HU`, error: inside ? `${signed} HU` : "outside the region of evaluation", labels: "" };
+    const name = (state.overlay || other.content.kind === "labels") && label ? labels.nameOf(label) : "";
+    other.value.textContent = [words[other.content.kind], name].filter(Boolean).join(" · ");
     other.value.title = other.value.textContent;
   }
 }

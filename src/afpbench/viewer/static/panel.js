@@ -55,7 +55,7 @@ export class Panel {
   get image() { return this.nv.volumes[0]; }
   get labels() { return this.nv.volumes[1]; }
 
-  // content: {kind: "mr" | "hu" | "error", title, note, image: {address, state, why}, labels: the same or null}.
+  // content: {kind: "mr" | "hu" | "error" | "labels", title, note, image: {address, state, why}, labels: the same or null}.
   async show(content, look) {
     const turn = ++this.turn;
     this.content = content;
@@ -75,7 +75,7 @@ export class Panel {
         await this.ready;
         const loaded = await Promise.all(wanted.filter(Boolean).map((address) => openImage(address)));
         if (turn !== this.turn) return; // another image is wanted meanwhile
-        loaded.slice(1).forEach((labels) => { labels.hdr.intent_code = LABEL_INTENT; });
+        loaded.slice(content.kind === "labels" ? 0 : 1).forEach((labels) => { labels.hdr.intent_code = LABEL_INTENT; });
         this.addresses = wanted;
         this.setVolumes(loaded);
       } catch (error) {
@@ -92,6 +92,16 @@ export class Panel {
   // Window, colours and plane, without loading anything. look: {state, labels}.
   draw({ state, labels }) {
     if (!this.image) return;
+    this.nv.opts.crosshairWidth = this.lineWidth(state.plane);
+    this.nv.opts.sliceType = PLANES.indexOf(state.plane);
+    this.nv.opts.isNearestInterpolation = this.content.kind === "labels";
+    if (this.content.kind === "labels") this.image.setColormapLabel(labels.colourMap(this.image.global_max));
+    else this.drawImage({ state, labels });
+    this.nv.updateGLVolume();
+  }
+
+  // An image in its window, with the labels over it.
+  drawImage({ state, labels }) {
     const ranges = { hu: [state.low, state.high], error: [-state.limit, state.limit], mr: [this.image.robust_min, this.image.robust_max] };
     this.image.colormap = this.content.kind === "error" ? "errors" : "gray"; // sets a window of its own
     [this.image.cal_min, this.image.cal_max] = ranges[this.content.kind];
@@ -99,15 +109,12 @@ export class Panel {
       this.labels.setColormapLabel(labels.colourMap(this.labels.global_max));
       this.labels.opacity = state.overlay ? state.opacity : 0;
     }
-    this.nv.opts.crosshairWidth = this.lineWidth(state.plane);
-    this.nv.opts.sliceType = PLANES.indexOf(state.plane);
-    this.nv.updateGLVolume();
   }
 
   // The value at a place of the patient (mm): of the image, and of the labels.
   at(mm) {
     const [value, label] = [this.image, this.labels].map((volume) => volume && volume.getValue(...volume.mm2vox(mm)));
-    return { value, label };
+    return { value, label: this.content.kind === "labels" ? value : label };
   }
 
   // Width over height of what the panel shows.
