@@ -103,4 +103,5 @@ def test_the_report_says_what_is_compared(evaluated):
     assert "b has the best mean and is better than a in" in report
     assert "Do synthetic CTs keep the anatomy of the real ones?" in report
     assert "none: label maps alone, so that no metric of images is computed" in report
+    assert f"none: label maps {evaluated[0].parents[1]}/b/{{case}}.nii.gz" in report
     assert "Label map, sha256" in report and "CT, sha256" not in report

@@ -76,14 +76,18 @@ def _channel_words(names: Sequence[str]) -> str:
 
 def _rows(task: Task) -> str:
     """What each variant is, once for all tables."""
-    lines = [(task.label(name), *_made(task, spec)) for name, spec in task.spec["variants"].items()]
+    lines = [(task.label(name), *_made(task, name, spec)) for name, spec in task.spec["variants"].items()]
     return section(task, "Rows", "rows", html.table(["Row", "Generator", "Loss", "Iterations"], lines))
 
 
-def _made(task: Task, variant: Mapping) -> tuple[str, str, object]:
+def _made(task: Task, name: str, variant: Mapping) -> tuple[str, str, object]:
     """Generator, loss and iterations of a variant; its files where nothing was trained for it."""
     if "synthetic" in variant:
-        return "–", f"none: files {variant['synthetic']}" if variant["synthetic"] else "none: label maps", "–"
+        maps = [
+            spec["synthetic"][name] for spec in task.spec["segmenters"].values() if name in spec.get("synthetic", ())
+        ]
+        files = f"files {variant['synthetic']}" if variant["synthetic"] else f"label maps {', '.join(maps)}"
+        return "–", f"none: {files}", "–"
     start = f", from {task.label(variant['init_from'])}" if variant["init_from"] else ""
     return variant["generator"], loss_words(variant["loss"]) + start, variant["training"]["iterations"]
 
