@@ -10,12 +10,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from afpbench.base.package import PROJECT
 from afpbench.commands import main as cli
 from afpbench.commands import run as run_command
 from afpbench.commands.running import child
-from afpbench.commands.running.display import Lines, LivePage, choose, duration, time_left
+from afpbench.commands.running.display import Lines, LivePage, choose, duration, page, time_left
 from afpbench.commands.running.durations import mean_seconds, read_costs, record_kinds
 from afpbench.commands.running.job_log import Step, last_step, parse
 from afpbench.commands.running.state import Estimate, RunState
@@ -185,6 +186,17 @@ def test_a_live_page_has_a_line_for_each_job(tmp_path):
         run_command.hear(job_info(1, "train", "thorax: training l1", "a.log"), state, display)
     assert re.search(r"thorax: training l1.*epoch 1/4, loss 1.*about 30 s left", stream.getvalue())
     assert "0 of 2 jobs, about" in stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_on_a_narrow_terminal_nothing_of_the_last_line_is_lost(width):
+    """The bar has a line of its own."""
+    state, clock = state_of({"a": 30, "b": 12}, known={"a": 10})
+    clock.now = 10
+    console = Console(file=io.StringIO(), force_terminal=True, width=width)
+    console.print(page(state, {}))
+    words = " ".join(re.sub(r"\x1b\[[\d;]*m", "", console.file.getvalue()).split())
+    assert words.endswith("0 of 42 jobs, more than 5 min left (12 jobs of kinds not measured yet)")
 
 
 # --- the command

@@ -130,7 +130,8 @@ def page(state: RunState, steps: Mapping[Any, Step | None]) -> Group:
         step = steps[key]
         left = f"about {duration(step.left_s)} left" if step else f"for {duration(state.clock() - job.began)}"
         table.add_row(Text(job.words, style="bold"), Text(step.text if step else job.rule), Text(left, style="dim"))
-    bar = ProgressBar(total=max(1, state.total), completed=state.done, width=40)
+    bar = Table.grid()  # a bar alone ends no line: what follows would be cut off at the terminal's edge
+    bar.add_row(ProgressBar(total=max(1, state.total), completed=state.done, width=40))
     return Group(table, bar, Text(whole(state, steps)))
 
 
