@@ -18,11 +18,13 @@ from afpbench.report.comparison import comparison_latex
 from afpbench.report.finished import read_finished, read_task
 from afpbench.report.paper import pdf
 from afpbench.report.paper.document import References
-from afpbench.report.paper.methods import ELASTIX, HOLM, WILCOXON, methods
+from afpbench.report.paper.files import collect
+from afpbench.report.paper.methods import ELASTIX, HOLM, REGISTERED, WILCOXON, methods
 from afpbench.report.paper.write import write_paper
 from afpbench.study.kinds.registry import GENERATORS, LOSSES
 from afpbench.study.load import load_study
 from afpbench.study.plan import StudyPlan
+from afpbench.study.registration import METHODS
 
 CASES = [f"thorax_{number:03d}" for number in (0, 1, 2, 8, 9, 10, 16, 19)]  # the phantoms that the study draws
 LABEL = "50 % MSE_1 & é²"
@@ -131,6 +133,38 @@ def test_methods_in_words(plan):
     assert said[1].cited == (ELASTIX,) and said[7].cited == (WILCOXON, HOLM)
     assert said[2].cited == (GENERATORS["nnunet"].citation, LOSSES["l1"].citation)
     assert methods(plan.tasks["lung"])[0].text.endswith("generator; voxels of 3 × 3 × 3 mm (z, y, x).")
+
+
+def test_methods_of_label_maps_alone(tmp_path):
+    """Nothing was trained, registered or segmented, and there is no MAE to choose a case by."""
+    for case in ("p1", "p2", "p3"):
+        for folder in ("real", "a", "b"):
+            write_text(tmp_path / folder / f"{case}.nii.gz", "")
+    task = {
+        "data": {"source": "folder", "root": "real", "ct": None, "label_map": "{case}.nii.gz"},
+        "spacing_mm": None, "tolerance_mm": 2, "reference": "a",
+        "segmenters": {"given": {
+            "kind": "files", "real": "real/{case}.nii.gz", "classes": {"hip": 7},
+            "synthetic": {"a": "a/{case}.nii.gz", "b": "b/{case}.nii.gz"}}},
+        "structures": {"hip": {"segmenter": "given", "classes": ["hip"]}},
+        "variants": {"a": {"synthetic": None, "label": "Method A"}, "b": {"synthetic": None}},
+        "tables": {"overlap": {"columns": [{"metric": "dice", "structure": "hip"}]}},
+    }  # fmt: skip
+    plan = StudyPlan(load_study({"tasks": {"hips": task}}, tmp_path), tmp_path)
+    said = [sentence.text for sentence in methods(plan.tasks["hips"])]
+    assert said[:4] == [
+        "Data: folder; each on its grid.",
+        "Label maps that were made elsewhere: Method A, b.",
+        "hip: label maps that were made elsewhere: given.",
+        "Metrics: Dice.",
+    ]
+    write_text(tmp_path / "results/hips/figures/typical/surfaces.png", "")
+    (figure,) = collect(plan.tasks["hips"], tmp_path, None, []).figures
+    assert figure.caption.endswith("The case with the median mean Dice of Method A.")
+
+
+def test_every_way_of_registration_is_told():
+    assert set(REGISTERED) == set(METHODS)
 
 
 def test_each_work_is_cited_by_one_number():

@@ -14,7 +14,11 @@ from ..ranks import caption as ranks_caption
 from ..ranks import ranks_file
 from ..task import ORDER, captions
 
-PICKED = {"typical": "the median", "best": "the lowest", "worst": "the highest"}  # MAE of the reference row
+PICKED = {
+    "typical": "the median",
+    "best": "the best",
+    "worst": "the worst",
+}  # of the reference row, as `choose_case` says
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,8 @@ def _caption(plan: TaskPlan, path: PurePosixPath) -> str:
     plane, case = path.stem.partition("_")[2], path.parent.name
     words = [captions(plan.task.source)[_kind(path)], *([f"{plane.capitalize()} plane."] if plane else [])]
     if case in PICKED:
-        words.append(f"The case with {PICKED[case]} MAE of {plan.results.labels[plan.option('reference')]}.")
+        metric = "MAE" if plan.task.source.has_ct else "mean Dice"
+        words.append(f"The case with {PICKED[case]} {metric} of {plan.results.labels[plan.option('reference')]}.")
     elif case:
         words.append(f"Case {case}.")
     return " ".join(words)

@@ -12,11 +12,13 @@ from ...study.splits import is_ensemble
 from ...tables.captions import choice_notes, comparison_note, definition_note, loss_words, seeds_note
 
 ELASTIX = "Klein et al., elastix: a toolbox for intensity-based medical image registration, IEEE TMI 29: 196, 2010"
+IMPACT = "Boussot et al., IMPACT: a generic semantic loss for multimodal medical image registration, arXiv:2503.24121"
 WILCOXON = "Wilcoxon, Individual comparisons by ranking methods, Biometrics Bulletin 1: 80, 1945"
 HOLM = "Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6: 65, 1979"
 REGISTERED = {  # method -> what was done, and what to cite
     "elastix": ("registered to the MR with elastix", (ELASTIX,)),
     "synthrad2025": ("registered to the MR with elastix, by the settings of SynthRAD2025", (ELASTIX,)),
+    "impact": ("registered to the MR with elastix and, in the place of a B-spline, with IMPACT", (ELASTIX, IMPACT)),
     "external": ("registered to the MR by transforms or images of one's own", ()),
     "truth": ("brought to the MR by the deformation that the phantom was made with", ()),
     "none": ("taken as it lies, without registration", ()),
@@ -77,8 +79,9 @@ def _rows(plan: TaskPlan) -> Iterator[Sentence]:
         words = f"{spec['label']}: generator {spec['generator']}, loss {loss_words(spec['loss'])}"
         text = f"{words}, {spec['training']['iterations']} iterations{start}{scale}."
         yield Sentence(text, _citations(generator, *task.losses(name), *networks))
-    if files := [task.options["variants"][name]["label"] for name in task.file_rows]:
-        yield Sentence(f"Made elsewhere, and read from files: {', '.join(files)}.")
+    for what, rows in (("Synthetic CTs", task.file_rows), ("Label maps", task.label_rows)):
+        if labels := [plan.results.labels[name] for name in rows]:
+            yield Sentence(f"{what} that were made elsewhere: {', '.join(labels)}.")
     chosen = choice_notes(plan.results.table_context["chosen_by"], plan.results.labels, task.trained)
     yield from (Sentence(words) for words in (chosen, seeds_note(len(plan.paths.seeds))) if words and task.trained)
 
@@ -101,8 +104,9 @@ def _judges(plan: TaskPlan) -> Iterator[Sentence]:
     for name, segmenter in plan.task.segmenters.items():
         labels = [spec["label"] for spec in structures if spec["segmenter"] == name]
         if labels:
-            words = f"{', '.join(labels)}: segmented on real and synthetic CT by {segmenter.options['label']}."
-            yield Sentence(words, _citations(segmenter))
+            is_given = bool(segmenter.label_files(plan.task.root))
+            made = "label maps that were made elsewhere:" if is_given else "segmented on real and synthetic CT by"
+            yield Sentence(f"{', '.join(labels)}: {made} {segmenter.options['label']}.", _citations(segmenter))
 
 
 def _metrics(plan: TaskPlan) -> Iterator[Sentence]:
