@@ -5,7 +5,7 @@ import json
 
 import pytest
 import yaml
-from conftest import copy_project, snakemake
+from conftest import PROJECT, copy_project, snakemake
 
 from afpbench.metrics.longtable import read_long
 from afpbench.phantom.generate import generate
@@ -18,6 +18,7 @@ BROKEN = "STS_005"
 STUDY = """
 seed: 7
 runtime: {device: cpu, precision: float32, threads: 1}
+extensions: [threshold.py]
 tasks:
   sts:
     data:
@@ -33,9 +34,9 @@ tasks:
     registration: {method: none}
     splits: {train: [STS_001, STS_002], validation: [STS_003], test: [STS_004, STS_005, STS_006]}
     segmenters:
-      tissue: {kind: trained, label: Tissue, classes: {bone: [bone], muscle: [muscle]}}
+      dense: {kind: threshold, label: Above 250 HU, above_hu: 250}
     structures:
-      muscle: {segmenter: tissue, classes: [muscle]}
+      bone: {segmenter: dense, classes: [bone]}
     generators:
       nnunet: {planner: {memory_gb: 0.01, base_features: 4, max_features: 8}, patch_size: [16, 24, 24]}
     training: {iterations: 4, iterations_per_epoch: 2, validation_iterations: 1}
@@ -44,7 +45,7 @@ tasks:
     controls: [real_ct]
     reference: nnunet_l1
     tables:
-      quality: {columns: [{metric: mae}, {metric: dice, structure: muscle}]}
+      quality: {columns: [{metric: mae}, {metric: dice, structure: bone}]}
 """
 
 
@@ -66,6 +67,8 @@ def write_patient(folder, index):
 def tree(tmp_path_factory):
     folder = copy_project(tmp_path_factory.mktemp("broken") / "project")
     (folder / "study.yaml").write_text(STUDY)
+    page = (PROJECT / "docs/how-to/add-a-segmenter.md").read_text()
+    (folder / "threshold.py").write_text(page.split("```python\n", 1)[1].split("```", 1)[0])
     for index, patient in enumerate(PATIENTS):
         write_patient(folder / "patients" / patient, index)
     path = folder / "patients" / BROKEN / "CT_image.nii.gz"
