@@ -23,6 +23,7 @@ from afpbench.volumes.io import Geometry, Volume
 
 PROJECT = Path(__file__).parents[1]
 TREE = ("Snakefile", "workflow", "scripts", "src", "config", "profiles", "envs")
+DIGESTS = PROJECT / ".snakemake" / "afpbench" / "digests.json"
 CONDA_RIG = Path(__file__).parent / "conda_rig" / "bin"
 TINY_STUDY = Path(__file__).parent / "e2e" / "tiny.yaml"
 
@@ -78,13 +79,16 @@ def real_data() -> Path:
 def copy_project(folder: Path) -> Path:
     """A copy of the workflow and its code, free to be edited."""
     folder.mkdir(parents=True, exist_ok=True)
-    ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+    ignore = shutil.ignore_patterns("*.pyc.*", "*.egg-info")  # the first are bytecode that is just being written
     for name in TREE:
         source = PROJECT / name
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=ignore)
         else:
             shutil.copyfile(source, folder / name)
+    if DIGESTS.is_file():  # of what the project's own jobs have read: no copy need parse the package again
+        (folder / DIGESTS.relative_to(PROJECT)).parent.mkdir(parents=True)
+        shutil.copyfile(DIGESTS, folder / DIGESTS.relative_to(PROJECT))
     return folder
 
 
