@@ -11,6 +11,7 @@ DESCRIPTION = """\
 Makes of a study's results one page (html), or a folder with every table and figure and a main.tex that plain pdflatex
 compiles (latex), or that folder and its PDF by the pdflatex of this machine (pdf). Nothing is computed anew: tables and
 figures are those of the results folder. latex and pdf take an unfinished study too, and say what is missing."""
+FOLDER = "paper"  # in the results folder
 SHOWN = 10  # missing files
 
 
@@ -48,7 +49,7 @@ def make_latex(plan: StudyPlan, out: Path | None) -> Path:
     """The folder for LaTeX. Returns its path."""
     from ..report.paper.write import write_paper
 
-    folder = out or plan.root / plan.paths.paper
+    folder = out or plan.root / plan.paths.results / FOLDER
     print(_missing(write_paper(folder, plan)), end="")
     print(folder / "main.tex")
     return folder

@@ -292,11 +292,6 @@ class StudyPaths:
     def report(self) -> str:
         return f"{self.results}/report.html"
 
-    @property
-    def paper(self) -> str:
-        """The folder with tables and figures for LaTeX."""
-        return f"{self.results}/paper"
-
     def log(self, name: str) -> str:
         return f"{self.results}/logs/{name}.log"
 
