@@ -7,7 +7,10 @@ from pathlib import Path
 from conftest import PROJECT, snakemake
 
 COMMAND = (sys.executable, str(PROJECT / "tests" / "slurm" / "impatient.py"))  # for `snakemake`
-PROFILE = ("--profile", "profiles/slurm", "--max-jobs-per-timespan", "100/1s", "--configfile", "study.yaml")
+PROFILE = (
+    "--profile", "profiles/slurm", "--max-jobs-per-timespan", "100/1s",
+    "--slurm-init-seconds-before-status-checks", "1", "--configfile", "study.yaml",
+)  # fmt: skip
 
 
 def through_slurm(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess:

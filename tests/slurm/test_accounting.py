@@ -42,9 +42,9 @@ def test_jobs_run_under_the_account_and_are_accounted_for(cluster, tmp_path):
     text = profile.read_text()
     assert text.count("# slurm_account: my_group") == 1
     profile.write_text(text.replace("# slurm_account: my_group", "  slurm_account: group1"))
-    target = "results/thorax/cases/thorax_000/prepared"
+    target = "results/thorax/cases/thorax_000/imported"
     result = through_slurm(folder, target, "--slurm-status-command", "sacct")
     assert result.returncode == 0, result.stdout[-3000:]
-    assert (folder / target / "mask.nii.gz").is_file()
+    assert (folder / target / "ct.nii.gz").is_file()
     ((account, state, comment, partition),) = sacct("account,state,comment,partition")
     assert (account, state, partition) == ("group1", "COMPLETED", "cpu") and "cases" in comment

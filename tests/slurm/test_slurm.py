@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -45,13 +46,14 @@ def submitted(output: str) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def runs(cluster, tmp_path_factory):
-    """The study run locally and through SLURM: two folders, and what Snakemake printed in the second."""
+    """The study run locally, and through SLURM in conda environments (the stand-in's): two folders, and what Snakemake
+    printed in the second."""
     folders = [copy_project(tmp_path_factory.mktemp(name) / "project") for name in ("local", "slurm")]
     for folder in folders:
         shutil.copyfile(HERE.parent / "e2e" / "smallest.yaml", folder / "study.yaml")
     local = snakemake(folders[0], "--cores", "2", "--configfile", "study.yaml")
     assert local.returncode == 0, local.stdout[-5000:]
-    through = through_slurm(folders[1])
+    through = through_slurm(folders[1], "--use-conda", **conda_rig(folders[1]))
     assert through.returncode == 0, through.stdout[-5000:]
     return *folders, through.stdout
 
@@ -95,17 +97,19 @@ def test_results_equal_a_local_runs_to_the_last_byte(runs):
             assert (through / name).read_bytes() == (local / name).read_bytes(), name
 
 
-def test_jobs_run_in_their_conda_environments(cluster, tmp_path):
-    """`--use-conda` and the profile together, with the stand-in for conda: cases, and a training on them."""
-    folder = copy_project(tmp_path / "project")
-    shutil.copyfile(HERE.parent / "e2e" / "smallest.yaml", folder / "study.yaml")
-    target = "results/thorax/models/segmenters/navi/plans.json"
-    result = through_slurm(folder, target, "--use-conda", **conda_rig(folder))
-    assert result.returncode == 0, result.stdout[-5000:]
-    assert {"rule_train_segmenter"} < set(submitted(result.stdout).values())
+def test_every_job_ran_in_its_conda_environment(runs, project):
+    """`--use-conda` and the profile together, jobs of groups too."""
+    _, folder, output = runs
+    named = {}
+    for path in (project / "workflow" / "rules").glob("*.smk"):
+        for rule in re.split(r"^rule ", path.read_text(), flags=re.M)[1:]:
+            named[rule.partition(":")[0]] = re.search(r"envs/([\w-]+\.yaml)", rule)[1]
+    jobs = {rule: count for rule, count in planned_jobs(output).items() if rule not in LOCAL_RULES}
+    expected = Counter(named[rule] for rule, count in jobs.items() for _ in range(count))
     environments, calls = environments_of(folder), (folder / "conda.log").read_text().splitlines()
-    assert calls.count(f"activate {environments['imaging.yaml']}") >= 12  # four steps of three cases
-    assert calls.count(f"activate {environments['nnunet.yaml']}") >= 1
+    assert expected["imaging.yaml"] >= 16 and expected["nnunet.yaml"] >= 3  # four steps of four cases; trainings
+    for name, count in expected.items():
+        assert calls.count(f"activate {environments[name]}") >= count, name
 
 
 # --- trainings that SLURM ends
@@ -133,7 +137,10 @@ def wait_until(condition, process, seconds=900):
 
 
 def start_training(folder: Path, iterations: int, gpus: int = 1):
-    """A longer training of the study's variant through SLURM: (Snakemake's process, the rule's log, what it prints)."""
+    """A longer training of the study's variant through SLURM: (Snakemake's process, the rule's log, what it prints).
+
+    In no conda environment: only what the study asks for is another than in the run before.
+    """
     study = yaml.safe_load((folder / "study.yaml").read_text())
     options = {"iterations": iterations, "iterations_per_epoch": 20, "augmentation": "none", "gpus": gpus}
     study["tasks"]["thorax"]["variants"]["afp"]["training"] = options
@@ -142,7 +149,8 @@ def start_training(folder: Path, iterations: int, gpus: int = 1):
     log.unlink(missing_ok=True)
     with open(printed, "w") as file:
         process = subprocess.Popen(
-            [*COMMAND, TARGET, *PROFILE], cwd=folder, stdout=file, stderr=subprocess.STDOUT,
+            [*COMMAND, TARGET, *PROFILE, "--rerun-triggers", "params"],
+            cwd=folder, stdout=file, stderr=subprocess.STDOUT,
         )  # fmt: skip
     return process, log, printed
 
@@ -157,7 +165,7 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     It is a training in two processes, for two GPUs of one node.
     """
     _, folder, _ = runs
-    process, log, printed = start_training(folder, iterations=800, gpus=2)  # 40 epochs: still there when the node goes
+    process, log, printed = start_training(folder, iterations=400, gpus=2)  # 20 epochs: still there when the node goes
 
     def trainings():
         return submitted_trainings(printed)
@@ -185,9 +193,9 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
         scontrol("update", f"nodename={node}", "state=resume")
     assert len(trainings()) == 2  # the requeued job kept its number
     assert "going on from" in text(log)
-    assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 40
+    assert min(epochs(log)) >= reached - 1 > 1 and max(epochs(log)) == 20
     lines = (folder / TARGET).parents[1].joinpath("curves.csv").read_text().splitlines()
-    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(40))
+    assert [int(line.split(",")[0]) for line in lines[1:]] == list(range(20))
 
 
 @pytest.mark.skipif("AFPBENCH_LONG_TESTS" not in os.environ, reason="SLURM takes minutes; set AFPBENCH_LONG_TESTS=1")
