@@ -328,24 +328,3 @@ def test_pdflatex_makes_the_pdf(finished, tmp_path, capsys):
     (folder / "tables/lung/image_errors.tex").write_text(r"\nonsense{x}")
     with pytest.raises(DataError, match=r"(?s)main.tex cannot be compiled.*Undefined control sequence. .*nonsense"):
         pdf.make_pdf(folder)
-
-
-def test_methods_of_label_maps_alone(tmp_path):
-    for name in ("real/p1", "a/p1"):
-        write_text(tmp_path / f"{name}.nii.gz", "")
-    study = yaml.safe_load("""
-        tasks:
-          hips:
-            data: {source: folder, root: real, ct: null, label_map: "{case}.nii.gz"}
-            spacing_mm: null
-            tolerance_mm: 2
-            segmenters:
-              given: {kind: files, real: "real/{case}.nii.gz", synthetic: {a: "a/{case}.nii.gz"}, classes: {hip: 7}}
-            structures: {hip: {segmenter: given, classes: [hip]}}
-            variants: {a: {synthetic: null, label: Method A}}
-            reference: a
-            tables: {overlap: {columns: [{metric: dice, structure: hip}]}}
-    """)
-    said = [sentence.text for sentence in methods(StudyPlan(load_study(study, tmp_path), tmp_path).tasks["hips"])]
-    assert "Label maps that were made elsewhere: Method A." in said
-    assert not [text for text in said if text.startswith(("The CT", "Volumes"))]
