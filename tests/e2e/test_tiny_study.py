@@ -40,7 +40,7 @@ def test_everything_that_is_promised_is_there(task, splits):
     figures = [f"typical/slices_{plane}" for plane in ("coronal", "sagittal", "axial")] + ["typical/surfaces"]
     figures += ["distributions", "curves"]
     files += [f"figures/{name}.{kind}" for name in figures for kind in ("png", "pdf")]
-    files += ["../report.html", "../contents.json"]
+    files += ["figures/typical/slices.json", "../report.html", "../contents.json"]
     tables = ("quality", "cost", "cost_published")
     files += [f"tables/{name}.{kind}" for name in tables for kind in ("csv", "md", "tex", "html")]
     files += [f"synthetic/{row}/{case}.nii.gz" for row in ROWS for case in splits["test"]]

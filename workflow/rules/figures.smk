@@ -2,7 +2,7 @@
 
 
 rule figure_slices:
-    """Figures 2 and 6 of the paper: MR, real CT and every row side by side, with a zoom and an error map."""
+    """Figures 2 and 6 of the paper: MR, real CT and every row side by side; and the slices to choose from in the report."""
     input:
         metrics=rules.metrics.output[0],
         prepared=lambda w: task(w).cases.prepared_test,
@@ -16,6 +16,7 @@ rule figure_slices:
             caption="../report/slices.rst",
         ),
         pdf=[T.slices("{pick}", plane, "pdf") for plane in PLANES],
+        panel=T.slice_panel("{pick}"),
     log:
         T.log("figures/slices.{pick}"),
     benchmark:

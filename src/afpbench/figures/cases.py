@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from ..study.paths import TaskPaths
 from ..study.rows import PICKS
 from ..volumes import channels, io
 from . import style
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,18 @@ def choose_case(pick: str, long: pd.DataFrame, reference: str) -> str:
 
 def or_words(draw: Callable[[], Figure]) -> Figure:
     """The figure that `draw` makes; where failed cases are excluded and its case failed, a figure that says so."""
+    return or_else(draw, style.words)
+
+
+def or_else(make: Callable[[], Made], words: Callable[[str], Made]) -> Made:
+    """What `make` returns; where failed cases are excluded and its case failed, what `words` makes of the reason."""
     try:
-        return draw()
+        return make()
     except DataError as error:
         if policy() == "stop":
             raise
         logger.exception("nothing to draw")
-        return style.words(str(error))
+        return words(str(error))
 
 
 def _ranked(long: pd.DataFrame, reference: str) -> list[str]:

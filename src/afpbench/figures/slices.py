@@ -79,11 +79,11 @@ def draw_slices(context: Context, pick: str, plane: str, options: Mapping, long:
     panels = [(mr_title(context.root, case), mr.array, None, "")] if mr is not None else []
     panels.append(("Real CT", ct.array, None, ""))
     for row, array in images.items():
-        panels.append((context.label(row), array, _error(array, ct.array, inside), _values(context, long, row, case,
+        panels.append((context.label(row), array, error_map(array, ct.array, inside), _values(context, long, row, case,
                        zoom["structure"])))  # fmt: skip
     of = f"; zoom on {context.structures[zoom['structure']]['label']}" if zoom["structure"] else ""
     heading = f"{case}, {plane}{of}"
-    return _compose(heading, panels, view, options, None if mr is None else _mr_window(mr.array[inside]))
+    return _compose(heading, panels, view, options, None if mr is None else mr_limits(mr.array[inside]))
 
 
 def view_of(
@@ -111,7 +111,7 @@ def choose_view(
     sides = [max(2, min(round(size_mm / spacing_mm[other]), n)) for other, n in zip(others, edge.shape, strict=True)]
     row, column = _densest(edge, sides)
     spans = [
-        _span(np.asarray(inside.any(axis=tuple(o for o in range(3) if o != other))), MARGIN_MM / spacing_mm[other])
+        span(np.asarray(inside.any(axis=tuple(o for o in range(3) if o != other))), MARGIN_MM / spacing_mm[other])
         for other in others
     ]
     return View(plane, index, spans[0], spans[1], (row, column, *sides), (spacing_mm[others[0]], spacing_mm[others[1]]))
@@ -135,7 +135,8 @@ def _densest(edge: np.ndarray, sides: Sequence[int]) -> tuple[int, int]:
     return int(row), int(column)
 
 
-def _span(present: np.ndarray, margin: float) -> slice:
+def span(present: np.ndarray, margin: float) -> slice:
+    """From the first true element to the last, with a margin in elements where there are as many."""
     indices = np.flatnonzero(present)
     pad = int(math.ceil(margin))
     return slice(max(0, int(indices[0]) - pad), min(present.size, int(indices[-1]) + 1 + pad))
@@ -152,11 +153,13 @@ def on_grid(image: io.Volume, ct: io.Volume, case: str, row: str, what: str = "s
     return image.array
 
 
-def _error(array: np.ndarray, ct: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def error_map(array: np.ndarray, ct: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Synthetic minus real CT in HU, 0 outside the body (z, y, x)."""
     return np.where(inside, array.astype(np.float32) - ct, np.float32(0))
 
 
-def _mr_window(values: np.ndarray) -> tuple[float, float]:
+def mr_limits(values: np.ndarray) -> tuple[float, float]:
+    """The values of an MR that are shown black and white. values: those inside the body."""
     low, high = np.percentile(values, (1, 99))
     return float(low), float(high) if high > low else float(low) + 1
 

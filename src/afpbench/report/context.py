@@ -13,6 +13,7 @@ from ..metrics.longtable import is_failed, read_long
 from ..metrics.missing import with_penalties
 from ..metrics.seeds import over_seeds
 from ..metrics.statistics import read_statistics
+from ..study import channels
 from ..study.kinds.metric import Metric
 from ..study.kinds.registry import METRICS, TABLES
 from ..study.kinds.source import Source
@@ -133,6 +134,11 @@ class Task:
                 name = f"{named(metric)} {metric.arrow()}" + (f", {of}" if of else "")
                 found[metric.name, place] = name
         return [(metric, place, name) for (metric, place), name in found.items()]
+
+
+def mr_title(task: Task) -> str:
+    """What the MR that is shown is called: `MR`, or with its name the first of several channels."""
+    return channels.title(channels.FIRST, task.source.mr_channels)
 
 
 def named(metric: type[Metric]) -> str:

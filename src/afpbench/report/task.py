@@ -11,16 +11,16 @@ from ..metrics.csv_file import read_csv
 from ..metrics.longtable import FAILED, is_failed
 from ..metrics.missing import IN_WORDS
 from ..metrics.seeds import over_seeds
-from ..study import channels
 from ..study.kinds.registry import METRICS
 from ..study.kinds.source import Source
 from ..tables.captions import loss_words, reading_notes, shades_note
 from .claims import Claim
 from .comparison import comparison
-from .context import PARTS, Task, named, section, structure_label
+from .context import PARTS, Task, mr_title, named, section, structure_label
 from .distrust import distrust
 from .glance import at_a_glance
 from .ranks import ranks_picture
+from .slices import slice_panels
 
 CAPTIONS = {
     "slices": "MR, real CT and synthetic CT: slices, the box enlarged, and the error inside the body.",
@@ -123,9 +123,7 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
         else:
             (last if path.stem == "curves" else parts).append(made)
     parts += [html.folded("The other planes", *folded)] if folded else []
-    parts += last
-    ranks = ranks_picture(task, claims)
-    parts = [ranks, *parts] if ranks else parts
+    parts = [*filter(None, [ranks_picture(task, claims)]), *slice_panels(task), *parts, *last]
     return section(task, "Figures", "figures", *parts) if parts else ""
 
 
@@ -188,7 +186,7 @@ def _registration_figures(heading: str, cases: pd.DataFrame) -> str:
 
 def _checkerboards(task: Task) -> list[str]:
     """MR and CT tile by tile before and after registration, of the cases that the figures show."""
-    mr = channels.title(channels.FIRST, task.source.mr_channels)
+    mr = mr_title(task)
     picks = dict.fromkeys(choose_case(pick, task.long, task.context["reference"]) for pick in task.shown_cases())
     parts = []
     for case in picks:

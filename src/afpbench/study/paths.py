@@ -207,7 +207,7 @@ class TaskPaths:
         """What a variant's trainings took, with every seed in every fold."""
         return [self.fold(fold).variant(run).cost for run in self.runs(variant) for fold in self.folds]
 
-    # --- numbers
+    # --- numbers, tables and figures
 
     @property
     def registration(self) -> str:
@@ -243,8 +243,6 @@ class TaskPaths:
     def accuracy(self) -> str:
         return f"{self.folder}/segmenters/accuracy.csv"
 
-    # --- tables and figures
-
     def table(self, name: str, ending: str) -> str:
         return f"{self.folder}/tables/{name}.{ending}"
 
@@ -254,6 +252,9 @@ class TaskPaths:
     def slices(self, pick: str, plane: str, ending: str) -> str:
         """pick: a case, or `typical`, `best`, `worst`."""
         return f"{self.folder}/figures/{pick}/slices_{plane}.{ending}"
+
+    def slice_panel(self, pick: str) -> str:
+        return f"{self.folder}/figures/{pick}/slices.json"
 
     def surfaces(self, pick: str, ending: str) -> str:
         return f"{self.folder}/figures/{pick}/surfaces.{ending}"

@@ -49,6 +49,13 @@ KINDS: dict[str, Record] = {
     "normalization.json": Record({"mr": {"scheme": str, "channels?": [{"scheme": str}]}, "ct": {"scheme": str}}),
     "mr_range.json": Record({"cases": COUNT, "percentiles": [NUMBER], **RANGES, "other_channels?": [RANGES]}),
     "calibration.json": Record(LINE),
+    "slices.json": Record(
+        {
+            "case": str, "note": str, "window_hu": [NUMBER], "error_hu": NUMBER,
+            "planes": [{"plane": str, "slices": [int], "aspect": NUMBER}],
+            "images": [{"what": str, "row": str, "strips": [str]}],
+        }
+    ),
     "cost.json": Record(
         {
             "iterations": COUNT, "seconds": NUMBER, "seconds_per_iteration": NUMBER, "peak_memory_mb": NUMBER,

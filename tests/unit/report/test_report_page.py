@@ -136,7 +136,7 @@ def rows_of(page, section):
 def test_nothing_can_run_and_nothing_is_requested(page):
     assert "<script" not in page and EVIL not in page
     assert "Content-Security-Policy" in page and "default-src 'none'" in page
-    assert re.findall(r'(?:src|href)="(?!data:image/png;base64,|#|thorax/)', page) == []
+    assert re.findall(r'(?:src|href)="(?!data:image/(?:png|webp);base64,|#|thorax/)', page) == []
     assert "http:" not in page and "https:" not in page and "@import" not in page and "url(" not in page
 
 
@@ -241,6 +241,11 @@ def test_failures(page):
     body = re.search(r'<section id="thorax-failures">(.*?)</section>', page, re.DOTALL)[1]
     assert "Case p8 failed in every row: import: &lt;script&gt;" in body
     assert "Bones is not found in the synthetic CT in 1 of the test cases" in body
+
+
+def test_slices_that_are_not_there_are_no_error(page):
+    assert "Slices to choose from, case typical: missing. No such file or directory" in page
+    assert "case p8: missing" not in page  # it failed, as Failures says
 
 
 def test_a_study_without_failures_says_so(task, tmp_path):

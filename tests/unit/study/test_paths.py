@@ -20,6 +20,7 @@ def test_cases_and_numbers():
     assert TASK.check_table == "out/thorax/check/check.csv"
     assert TASK.tables(["t1"], ["csv", "md"]) == ["out/thorax/tables/t1.csv", "out/thorax/tables/t1.md"]
     assert TASK.slices("best", "axial", "pdf") == "out/thorax/figures/best/slices_axial.pdf"
+    assert TASK.slice_panel("best") == "out/thorax/figures/best/slices.json"
     assert StudyPaths("out").report == "out/report.html"
     assert TASK.log("{fold}train/{variant}") == "out/thorax/logs/{fold}train/{variant}.log"
 

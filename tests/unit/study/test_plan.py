@@ -291,6 +291,7 @@ def test_all_of_a_finished_study():
     assert f"{RESULTS}/segmenters/accuracy.csv" in files and files[-1] == "results/report.html"
     assert not [path for path in files if "/check/" in path]  # made here: nothing to check
     assert plan.names["segmenter"] == ["totalseg", "navi"]
+    assert plan.report_inputs["slices"] == [f"{RESULTS}/figures/typical/slices.json"]
     assert plan.report_inputs["registered"] == [f"{RESULTS}/cases/{case}/registered" for case in TEST]
 
 

@@ -263,6 +263,12 @@ class ResultPlan:
         files += [paths.distributions(ending)] if self.table_columns else []
         return files + ([paths.curves(ending)] if self.models.trained("curves") else [])
 
+    @property
+    def slice_panels(self) -> list[str]:
+        """The slices of each case to show that the report lets a reader choose from."""
+        picks = self.task.options["figures"]["cases"] if self.task.source.has_ct else []
+        return [self.paths.slice_panel(pick) for pick in picks]
+
     # --- all of it
 
     @property

@@ -90,6 +90,7 @@ class StudyPlan:
         plans = self.tasks.values()
         return {
             "figures": [path for plan in plans for path in plan.results.figures("png")],
+            "slices": [path for plan in plans for path in plan.results.slice_panels],
             "tables": [path for plan in plans for path in plan.paths.tables(list(plan.task.tables), ["html"])],
             "records": [path for plan in plans for path in plan.results.report_records],
             "registered": [path for plan in plans for path in plan.cases.registered_test],
