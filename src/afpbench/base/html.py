@@ -17,6 +17,7 @@ DROPPED = {"script", "style", "iframe", "object", "svg", "math", "template"}  # 
 VOID = {"br", "col"}
 # Nothing may be requested and nothing may run: the browser holds to it even if a text were not escaped.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+UNBROKEN = "\u00a0±\u00a0"  # no value is cut in two where its cell is narrow
 SCREEN_SCALE = 0.68  # figures have more pixels than a screen shows, so that they stay sharp when enlarged
 
 
@@ -144,6 +145,11 @@ def picture(source: str | Path | bytes, caption: str, pdf: str = "", scale: floa
     return f'<figure><div class="wide">{image}</div><figcaption>{text(caption)}{also}</figcaption></figure>'
 
 
+def side_by_side(*figures: str) -> str:
+    """Pictures beside each other, on a narrow screen one below the other, no wider than the screen."""
+    return "\n".join(['<div class="pair">', *figures, "</div>"])
+
+
 def table_fragment(markup: str) -> str:
     """The table of a file of HTML, cut down to tags and attributes that a table needs: nothing in it can act."""
     parser = _TableOnly()
@@ -180,4 +186,4 @@ class _TableOnly(HTMLParser):
 
     def handle_data(self, data):
         if not self.dropping:
-            self.parts.append(html.escape(data, quote=False))
+            self.parts.append(html.escape(data.replace(" ± ", UNBROKEN), quote=False))

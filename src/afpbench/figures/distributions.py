@@ -40,7 +40,7 @@ def draw_distributions(context: Context, columns: Sequence[Mapping], long: pd.Da
         axis.set_yticks(range(len(labels)), labels=labels)
     axes[0, 0].set_ylim(len(labels) - 0.45, -0.55)
     figure.subplots_adjust(
-        left=0.205, right=0.985, wspace=0.09, hspace=0.52 / (panel_in - 0.5),
+        left=0.205, right=0.985, wspace=0.14, hspace=0.52 / (panel_in - 0.5),
         top=1 - 0.25 / figure.get_figheight(), bottom=0.28 / figure.get_figheight(),
     )  # fmt: skip
     return figure

@@ -1,6 +1,7 @@
 """Every row against the reference row: the median of the paired differences, its interval, and p."""
 
 import math
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
@@ -10,17 +11,32 @@ from ..tables.latex import Body, environment
 from .context import Task, section
 from .glance import seeds_words
 
+Column = tuple[str, str, str]  # metric, structure or region, name for people
 SIGNS = {"better": "▲ ", "worse": "▼ "}
 
 
 def comparison(task: Task) -> str:
     """The section of the page; "" where nothing is compared."""
-    columns, rows = task.columns(), _rows(task)
-    body = [[task.label(row), *(_cell(task, row, metric, place) for metric, place, _ in columns)] for row in rows]
-    if not body or not columns:
+    parts = [part for title, columns in _tables(task) for part in (html.heading(title), _table(task, columns))]
+    if not parts or not _rows(task):
         return ""
-    table = html.table(["Row", *(name for *_, name in columns)], body)
-    return section(task, "Statistics", "statistics", html.paragraph(_note(task)), table)
+    return section(task, "Statistics", "statistics", html.paragraph(_note(task)), *parts)
+
+
+def _tables(task: Task) -> Iterator[tuple[str, list[Column]]]:
+    """Title and columns of each table of the study, less those columns that a table before it has."""
+    seen: set[tuple[str, str]] = set()
+    for name, spec in task.spec["tables"].items():
+        columns = [column for column in task.columns([name]) if column[:2] not in seen]
+        seen |= {(metric, place) for metric, place, _ in columns}
+        if columns:
+            yield spec["title"], columns
+
+
+def _table(task: Task, columns: Sequence[Column]) -> str:
+    cells = {row: [_cell(task, row, metric, place) for metric, place, _ in columns] for row in _rows(task)}
+    lines = [[task.label(row), *its] for row, its in cells.items()]
+    return html.table(["Row", *(name for *_, name in columns)], lines)
 
 
 def comparison_latex(task: Task) -> str:

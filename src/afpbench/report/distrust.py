@@ -52,7 +52,7 @@ def _one_seed(task: Task, claims: Claims) -> Iterator[str]:
     if task.has_trained_rows and len(task.seeds) == 1:
         yield (
             "One training per row: another seed of the same row may differ by as much as two rows do, and no interval "
-            "here holds that (several seeds: `seeds` in the study file)."
+            "here holds that (several seeds: the key seeds of the study file)."
         )
 
 

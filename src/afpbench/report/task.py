@@ -19,7 +19,7 @@ from .comparison import comparison
 from .context import PARTS, Task, mr_title, named, section, structure_label
 from .distrust import distrust
 from .glance import at_a_glance
-from .ranks import ranks_picture
+from .ranks import ranks_pictures
 from .slices import slice_panels
 
 CAPTIONS = {
@@ -93,7 +93,8 @@ def _made(task: Task, name: str, variant: Mapping) -> tuple[str, str, object]:
 
 
 def _tables(task: Task) -> str:
-    parts = [html.note(" ".join([*_reading(task), shades_note(task.context["alpha"])]))]
+    notes = [*_reading(task), shades_note(task.context["alpha"])]
+    parts = [html.folded("How cells are read, and what their colours mean", html.note(" ".join(notes)))]
     for name, spec in task.spec["tables"].items():
         parts += [html.heading(spec["title"]), _fragment(task, name)]
         if Path(task.paths.table(f"{name}_published", "html")).is_file():
@@ -123,7 +124,7 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
         else:
             (last if path.stem == "curves" else parts).append(made)
     parts += [html.folded("The other planes", *folded)] if folded else []
-    parts = [*filter(None, [ranks_picture(task, claims)]), *slice_panels(task), *parts, *last]
+    parts = [*filter(None, [ranks_pictures(task, claims)]), *slice_panels(task), *parts, *last]
     return section(task, "Figures", "figures", *parts) if parts else ""
 
 

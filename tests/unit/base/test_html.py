@@ -74,7 +74,7 @@ def test_of_a_file_only_the_table_is_taken():
     )
     assert made == (
         '<div class="wide"><table id="t"><caption>a &lt;b&gt;</caption>'
-        '<tr class="control"><td style="color: red" colspan="2">1 ± 2<br></td><td>y</td></tr></table></div>'
+        '<tr class="control"><td style="color: red" colspan="2">1\u00a0±\u00a02<br></td><td>y</td></tr></table></div>'
     )
 
 

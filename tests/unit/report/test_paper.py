@@ -212,8 +212,8 @@ def test_what_goes_where(paper, finished):
     folder, main, missing = paper
     assert files_of(folder) == [
         "figures/lung/distributions.pdf", "figures/lung/ranks.pdf", "figures/lung/thorax-002-surfaces.pdf",
-        "figures/lung/typical-slices-coronal.png", "main.tex", "statistics/lung.tex", "tables/lung/image_errors.tex",
-        "tables/lung/image_errors_published.tex",
+        "figures/lung/typical-slices-coronal.png", "figures/lung/wins.pdf", "main.tex", "statistics/lung.tex",
+        "tables/lung/image_errors.tex", "tables/lung/image_errors_published.tex",
     ]  # fmt: skip
     results = finished.root / "results/lung"
     copied = {"distributions.pdf": "distributions.pdf", "typical-slices-coronal.png": "typical/slices_coronal.png"}

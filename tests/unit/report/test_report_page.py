@@ -10,13 +10,15 @@ import pytest
 
 from afpbench.base.atomic import write_json, write_text
 from afpbench.figures import style
+from afpbench.figures.ranks import draw_ranks, draw_wins
 from afpbench.metrics.longtable import COLUMNS, write_long
 from afpbench.metrics.statistics import compare, write_statistics
 from afpbench.report import provenance
+from afpbench.report.comparison import comparison
 from afpbench.report.distrust import distrust
 from afpbench.report.glance import all_claims
 from afpbench.report.page import write_report
-from afpbench.report.ranks import ranks_figure
+from afpbench.report.ranks import ranked, ranks_pictures
 from afpbench.report.task import Task, sections
 
 EVIL = "<script>alert(1)</script>"
@@ -215,6 +217,18 @@ def test_each_table_in_words(page):
     ) in page
 
 
+def test_a_column_of_several_tables_is_compared_once(task):
+    columns = SPEC["tables"]["t"]["columns"]
+    other = {**SPEC["tables"]["t"], "title": "Again", "columns": columns[1:]}
+    task.spec = {
+        **SPEC,
+        "tables": {"first": {**SPEC["tables"]["t"], "columns": columns[:1]}, **SPEC["tables"], "other": other},
+    }
+    made = comparison(task)
+    assert re.findall("<h4>(.*?)</h4>", made) == ["Quality", "Quality"]
+    assert re.findall('<th scope="col">(.*?)</th>', made) == ["Row", "MAE (HU) ↓", "Row", "Dice ↑, Bones"]
+
+
 def test_statistics(page):
     """Differences 10 to 16 of 7 pairs, all positive: the exact two-sided p is 2 / 2**7."""
     heads, afp, real = rows_of(page, "thorax-statistics")
@@ -286,16 +300,26 @@ def test_the_revision(tmp_path):
 
 def test_the_ranks_over_metrics(task, page):
     """Two metrics and two rows, seven common cases: L1 is first in MAE everywhere (p = 2 / 2**7), both share Dice."""
-    assert "Left: ranks over the common cases of each metric that can be judged." in page
+    assert "Ranks over the common cases of each metric that can be judged." in page
+    assert "p &lt; 0.05 after Holm&#x27;s correction over 1 pair of rows in each metric." in page
+    found = ranked(task, all_claims(task))
+    assert (found.cases, found.pairs, found.winnable) == (7, 1, True)
     with style.styled():
-        left, right = ranks_figure(task, all_claims(task)).axes
-    assert [label.get_text() for label in left.get_yticklabels()][0] == "L1"
+        (left,), (right,) = draw_ranks(found.ranks, {"l1": "L1"}).axes, draw_wins(found.wins, ["l1", "afp"], {}).axes
+    assert [label.get_text() for label in left.get_yticklabels()] == ["1  L1", "2  afp"]
     bars = [line.get_xdata()[0] for line in left.lines if line.get_linestyle() == "-"]
     assert bars == pytest.approx([(1 + 20 / 14) / 2, (2 + 22 / 14) / 2])  # p1's Dice is 0 in AFP's: 1 and 2, else 1.5
     assert [text.get_text() for text in right.texts] == ["–", "1", "0", "–"]
     task.spec = {**SPEC, "tables": {"t": {**SPEC["tables"]["t"], "columns": SPEC["tables"]["t"]["columns"][:1]}}}
-    with style.styled():
-        assert ranks_figure(task, all_claims(task)) is None
+    assert ranked(task, all_claims(task)) is None
+
+
+def test_wins_that_no_p_can_show_are_not_drawn(task):
+    """Seven cases and one pair: 2 / 2**7 is 0.016, so that with alpha 0.01 nothing can be shown."""
+    task.context = CONTEXT | {"alpha": 0.01}
+    made = ranks_pictures(task, all_claims(task))
+    assert made.count("<figure>") == 1
+    assert "over 1 pair of rows the smallest p that 7 cases can give is 0.016." in made
 
 
 def test_of_several_channels_the_page_says_which_is_shown(task):

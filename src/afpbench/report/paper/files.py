@@ -10,8 +10,7 @@ from ...study.plan.task import TaskPlan
 from ..claims import Claim
 from ..comparison import comparison_latex
 from ..context import Task
-from ..ranks import caption as ranks_caption
-from ..ranks import ranks_file
+from ..ranks import ranks_files
 from ..task import ORDER, captions
 
 PICKED = {
@@ -60,14 +59,14 @@ def collect(plan: TaskPlan, root: Path, task: Task | None, claims: Sequence[Clai
     """
     names, folder = list(plan.task.tables), plan.task.name
     drawn, undrawn = _figures(plan, root)
-    ranks = ranks_file(task, claims, "pdf") if task else None
+    ranks = ranks_files(task, claims, "pdf") if task else []
     tests = comparison_latex(task) if task else ""
     unmade = [plan.paths.table(name, "tex") for name in names if not (root / plan.paths.table(name, "tex")).is_file()]
     return Files(
         _tables(plan, root, names),
         _tables(plan, root, [f"{name}_published" for name in names]),
         {f"statistics/{folder}.tex": _own_label(tests, plan, "statistics")} if tests else {},
-        (*([Figure(ranks, f"figures/{folder}/ranks.pdf", ranks_caption(task))] if task and ranks else []), *drawn),
+        (*(Figure(one.content, f"figures/{folder}/{one.name}.pdf", one.caption) for one in ranks), *drawn),
         (*unmade, *undrawn),
     )
 
