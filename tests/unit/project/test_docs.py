@@ -106,5 +106,5 @@ def test_the_data_flow_picture_is_what_its_script_draws():
 
 
 def test_pictures_are_small():
-    for name in ("phantom", "pelvis_result", "viewer"):
+    for name in ("phantom", "pelvis_result", "viewer", "report"):
         assert (ROOT / f"docs/figures/{name}.png").stat().st_size < 300_000
