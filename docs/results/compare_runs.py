@@ -78,7 +78,7 @@ def untrained_differences(first: pd.DataFrame, second: pd.DataFrame) -> str:
                 f"({worst['metric']} of {worst['structure']}, {worst['variant']}, {worst['case']})"
             )
         lines.append(text + ".")
-    alone = int((both["_merge"] != "both").sum())
+    alone = int((both["value"].notna() != both["value_second"].notna()).sum())
     return " ".join(lines) + (f" {alone} values are in one of the runs alone." if alone else "")
 
 

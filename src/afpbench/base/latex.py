@@ -31,13 +31,15 @@ _ACCENTS = {
     "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0323": "d", "\u0327": "c",
 }  # fmt: skip
 _RAISED = {"<super>": "^", "<sub>": "_"}  # Unicode's words for a sign that is another one, raised or lowered
+_TAKEN = ("*", "[")  # the end of a row and an item take these for their own, over spaces too
 _TWO_HYPHENS = re.compile("-(?=-)")  # LaTeX prints two hyphens as one dash: `--cores` would read as no option
 
 
 def text(value: object) -> str:
     """A value as LaTeX that prints it and does nothing else, without a line break."""
     plain = unicodedata.normalize("NFC", _TWO_HYPHENS.sub("-\u200b", str(value)))
-    return "".join(CHARACTERS.get(character) or _character(character) for character in plain)
+    printed = "".join(CHARACTERS.get(character) or _character(character) for character in plain)
+    return f"{{}}{printed}" if printed.lstrip().startswith(_TAKEN) else printed
 
 
 def key(name: str) -> str:

@@ -119,12 +119,8 @@ def _question(options: argparse.Namespace) -> Question:
 
 def _rows(options: argparse.Namespace) -> dict[str, str | None]:
     """Row -> the pattern of its synthetic CTs; None where there are label maps alone."""
-    for what, named in (("--synthetic", options.synthetic), ("--synthetic-seg", options.synthetic_seg)):
-        names = [name for name, _ in named]
-        if len(set(names)) < len(names):
-            raise ConfigError(
-                "afpbench evaluate: two rows have one name", found=", ".join(names), expected=f"a name for each {what}"
-            )
+    for what in ("synthetic", "synthetic_seg"):
+        _check_names(options, what, "rows")
     if options.real and options.synthetic:
         return {name: pattern_of(Path(folder), f"--synthetic {name}") for name, folder in options.synthetic}
     given = {name: bool(getattr(options, name)) for name in ("real", "synthetic", "real_seg", "synthetic_seg")}
@@ -142,9 +138,28 @@ def _rows(options: argparse.Namespace) -> dict[str, str | None]:
     return dict.fromkeys(name for name, _ in options.synthetic_seg)
 
 
+def _check_names(options: argparse.Namespace, what: str, kind: str) -> None:
+    """Of two values of one name one would be lost. what: the option's attribute. kind: what it names."""
+    names = [name for name, _ in getattr(options, what)]
+    if len(set(names)) < len(names):
+        raise ConfigError(
+            f"afpbench evaluate: two {kind} have one name",
+            found=", ".join(names),
+            expected=f"a name for each --{what.replace('_', '-')}",
+        )
+
+
 def _segmentation(options: argparse.Namespace, rows: list[str], first: str) -> Segmentation | None:
     """Who segments; None where nobody does. first: the pattern of the real CTs, or of the label maps in their place."""
+    _check_names(options, "structure", "structures")
     named = {name: classes.split(",") for name, classes in options.structure}
+    if options.weights and (options.segmenter or "").partition(":")[0] != "totalsegmentator":
+        raise ConfigError(
+            "afpbench evaluate: --weights is TotalSegmentator's folder",
+            found=f"--weights {options.weights}"
+            + (f" and --segmenter {options.segmenter}" if options.segmenter else ""),
+            expected="--segmenter totalsegmentator too, or no --weights",
+        )
     if options.structures and (named or not options.real_seg):
         raise ConfigError(
             "afpbench evaluate: --structures is of label maps, and in place of --structure",
@@ -199,7 +214,7 @@ def _given(options: argparse.Namespace, rows: list[str], named: dict[str, list[s
 
 def _tolerance_mm(options: argparse.Namespace, first: str) -> float:
     """As named, or twice the smallest voxel size of the first real CT, or label map in its place."""
-    if options.tolerance_mm:
+    if options.tolerance_mm is not None:
         return float(options.tolerance_mm)
     case, path = next(files_of(first))
     if path.is_dir():

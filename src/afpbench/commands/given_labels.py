@@ -75,6 +75,6 @@ def _values(pattern: str, failed_cases: str) -> list[int]:
 
 
 def _value(text: str) -> int:
-    if not text.strip().isdigit():
+    if not text.strip().isdecimal():
         raise ConfigError("afpbench evaluate: --structure: no value of a label map", found=text, expected="NAME=1,2")
     return int(text)

@@ -17,7 +17,7 @@ from afpbench.base.latex import key, text
         ("a\u00a0b\tc\nd", "a~b c d"),
         ("cafe\u0301", r"caf\'{e}"),  # as some systems write file names: e and an accent behind it
         ("ﬁn\u2011al ™", r"fin-al \ensuremath{^{TM}}"),
-        ("\x00\x7f 骨", "[U+0000][U+007F] [U+9AA8]"),
+        ("\x00\x7f 骨", "{}[U+0000][U+007F] [U+9AA8]"),
         ("▲ ▼ ↑ ↓", r"$\bigtriangleup$ $\bigtriangledown$ $\uparrow$ $\downarrow$"),
     ],
 )  # fmt: skip
@@ -33,6 +33,12 @@ def test_greek_letters_and_accents():
     assert text("čłğ ά") == r"\v{c}\l{}\u{g} \'{\ensuremath{\alpha}}"
     letters = [chr(code) for code in (*range(0x391, 0x3A2), *range(0x3A3, 0x3AA), *range(0x3B1, 0x3CA))]
     assert all("U+" not in text(letter) and text(letter).isascii() for letter in letters)
+
+
+def test_no_command_takes_the_beginning_of_a_text_for_its_own():
+    r"""Behind the end of a row, `\\\\`, or an `\\item` a star or a bracket would not be printed, or stop LaTeX."""
+    assert text("*best") == "{}*best" and text("[A] row") == "{}[A] row" and text(" [A]") == "{} [A]"
+    assert text("骨") == "{}[U+9AA8]" and text("a [95 %]*") == r"a [95 \%]*"
 
 
 def test_a_number_is_text_too():

@@ -162,6 +162,10 @@ def test_a_label_map_that_cannot_be_read_is_passed_over_where_failed_cases_are(f
         (LABEL_MAPS, ("--mr", "mr", "--resample"), "have no use for it; found: --mr, --resample;"),
         (LABEL_MAPS, ("--segmenter", "totalsegmentator"), "have no use for it; found: --segmenter;"),
         (LABEL_MAPS + LABEL_MAPS[2:4], (), "two rows have one name; found: a, b, a;"),
+        (LABEL_MAPS, ("--structure", "x=3", "--structure", "x=4"), "two structures have one name; found: x, x;"),
+        (LABEL_MAPS, ("--structure", "x=²"), "no value of a label map; found: ²;"),
+        (LABEL_MAPS, ("--tolerance-mm", "0"), "tolerance_mm: not allowed; found: 0.0; allowed: a number above 0"),
+        (LABEL_MAPS, ("--weights", "w"), "--weights is TotalSegmentator's folder; found: --weights w;"),
         (
             LABEL_MAPS,
             ("--structure", "bone=3", "--structures", "s.yaml"),

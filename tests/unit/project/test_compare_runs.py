@@ -51,6 +51,18 @@ def test_untrained_rows_are_compared_value_by_value():
     )
 
 
+def test_a_value_that_one_run_alone_has_differs():
+    """NaN in one run, as of a case that failed there: it is neither 0 apart nor passed over."""
+
+    def run(value: float) -> pd.DataFrame:
+        line = {"variant": "mean_ct", "case": "c1", "segmenter": None, "structure": "body", "metric": "mae"}
+        return pd.DataFrame([line | {"value": value}, line | {"case": "c2", "value": float("nan")}])
+
+    text = SCRIPT["untrained_differences"](run(1.0), run(float("nan")))
+    assert text.startswith("Of 2 values of images, 0 differ. Of 0 values of segmentations, 0 differ.")
+    assert text.endswith(" 1 values are in one of the runs alone.")
+
+
 def test_means_stand_beside_one_another_with_the_rank_correlation():
     def table(*values: float) -> pd.DataFrame:
         return pd.DataFrame(
