@@ -58,8 +58,10 @@ setup: .venv/installed
 # core; some of them are written for a newer Python, which is no error. Uncompiled, each job spends seconds on its imports.
 .venv/installed: requirements.txt pyproject.toml
 	$(shell command -v $(PYTHON) || command -v python3) -m venv .venv
+	@echo "Installing the pinned packages, about 4.4 GB: a few minutes in which pip says nothing."
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@echo "Compiling them: a minute or two."
 	$(BIN)/python -m compileall -qq -j 0 .venv/lib || true
 	touch $@
 

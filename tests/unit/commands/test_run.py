@@ -153,6 +153,7 @@ def test_the_time_left_in_words():
     assert time_left(None) == "time left: not known yet"
     assert time_left(Estimate(30, 0)) == "about 30 s left"
     assert time_left(Estimate(30, 2)) == "more than 30 s left (2 jobs of kinds not measured yet)"
+    assert time_left(Estimate(0.4, 2)) == "time left: not known yet (2 jobs of kinds not measured yet)"
 
 
 def test_lines_where_there_is_no_terminal():

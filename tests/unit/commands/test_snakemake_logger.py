@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import select
 import sys
 
 import pytest
@@ -26,7 +27,8 @@ def written(monkeypatch):
         record = logging.makeLogRecord({"msg": message, "levelno": logging.INFO, **more})
         handler.emit(record)
         handler.pipe.flush()
-        return [json.loads(line) for line in os.read(pipe, 65536).decode().splitlines()]
+        there, _, _ = select.select([pipe], [], [], 0)
+        return [json.loads(line) for line in os.read(pipe, 65536).decode().splitlines()] if there else []
 
     yield write
     os.close(pipe)
@@ -48,3 +50,16 @@ def test_a_failed_job_is_told_in_words_too(written):
 
 def test_what_is_no_event_is_text(written):
     assert written("Building DAG of jobs...") == [{"event": "text", "text": "Building DAG of jobs..."}]
+
+
+@pytest.mark.parametrize(
+    ("message", "event"),
+    [
+        (None, LogEvent.WORKFLOW_STARTED),
+        ("Provided cores: 2", LogEvent.RESOURCES_INFO),
+        ("Using shell: /usr/bin/bash", None),
+        ("Select jobs to execute...", None),
+    ],
+)
+def test_what_snakemake_says_of_itself_is_not_shown(written, message, event):
+    assert written(message, event=event) + written("end") == [{"event": "text", "text": "end"}]

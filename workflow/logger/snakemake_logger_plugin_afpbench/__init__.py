@@ -2,7 +2,7 @@
 
 Snakemake finds a logger by the name of its package: `--logger afpbench`. The variable AFPBENCH_EVENTS holds the pipe's
 number. A line is {"event": ..., and what belongs to it}; what is no event is {"event": "text", "text": ...}, as
-Snakemake itself would print it.
+Snakemake itself would print it. What it says of itself when it starts is in its own log alone (.snakemake/log/).
 """
 
 import json
@@ -19,7 +19,14 @@ KEYS = {  # event -> what is told of it
     LogEvent.JOB_ERROR: ("jobid", "rule_name"),
     LogEvent.PROGRESS: ("done", "total"),
 }
-CHATTER = ("Select jobs to execute...",)  # once for each job that ends
+OF_ITSELF = (LogEvent.WORKFLOW_STARTED, LogEvent.RESOURCES_INFO)  # versions, host, folders; cores
+CHATTER = (  # how these lines begin
+    "Select jobs to execute...",  # once for each job that ends
+    "Assuming unrestricted shared filesystem usage.",
+    "Using shell: ",
+    "Conda environments: ignored",
+    "Singularity containers: ignored",
+)
 WITH_TEXT = (LogEvent.JOB_ERROR,)  # and all that is no event of KEYS
 
 
@@ -41,7 +48,7 @@ class LogHandler(LogHandlerBase):
         try:
             if found:
                 self._write({"event": event.value, **found})
-            if (not found and record.msg not in CHATTER) or event in WITH_TEXT:
+            if event in WITH_TEXT or not (found or event in OF_ITSELF or str(record.msg).startswith(CHATTER)):
                 self._write({"event": "text", "text": self.format(record)})
         except OSError:  # whoever showed it is gone; the run goes on
             pass

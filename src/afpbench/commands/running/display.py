@@ -15,6 +15,8 @@ from rich.text import Text
 from .job_log import Step
 from .state import Estimate, Job, RunState
 
+NOT_KNOWN = "time left: not known yet"
+
 
 class Display(Protocol):
     """Shows a run. Used as a context, so that the terminal is left as it was."""
@@ -143,10 +145,11 @@ def whole(state: RunState, steps: Mapping[Any, Step | None]) -> str:
 def time_left(estimate: Estimate | None) -> str:
     """An estimate in words."""
     if estimate is None:
-        return "time left: not known yet"
+        return NOT_KNOWN
     if estimate.unknown:
         jobs = "1 job" if estimate.unknown == 1 else f"{estimate.unknown} jobs"
-        return f"more than {duration(estimate.seconds)} left ({jobs} of kinds not measured yet)"
+        left = f"more than {duration(estimate.seconds)} left" if estimate.seconds >= 1 else NOT_KNOWN
+        return f"{left} ({jobs} of kinds not measured yet)"
     return f"about {duration(estimate.seconds)} left"
 
 
