@@ -20,6 +20,7 @@ from ..volumes.labels import read_labels
 TEMPLATE = Path(__file__).with_name("init_study.yaml")
 LOOKED_AT = 3  # cases whose voxels are read
 FEWEST = 3  # cases: one to train, one to validate, one to test
+FOLDS = 5  # of the cross-validation that is proposed
 FEWEST_TESTED = 6  # below, no two-sided Wilcoxon test can reach 0.05
 # Labels made of the CT by HU, where the cases have none; as in config/own_data.yaml.
 TISSUES: Mapping[str, Mapping[str, Any]] = {
@@ -86,7 +87,7 @@ def study_text(
         spacing_from=f"That of the MRs: the median of {grid.cases}",
         registration=_registration(data, grid),
         splits=_flow(dict(splits)),
-        splits_words=_splits_words(splits),
+        splits_words=splits_words(splits),
         classes=_flow({key: [key] for key in names}),
         structures=_lines(f"{key}: {{label: {_title(key)}, segmenter: own, classes: [{key}]}}" for key in names),
         columns="\n".join(
@@ -110,9 +111,12 @@ def splits_of(count: int, left_out: Sequence[str] = ()) -> dict[str, int]:
     return {"train": count - test - validation, "validation": validation, "test": test}
 
 
-def _splits_words(splits: Mapping[str, int]) -> str:
-    few = f"; fewer than {FEWEST_TESTED} test cases show nothing: {{folds: 5, validation: 1}} tests all"
-    return f"{sum(splits.values())} cases, drawn with the seed" + few * (splits["test"] < FEWEST_TESTED)
+def splits_words(splits: Mapping[str, int]) -> str:
+    """What is said beside the splits; of few test cases also how all cases are tested."""
+    count = sum(splits.values())
+    folds = f"{{folds: {min(FOLDS, count)}, validation: 1}}"
+    few = f"; fewer than {FEWEST_TESTED} test cases show nothing: {folds} tests all"
+    return f"{count} cases, drawn with the seed" + few * (splits["test"] < FEWEST_TESTED)
 
 
 def _registration(data: Mapping[str, Any], grid: Grid) -> str:

@@ -9,10 +9,11 @@ from conftest import GRID
 from dicom_series import write_series
 
 from afpbench.commands import main as cli
-from afpbench.commands.init_study import splits_of
+from afpbench.commands.init_study import splits_of, splits_words
 from afpbench.commands.layouts.images import Image, Pattern, patterns, role_of
 from afpbench.commands.layouts.mr import as_channels, names_of
 from afpbench.study.load import load_study
+from afpbench.study.splits import make_folds
 from afpbench.volumes import io
 from afpbench.volumes.io import Volume
 
@@ -329,3 +330,12 @@ def test_a_short_id_is_no_part_of_a_word():
 @pytest.mark.parametrize(("count", "parts"), [(3, (1, 1, 1)), (10, (7, 1, 2)), (40, (26, 4, 10))])
 def test_splits(count, parts):
     assert tuple(splits_of(count).values()) == parts
+
+
+@pytest.mark.parametrize(("count", "folds"), [(3, 3), (4, 4), (5, 5), (10, 5)])
+def test_the_proposed_cross_validation_is_one_that_so_many_cases_allow(count, folds):
+    words = splits_words(splits_of(count))
+    assert f"{{folds: {folds}, validation: 1}} tests all" in words
+    splits = dict.fromkeys(("train", "test", "stratify")) | {"folds": folds, "validation": 1}
+    made = make_folds([f"p{case}" for case in range(count)], splits, 1, "own")
+    assert sum(len(fold["test"]) for fold in made) == count and all(fold["train"] for fold in made)

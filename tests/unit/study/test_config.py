@@ -199,12 +199,12 @@ def test_a_preset_does_not_change_the_order_of_rows():
     assert list(merged) == ["l1", "afp", "new"] and list(merged["l1"]) == ["a", "b"]
 
 
-@pytest.mark.parametrize(("count", "smallest"), [(5, "0.0625"), (1, "1")])
+@pytest.mark.parametrize(("count", "smallest"), [("5 test cases", "0.0625"), ("1 test case", "1")])
 def test_too_few_test_cases_are_a_warning(phantom_study, caplog, count, smallest):
-    phantom_study["tasks"]["lung"]["splits"]["test"] = count
+    phantom_study["tasks"]["lung"]["splits"]["test"] = int(count.split()[0])
     study = load_study(phantom_study, ROOT)
     line = (
-        f"tasks.lung.splits.test: with {count} test cases the smallest p of a two-sided Wilcoxon test is {smallest}, "
+        f"tasks.lung.splits.test: with {count} the smallest p of a two-sided Wilcoxon test is {smallest}, "
         "so nothing can reach p < 0.05"
     )
     assert config_checks.warnings(study) == [line]

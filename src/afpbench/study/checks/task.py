@@ -88,7 +88,8 @@ def warnings(study: dict) -> list[str]:
         test = task["splits"]["test"]
         if test is not None:  # folds: every case is a test case
             count = len(test) if isinstance(test, list) else test
-            lines += [f"tasks.{name}.splits.test: with {count} test cases {line}" for line in _unreachable(task, count)]
+            cases = "1 test case" if count == 1 else f"{count} test cases"
+            lines += [f"tasks.{name}.splits.test: with {cases} {line}" for line in _unreachable(task, count)]
         for variant, entry in task["variants"].items():
             if "synthetic" not in entry:
                 lines += choice_warnings(f"tasks.{name}.variants.{variant}", entry["training"])
