@@ -80,8 +80,17 @@ def run(options: argparse.Namespace) -> int:
     words = [sys.executable, "-m", "snakemake", *child.LOGGER_OPTION, *arguments, options.cores]
     code = follow(words, root, root / "results")
     if code == 0:
-        print(f"tables and figures: {options.out}/results/{TASK}; the report: {options.out}/results/report.html")
+        print(where_it_is(options.out))
     return code
+
+
+def where_it_is(out: Path) -> str:
+    """What is said at the end: where everything lies, and what else can be made of it, from the current folder."""
+    results, study, root = (shlex.quote(str(path)) for path in (out / "results", out / STUDY, out))
+    return f"""\
+tables and figures: {out}/results/{TASK}; the report: {out}/results/report.html
+  afpbench view {results}    # the images, in the browser
+  afpbench report {study} --root {root} --format latex    # all of it for a paper"""
 
 
 def _tell(question: Question) -> None:

@@ -1,11 +1,15 @@
 """The study that `afpbench evaluate` writes, and what it refuses; tests/e2e/test_evaluate_folders.py runs one."""
 
+import shlex
+from pathlib import Path
+
 import numpy as np
 import pytest
 import yaml
 from conftest import GRID
 
 from afpbench.commands import main as cli
+from afpbench.commands.evaluate import where_it_is
 from afpbench.commands.evaluation import GROUPS, PRESETS, pattern_of, structures_of
 from afpbench.study.kinds.registry import METRICS
 from afpbench.volumes import io
@@ -225,3 +229,12 @@ def test_totalsegmentators_groups_have_classes():
     groups = structures_of("totalsegmentator", None)
     assert list(groups) == list(GROUPS) and all(groups.values())
     assert len(groups["lungs"]) == 5 and "heart" in groups["heart_and_aorta"]
+
+
+def test_the_last_words_are_commands_that_work_from_here():
+    place, *said = where_it_is(Path("my results")).splitlines()
+    assert place == "tables and figures: my results/results/evaluation; the report: my results/results/report.html"
+    view, report = (shlex.split(line, comments=True)[1:] for line in said)
+    assert view == ["view", "my results/results"]
+    options = cli.build_parser("report").parse_args(report)
+    assert (options.study, options.root, options.format) == (Path("my results/study.yaml"), Path("my results"), "latex")

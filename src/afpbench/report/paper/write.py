@@ -33,7 +33,8 @@ def write_paper(folder: Path, plan: StudyPlan) -> list[str]:
             f"{plan.root / plan.paths.results}: nothing to put into a paper",
             found="no table, figure or metrics of any task",
             expected="a study that has been run, if only in part",
-            hint="run it first (`afpbench run`), or name the study, --preset and --root that it was run with",
+            hint="run it first (`afpbench run`), or name the study, --preset and --root that it was run with; of "
+            "`afpbench evaluate --out FOLDER` it is --root FOLDER",
         )
     figures = [figure for part in parts for figure in part.files.figures]
     texts = {target: text for part in parts for target, text in part.files.texts.items()}
