@@ -11,7 +11,7 @@ def judged(prepared: Path, folder: Path, changed: dict) -> dict:
     are random: they segment too."""
     weights = str(make_folder(folder / "judge", spacing_mm=GRID.spacing_mm))
     structures = {"one": [1], "others": [2, 3]}
-    options = {"kind": "nnunet", "folder": weights, "folds": [0]}
+    options = {"kind": "nnunet", "folder": weights, "folds": [0], "tile_step": 0.5}
     return {
         **changed,
         "judge": {
