@@ -135,6 +135,23 @@ def test_a_group_of_one_channel_and_a_list_are_refused(project, tmp_path):
     assert "tasks.thorax.data.mr.t2: not allowed; found: 't2.nii'; allowed: a path with {case} in it" in found
 
 
+def test_a_file_is_one_image_of_a_case(project, tmp_path):
+    """The CT among the channels would be learned from."""
+    for case in "abcd":
+        touch(tmp_path / "in", f"{case}/t1.nii", f"{case}/ct.nii")
+    found = problems(project, {**FOLDER, "mr": {"t1": "{case}/t1.nii", "t2": "{case}/ct.nii"}}, tmp_path)
+    path = tmp_path / "in/a/ct.nii"
+    assert f"data: case a: one file is MR t2 and CT; found: '{path}'; hint: name the file of each" in found
+    found = problems(project, {**FOLDER, "mr": {"t1": "{case}/t1.nii", "t2": "{case}/t1.nii"}}, tmp_path)
+    assert "data: case a: one file is MR t1 and MR t2;" in found
+    (tmp_path / "in/a/ct.nii").unlink()
+    (tmp_path / "in/a/ct.nii").mkdir()  # of DICOM files: their modality tells MR from CT, and nothing two MRs
+    found = problems(project, {**FOLDER, "mr": {"t1": "{case}/t1.nii", "t2": "{case}/ct.nii"}}, tmp_path)
+    assert "case a: one file" not in found and "case b: one file is MR t2 and CT" in found
+    found = problems(project, {**FOLDER, "mr": {"t1": "{case}/ct.nii", "t2": "{case}/ct.nii"}}, tmp_path)
+    assert "case a: one file is MR t1 and MR t2" in found
+
+
 def test_a_missing_channel_is_named(project, tmp_path):
     for case in "abcd":
         touch(tmp_path / "in", f"{case}/t1.nii", f"{case}/t2.nii", f"{case}/ct.nii")

@@ -146,6 +146,20 @@ def _broken(source: Source, case: str) -> str:
             f"{source.place}: case {case}: the source names no {' and no '.join(absent)}; "
             f"found: {', '.join(files) or 'no file'}; hint: correct {type(source).__name__}.files"
         )
+    return _shared(source, case, files)
+
+
+def _shared(source: Source, case: str, files: Mapping[str, Path]) -> str:
+    """A file, or a DICOM series, that is two images of a case: of a CT among an MR's channels a network would learn to
+    copy it. A folder of DICOM files may hold both MR and CT, which their modality tells apart."""
+    owners: dict[tuple[Path, str | None, bool], str] = {}
+    series = source.series(case)
+    for role in (role for role in source.image_roles if role in files):
+        path = files[role]
+        owner = owners.setdefault((path, series.get(role), role == "ct" and path.is_dir()), role)
+        if owner != role:
+            images = f"{_what(source, owner)} and {_what(source, role)}"
+            return f"{source.place}: case {case}: one file is {images}; found: '{path}'; hint: name the file of each"
     return ""
 
 
