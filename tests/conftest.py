@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +32,10 @@ torch.set_num_threads(1)
 logging.getLogger("afpbench").addHandler(logging.NullHandler())  # what is loaded while tests are collected says nothing
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # for the processes that tests start
+# A shell lets what it runs in the background ignore Ctrl-C, and nohup a closed terminal; so would what tests start.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,7 +3,6 @@
 import os
 import pty
 import select
-import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,8 +18,6 @@ class Terminal:
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             os.chdir(folder)
-            for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
-                signal.signal(number, signal.SIG_DFL)  # tests in the background ignore them, and so would it
             os.execvpe(command[0], [*command], environment)
 
     def type(self, keys: str) -> None:
