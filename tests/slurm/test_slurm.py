@@ -186,7 +186,7 @@ def test_a_training_that_slurm_ends_goes_on_from_its_checkpoint(runs):
     try:
         wait_until(lambda: "Restarts=1" in scontrol("show", "job", second), process)
         scontrol("update", f"jobid={second}", "starttime=now")  # SLURM would wait two minutes
-        assert process.wait(timeout=600) == 0, printed.read_text()[-3000:]
+        assert process.wait(timeout=1800) == 0, printed.read_text()[-3000:]
     finally:
         process.terminate()
         # Not before: what is left of the job on this node would refuse the same job.
