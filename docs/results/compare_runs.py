@@ -20,10 +20,10 @@ from afpbench.metrics.csv_file import read_csv
 from afpbench.metrics.longtable import read_long
 from afpbench.metrics.statistics import read_statistics
 from afpbench.study.kinds.registry import METRICS
+from afpbench.study.rows import CONTROLS
 
 ALPHA = 0.05
 CELL = ["segmenter", "structure", "metric"]
-UNTRAINED = ("real_ct", "real_ct_clipped", "mr_linear", "mean_ct")
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def untrained_differences(first: pd.DataFrame, second: pd.DataFrame) -> str:
     """How far the runs are apart in the values of rows that no training of the study made, image metrics apart."""
     keys = ["variant", "case", *CELL]
     both = first.merge(second, on=keys, suffixes=("", "_second"), how="outer", indicator=True)
-    both = both[both["variant"].isin(UNTRAINED)]
+    both = both[both["variant"].isin(CONTROLS)]
     apart = both["value"].sub(both["value_second"]).abs()
     lines = []
     for words, part in (("images", both["segmenter"].isna()), ("segmentations", both["segmenter"].notna())):
@@ -86,7 +86,7 @@ def findings(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """Lines of the statistics of trained rows that both runs have, with what each says: better, worse or nothing."""
     keys = [*CELL, "variant"]
     both = first.merge(second, on=keys, suffixes=("", "_second"))
-    both = both[~both["variant"].isin(UNTRAINED)]
+    both = both[~both["variant"].isin(CONTROLS)]
     said = {"said": _said(both, ""), "said_second": _said(both, "_second")}
     return both.assign(**said)
 

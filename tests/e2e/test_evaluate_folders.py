@@ -1,13 +1,9 @@
 """One command, three folders of CT with label maps beside: tables, tests, figures and the report."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import PROJECT
+from evaluation import evaluate
 from scipy import ndimage, stats
 
 from afpbench.metrics.longtable import read_long
@@ -40,23 +36,9 @@ def evaluated(tmp_path_factory):
         for name, array in images(number).items():
             io.write(Volume(array, GRID), folder / name / f"{case}.nii.gz")
             io.write(Volume((array > 250).astype(np.uint8), GRID), folder / "labels" / name / f"{case}.mha")
-    command = [
-        sys.executable,
-        "-m",
-        "afpbench",
-        "evaluate",
-        "--real",
-        "real",
-        "--reference",
-        "a",
-        "--out",
-        "results_ab",
-    ]
-    command += ["--synthetic", "a=a", "--synthetic", "b=b", "--real-seg", "labels/real", "--structure", "bone=1"]
-    command += ["--synthetic-seg", "a=labels/a", "--synthetic-seg", "b=labels/b", "--cores", "2"]
-    variables = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-    result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
-    assert result.returncode == 0, (result.stdout + result.stderr)[-6000:]
+    words = ["--real", "real", "--reference", "a", "--out", "results_ab", "--synthetic", "a=a", "--synthetic", "b=b"]
+    words += ["--real-seg", "labels/real", "--structure", "bone=1", "--synthetic-seg", "a=labels/a"]
+    evaluate(folder, *words, "--synthetic-seg", "b=labels/b", "--cores", "2")
     return folder / "results_ab" / "results"
 
 

@@ -1,14 +1,10 @@
 """One command, folders of label maps and no CT at all: tables, tests, figures and the report; cells computed anew."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 import surface_distance
-from conftest import PROJECT
+from evaluation import evaluate
 from scipy import stats
 
 from afpbench.metrics.longtable import read_long
@@ -44,13 +40,10 @@ def evaluated(tmp_path_factory):
     for number, case in enumerate(CASES, start=1):
         for name, array in label_maps(number).items():
             io.write(Volume(array, GRID), folder / name / f"{case}.nii.gz")
-    command = [sys.executable, "-m", "afpbench", "evaluate", "--real-seg", "real", "--synthetic-seg", "a=a"]
-    command += ["--synthetic-seg", "b=b", "--structure", f"box={BOX}", "--structure", f"ball={BALL}"]
-    command += ["--tolerance-mm", str(TOLERANCE_MM), "--out", "results_ab", "--cores", "2"]
-    variables = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
-    result = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
-    assert result.returncode == 0, (result.stdout + result.stderr)[-6000:]
-    return folder / "results_ab" / "results", result.stdout
+    words = ["--real-seg", "real", "--synthetic-seg", "a=a", "--synthetic-seg", "b=b", "--structure", f"box={BOX}"]
+    words += ["--structure", f"ball={BALL}", "--tolerance-mm", str(TOLERANCE_MM), "--out", "results_ab", "--cores", "2"]
+    printed = evaluate(folder, *words)
+    return folder / "results_ab" / "results", printed
 
 
 def by_hand(real, synthetic):

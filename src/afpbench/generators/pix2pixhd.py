@@ -35,14 +35,14 @@ class Pix2PixHD(nn.Module):
     ):
         super().__init__()
         features = [min(base_features * 2**level, max_features) for level in range(downsamplings + 1)]
-        self.stem = Step(conv(input_channels, features[0], STEM), PlainNorm(features[0]))
+        self.stem = Step(thin(input_channels, features[0]), PlainNorm(features[0]))
         pairs = list(zip(features[:-1], features[1:], strict=True))
         self.down = nn.ModuleList(Step(conv(low, high, 3, stride=2), PlainNorm(high)) for low, high in pairs)
         self.blocks = nn.ModuleList(ResidualBlock(features[-1], self.convolution, self.norm) for _ in range(blocks))
         self.up = nn.ModuleList(
             Step(self.convolution(high, low, 3), self.norm(low)) for low, high in reversed(pairs)
         )  # fmt: skip
-        self.head = conv(features[0], num_classes, STEM)
+        self.head = thin(features[0], num_classes)
 
     def convolution(self, inputs: int, outputs: int, kernel: int) -> nn.Module:
         """A convolution after the lowest resolution is reached."""
@@ -100,10 +100,15 @@ class ResidualBlock(nn.Module):
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv3d:
     """A convolution that keeps the size (or halves it, rounded up), with pix2pixHD's first weights."""
-    if kernel == STEM:
-        module: nn.Conv3d = ThinConv3d(inputs, outputs, kernel)
-    else:
-        module = nn.Conv3d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    return _begun(nn.Conv3d(inputs, outputs, kernel, stride, padding=kernel // 2))
+
+
+def thin(inputs: int, outputs: int) -> nn.Conv3d:
+    """The first or the last convolution: of few channels on one side, with the same first weights."""
+    return _begun(ThinConv3d(inputs, outputs, STEM))
+
+
+def _begun(module: nn.Conv3d) -> nn.Conv3d:
     nn.init.normal_(module.weight, 0.0, 0.02)
     if module.bias is not None:
         nn.init.zeros_(module.bias)

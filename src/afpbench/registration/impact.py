@@ -21,6 +21,8 @@ from ..base.log import tools
 from ..study.registration import MODELS
 from ..volumes import io
 from ..volumes.io import Geometry, Volume
+from ..volumes.normalization import HU_RANGE
+from ..volumes.preprocessing import AIR_HU
 from . import elastix, quality
 from .intensity import clipped_mr
 from .parameters import parameter_maps
@@ -33,7 +35,6 @@ INSTALL = (
     "pip install 'itk-impact==0.1.6' 'torch==2.12.*' into the environment that registers; docs/how-to/registration.md "
     "says what else there is to know"
 )
-AIR_HU, TOP_HU = -1024.0, 3071.0
 
 
 def attempt(
@@ -50,7 +51,7 @@ def attempt(
     check_model(options["impact"])
     before, metrics = _stages_before(pairs, mask, options, out)
     seen = np.ones(mr.geometry.shape, np.uint8) if mask is None else mask.astype(np.uint8)
-    moved = np.clip(warp(ct, mr.geometry, before, "cubic", AIR_HU), AIR_HU, TOP_HU).astype(np.float32)
+    moved = np.clip(warp(ct, mr.geometry, before, "cubic", AIR_HU), *HU_RANGE).astype(np.float32)
     covered = warp(ct.with_array(np.ones(ct.array.shape, np.uint8)), mr.geometry, before, "nearest", 0)
     smoothness = options["impact"]["smoothness"] * options["folding"]["bending_factor"] ** options.get("stiffness", 0)
     found, loss = _refine(clipped_mr(mr), mr.with_array(moved), (seen, covered), options, smoothness)

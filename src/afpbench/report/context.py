@@ -1,5 +1,6 @@
 """What the report's sections read of a task."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -134,6 +135,11 @@ class Task:
                 name = f"{named(metric)} {metric.arrow()}" + (f", {of}" if of else "")
                 found[metric.name, place] = name
         return [(metric, place, name) for (metric, place), name in found.items()]
+
+
+def linked(png: Path, page: Path) -> tuple[Path, str]:
+    """A figure as `Task` takes it: its PNG, and the path of its PDF as the page sees it."""
+    return png, os.path.relpath(png.with_suffix(".pdf").absolute(), page.absolute().parent)
 
 
 def mr_title(task: Task) -> str:

@@ -1,11 +1,10 @@
 """The tasks of a study that has been run, as the report's sections read them."""
 
-import os
 from pathlib import Path
 
 from ..base.errors import ConfigError
 from ..study.plan import StudyPlan
-from .context import Task
+from .context import Task, linked
 
 SHOWN = 5  # missing files that an error names
 
@@ -22,8 +21,7 @@ def read_task(plan: StudyPlan, name: str, page: Path | None = None) -> Task | No
     figures = []
     if page is not None:
         for png in its.results.figures("png"):
-            picture = plan.root / png
-            figures.append((picture, os.path.relpath(picture.with_suffix(".pdf").absolute(), page.absolute().parent)))
+            figures.append(linked(plan.root / png, page))
     context = its.results.table_context
     return Task(name, plan.root / its.paths.folder, plan.study["tasks"][name], context, figures, plan.seeds)
 

@@ -1,7 +1,7 @@
 """The part of the report that tells of one task, in sections."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pandas as pd
 
@@ -117,8 +117,8 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
     folded: list[str] = []
     last: list[str] = []
     words = captions(task.source)
-    for path, link in sorted(task.figures, key=lambda figure: ORDER.index(figure[0].stem.split("_")[0])):
-        made = html.picture(path, words[path.stem.split("_")[0]], link)
+    for path, link in sorted(task.figures, key=lambda figure: ORDER.index(kind_of(figure[0]))):
+        made = html.picture(path, words[kind_of(path)], link)
         if path.stem in ("slices_sagittal", "slices_axial"):
             folded.append(made)
         else:
@@ -126,6 +126,11 @@ def _figures(task: Task, claims: Sequence[Claim]) -> str:
     parts += [html.folded("The other planes", *folded)] if folded else []
     parts = [*filter(None, [ranks_pictures(task, claims)]), *slice_panels(task), *parts, *last]
     return section(task, "Figures", "figures", *parts) if parts else ""
+
+
+def kind_of(figure: PurePath) -> str:
+    """Of ORDER: `slices` of `slices_axial.png`."""
+    return figure.stem.partition("_")[0]
 
 
 def captions(source: Source) -> Mapping[str, str]:

@@ -110,7 +110,7 @@ def test_without_the_model(tmp_path):
 
 
 def test_what_is_said_of_an_error():
-    error = "/work/include/x.h:837:\nITK ERROR: IMPACT: net.pt declares 1 layer mask entries but returned 2 layers."
+    error = "/include/x.h:837:\nITK ERROR: IMPACT: net.pt declares 1 layer mask entries but returned 2 layers."
     assert impact._reason(RuntimeError(error)) == "IMPACT: net.pt declares 1 layer mask entries but returned 2 layers."
     torch = "open file failed\nException raised from RAIIFile at /x.cc:24\nframe #0: c10"
     assert impact._reason(RuntimeError(torch)) == "open file failed"

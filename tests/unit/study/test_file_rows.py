@@ -2,9 +2,11 @@
 
 import logging
 import re
+from functools import partial
 
 import pytest
 import yaml
+from changed_study import load_changed, problems_of
 
 from afpbench.study.load import StudyError, load_study
 from afpbench.study.plan import StudyPlan
@@ -33,16 +35,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def load(root, change=lambda task: None, **keys):
-    study = yaml.safe_load(ALONE) | keys
-    change(study["tasks"]["heads"])
-    return load_study(study, root)
-
-
-def problems(root, change=lambda task: None, **keys):
-    with pytest.raises(StudyError) as caught:
-        load(root, change, **keys)
-    return caught.value.problems
+load, problems = partial(load_changed, ALONE), partial(problems_of, ALONE)
 
 
 def test_a_study_of_files_alone_needs_no_training_no_segmenter_and_no_splits(root):

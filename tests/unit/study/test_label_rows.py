@@ -1,11 +1,11 @@
 """Cases and rows that are label maps alone: what planning says of them."""
 
 import re
+from functools import partial
 
 import pytest
-import yaml
+from changed_study import load_changed, problems_of
 
-from afpbench.study.load import StudyError, load_study
 from afpbench.study.plan import StudyPlan, contents
 
 CASES = ["p1", "p2", "p3", "p4", "p5", "p6"]
@@ -40,16 +40,7 @@ def root(tmp_path):
     return tmp_path
 
 
-def load(root, change=lambda task: None, **keys):
-    study = yaml.safe_load(STUDY) | keys
-    change(study["tasks"]["hips"])
-    return load_study(study, root)
-
-
-def problems(root, change=lambda task: None, **keys):
-    with pytest.raises(StudyError) as caught:
-        load(root, change, **keys)
-    return caught.value.problems
+load, problems = partial(load_changed, STUDY), partial(problems_of, STUDY)
 
 
 def test_every_case_is_tested_and_nothing_is_a_control(root):

@@ -11,7 +11,7 @@ from ..claims import Claim
 from ..comparison import comparison_latex
 from ..context import Task
 from ..ranks import ranks_files
-from ..task import ORDER, captions
+from ..task import ORDER, captions, kind_of
 
 PICKED = {
     "typical": "the median",
@@ -91,7 +91,7 @@ def _figures(plan: TaskPlan, root: Path) -> tuple[list[Figure], list[str]]:
     """The figures that are there, as PDF or else as PNG, and those that are not."""
     found: dict[str, Figure] = {}
     missing = []
-    for path in sorted(map(PurePosixPath, plan.results.figures("pdf")), key=lambda path: ORDER.index(_kind(path))):
+    for path in sorted(map(PurePosixPath, plan.results.figures("pdf")), key=lambda path: ORDER.index(kind_of(path))):
         there = [root / path.with_suffix(ending) for ending in (".pdf", ".png")]
         file = next((file for file in there if file.is_file()), None)
         if file is None:
@@ -109,14 +109,10 @@ def _numbered(name: str) -> Iterator[str]:
     yield from (f"{name}-{number}" for number in range(2, 10_000))
 
 
-def _kind(path: PurePosixPath) -> str:
-    return path.stem.partition("_")[0]
-
-
 def _caption(plan: TaskPlan, path: PurePosixPath) -> str:
     """What a figure shows, in which plane, of which case. path: below the task's figures."""
     plane, case = path.stem.partition("_")[2], path.parent.name
-    words = [captions(plan.task.source)[_kind(path)], *([f"{plane.capitalize()} plane."] if plane else [])]
+    words = [captions(plan.task.source)[kind_of(path)], *([f"{plane.capitalize()} plane."] if plane else [])]
     if case in PICKED:
         metric = "MAE" if plan.task.source.has_ct else "mean Dice"
         words.append(f"The case with {PICKED[case]} {metric} of {plan.results.labels[plan.option('reference')]}.")
