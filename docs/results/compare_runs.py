@@ -24,6 +24,7 @@ from afpbench.study.rows import CONTROLS
 
 ALPHA = 0.05
 CELL = ["segmenter", "structure", "metric"]
+TEXT = ("row", "label", "kind", "column", "metric", "segmenter", "structure", "source", "shade", "mark")  # of a table
 
 
 def main() -> None:
@@ -58,7 +59,8 @@ def _page(runs: dict[str, Path]) -> Iterator[str]:
         yield f"Each cell: {' / '.join(runs)}. τ: Kendall's rank correlation of the trained rows between the runs."
         for path in sorted((first / task / "tables").glob("*.csv")):
             if not path.stem.endswith("_published") and (second / task / "tables" / path.name).exists():
-                yield from means(path.stem, read_csv(path), read_csv(second / task / "tables" / path.name))
+                paths = (path, second / task / "tables" / path.name)
+                yield from means(path.stem, *(read_csv(table, text=TEXT) for table in paths))
 
 
 def untrained_differences(first: pd.DataFrame, second: pd.DataFrame) -> str:
@@ -68,7 +70,7 @@ def untrained_differences(first: pd.DataFrame, second: pd.DataFrame) -> str:
     both = both[both["variant"].isin(CONTROLS)]
     apart = both["value"].sub(both["value_second"]).abs()
     lines = []
-    for words, part in (("images", both["segmenter"].isna()), ("segmentations", both["segmenter"].notna())):
+    for words, part in (("images", both["segmenter"] == ""), ("segmentations", both["segmenter"] != "")):
         differ = apart[part & (apart > 0)]
         worst = both.loc[differ.idxmax()] if len(differ) else None
         text = f"Of {part.sum()} values of {words}, {len(differ)} differ"
@@ -118,9 +120,11 @@ def _words(line: pd.Series, suffix: str) -> str:
 
 
 def means(name: str, first: pd.DataFrame, second: pd.DataFrame) -> Iterator[str]:
-    """A table of both runs' means, with the rank correlation of the trained rows under each column."""
+    """A table of both runs' means, with the rank correlation of the trained rows under each column; no costs."""
     both = first.merge(second, on=["row", "column"], suffixes=("", "_second"), sort=False)
     columns = [name for name in both["column"].unique() if "cost" not in METRICS[name.partition(":")[0]].of]
+    if not columns:
+        return
     rows = both.drop_duplicates("row")
     lines = []
     for row, label in zip(rows["row"], rows["label"], strict=True):

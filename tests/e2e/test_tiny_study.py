@@ -4,10 +4,13 @@ import csv
 import json
 import math
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import PROJECT
 
 from afpbench.commands import main as cli
 from afpbench.metrics.longtable import COLUMNS, read_long
@@ -73,6 +76,16 @@ def test_the_report_can_be_made_again_and_a_paper_lacks_nothing(finished_study, 
     figures = ("typical-slices-coronal", "typical-surfaces", "distributions", "curves")
     tables = {f"tables/thorax/{name}.tex" for name in ("quality", "cost", "cost_published")}
     assert used >= tables | {"statistics/thorax.tex"} | {f"figures/thorax/{name}.pdf" for name in figures}
+
+
+def test_a_run_compared_with_itself_says_the_same(finished_study, tmp_path):
+    results, page = finished_study.folder / "results", tmp_path / "page.md"
+    words = [str(PROJECT / "docs" / "results" / "compare_runs.py"), str(page), f"one={results}", f"two={results}"]
+    subprocess.run([sys.executable, *words], check=True)
+    text = page.read_text()
+    images, segmentations = re.findall(r"Of (\d+) values of \w+, 0 differ", text)
+    assert int(images) > 0 and int(segmentations) > 0
+    assert "0 in one alone, 0 in two alone, and 0 say the opposite" in text and "**quality**" in text
 
 
 def test_nothing_temporary_is_left(finished_study):

@@ -1,5 +1,6 @@
 """The text of the study that `afpbench init` writes: a template with comments, and what was found in the images."""
 
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +16,14 @@ from ..base.log import progress
 from ..data.importing import canonical, read_files
 from ..study.kinds.registry import SOURCES
 from ..study.kinds.sources import open_source
+from ..study.significance import smallest_p
 from ..volumes.labels import read_labels
 
 TEMPLATE = Path(__file__).with_name("init_study.yaml")
 LOOKED_AT = 3  # cases whose voxels are read
 FEWEST = 3  # cases: one to train, one to validate, one to test
 FOLDS = 5  # of the cross-validation that is proposed
-FEWEST_TESTED = 6  # below, no two-sided Wilcoxon test can reach 0.05
+FEWEST_TESTED = next(cases for cases in itertools.count(1) if smallest_p(cases) < 0.05)  # below, no test can reach it
 # Labels made of the CT by HU, where the cases have none; as in config/own_data.yaml.
 TISSUES: Mapping[str, Mapping[str, Any]] = {
     "bone": {"hu": [180, 3071], "smooth_mm": 0.8, "close_mm": 4, "fill": True, "open_mm": 1.2, "min_volume_mm3": 1000},

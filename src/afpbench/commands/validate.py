@@ -16,8 +16,10 @@ from ..study.seeds import training_seeds
 from ..study.splits import PARTS, fold_folders, make_folds
 from ..study.task import Task
 from .arguments import add_choice, add_study, load_chosen
+from .running.durations import duration
 
 MANY_ITERATIONS = 20_000  # of all trainings; the shipped studies for a CPU stay below 10,000
+SMALL_ITERATION_S, FULL_ITERATION_S = 0.4, 60  # on one core: 8 to 64 features on 40 x 40 x 64 voxels, and the paper's
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -56,9 +58,10 @@ def too_long(study: Mapping[str, Any], root: Path, gpu: bool) -> str:
         return ""
     others = [name for name in study["presets"] if name != study["preset"]]
     hint = f"--preset {others[0]} (presets: {', '.join(others)})" if others else "lower training.iterations"
+    small, full = (duration(count * seconds) for seconds in (SMALL_ITERATION_S, FULL_ITERATION_S))
     return (
-        f"{count} iterations of training and no GPU: on a CPU this takes days to months; hint: a machine with a GPU, "
-        f"or for a first table {hint}"
+        f"{count} iterations of training and no GPU: on one core about {small} with a small network, {full} with one "
+        f"of the paper's size; hint: a machine with a GPU, or for a first table {hint}"
     )
 
 

@@ -16,8 +16,8 @@ from afpbench.base.package import PROJECT
 from afpbench.commands import main as cli
 from afpbench.commands import run as run_command
 from afpbench.commands.running import child
-from afpbench.commands.running.display import Lines, LivePage, choose, duration, page, time_left
-from afpbench.commands.running.durations import mean_seconds, read_costs, record_kinds
+from afpbench.commands.running.display import Lines, LivePage, choose, page, time_left
+from afpbench.commands.running.durations import duration, mean_seconds, read_costs, record_kinds
 from afpbench.commands.running.job_log import Step, last_step, parse
 from afpbench.commands.running.state import Estimate, RunState
 

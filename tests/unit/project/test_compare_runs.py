@@ -33,10 +33,10 @@ def test_findings_are_counted_by_what_both_runs_say():
 def test_untrained_rows_are_compared_value_by_value():
     def run(*values: float) -> pd.DataFrame:
         rows = [
-            ("mr_linear", None, "mae"),
-            ("mean_ct", None, "mae"),
+            ("mr_linear", "", "mae"),
+            ("mean_ct", "", "mae"),
             ("mr_linear", "navi", "dice"),
-            ("l1", None, "mae"),
+            ("l1", "", "mae"),
         ]
         lines = [
             {"variant": row, "case": "c1", "segmenter": by, "structure": "body", "metric": metric, "value": value}
@@ -55,7 +55,7 @@ def test_a_value_that_one_run_alone_has_differs():
     """NaN in one run, as of a case that failed there: it is neither 0 apart nor passed over."""
 
     def run(value: float) -> pd.DataFrame:
-        line = {"variant": "mean_ct", "case": "c1", "segmenter": None, "structure": "body", "metric": "mae"}
+        line = {"variant": "mean_ct", "case": "c1", "segmenter": "", "structure": "body", "metric": "mae"}
         return pd.DataFrame([line | {"value": value}, line | {"case": "c2", "value": float("nan")}])
 
     text = SCRIPT["untrained_differences"](run(1.0), run(float("nan")))

@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from .durations import duration
 from .job_log import Step
 from .state import Estimate, Job, RunState
 
@@ -151,18 +152,6 @@ def time_left(estimate: Estimate | None) -> str:
         left = f"more than {duration(estimate.seconds)} left" if estimate.seconds >= 1 else NOT_KNOWN
         return f"{left} ({jobs} of kinds not measured yet)"
     return f"about {duration(estimate.seconds)} left"
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 05 min`, `2 d 4 h`."""
-    whole_s = round(seconds)
-    if whole_s < 120:
-        return f"{whole_s} s"
-    minutes = round(seconds / 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
 def choose(state: RunState, stream: IO[str] | None = None) -> Display:

@@ -1,4 +1,4 @@
-"""How long jobs took, by rule, from the records of finished ones (`benchmarks/` in a results folder)."""
+"""How long jobs took, by rule, from the records of finished ones (`benchmarks/` in a results folder), and in words."""
 
 import csv
 import re
@@ -73,3 +73,15 @@ def _number(text: str | None, otherwise: float) -> float:
 def mean_seconds(costs: Mapping[str, Sequence[Cost]], kinds: Mapping[str, str]) -> dict[str, float]:
     """Rule -> the mean seconds of its finished jobs, of those that have any."""
     return {rule: mean(cost.seconds for cost in costs[kind]) for rule, kind in kinds.items() if costs.get(kind)}
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 05 min`, `2 d 4 h`."""
+    whole_s = round(seconds)
+    if whole_s < 120:
+        return f"{whole_s} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
