@@ -1,6 +1,6 @@
-"""Write a page of docs/results from a finished study: its tables as they came out, and where they came from.
+"""Write a page of docs/results from finished studies: their tables as they came out, and where they came from.
 
-Usage: python docs/results/make_page.py CONFIG PAGE.md [--preset NAME] [--note TEXT]
+Usage: python docs/results/make_page.py CONFIG [CONFIG ...] PAGE.md [--preset NAME] [--note TEXT]
 """
 
 import argparse
@@ -21,16 +21,17 @@ PACKAGES = ("torch", "nnunetv2", "TotalSegmentator", "itk-elastix", "SimpleITK",
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", type=Path)
+    parser.add_argument("config", type=Path, nargs="+")
     parser.add_argument("page", type=Path)
     parser.add_argument("--preset")
     parser.add_argument("--note", default="")
     args = parser.parse_args()
-    raw = read_study(args.config)
-    study = load_study(raw | ({"preset": args.preset} if args.preset else {}), Path.cwd())
-    parts = [f"# {args.page.stem.replace('_', ' ').capitalize()}", args.note, _provenance(args.config, study)]
-    for task, spec in study["tasks"].items():
-        parts += _task(Path(study["results"]) / task, task, spec, list(seed_marks(study)))
+    parts = [f"# {args.page.stem.replace('_', ' ').capitalize()}", args.note]
+    for config in args.config:
+        study = load_study(read_study(config) | ({"preset": args.preset} if args.preset else {}), Path.cwd())
+        parts.append(_provenance(config, study))
+        for task, spec in study["tasks"].items():
+            parts += _task(Path(study["results"]) / task, task, spec, list(seed_marks(study)))
     args.page.write_text("\n\n".join(part for part in parts if part) + "\n", encoding="utf-8")
 
 

@@ -85,7 +85,7 @@ def test_a_long_training_without_a_gpu_is_told_with_the_way_out():
     words = validate.too_long(study, ROOT, gpu=False)
     count = 5 * 250_000 + 2 * 62_500 + 12_500
     assert words.startswith(
-        f"{count} iterations of training and no GPU: on one core about 6 d 10 h with a small network, 963 d 12 h with "
+        f"{count} iterations of training and no GPU: on one core about 6 d 10 h with a small network, 963 d 13 h with "
         "one of the paper's size"
     )
     assert "--preset quick" in words
