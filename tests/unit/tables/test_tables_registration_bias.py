@@ -84,12 +84,13 @@ def test_the_shipped_study_trains_once_for_each_registration():
     assert list(plan.tasks) == names
     files = plan.tasks["truth"].results.table_inputs("registration_bias")["against"]
     folder = "results/registration_bias"
-    assert files[:3] == [
+    assert files[:4] == [
         f"{folder}/as_it_lies/metrics/against/as_it_lies/nnunet_l1.csv",
+        f"{folder}/as_it_lies/metrics/against/as_it_lies/nnunet_afp.csv",
         f"{folder}/as_it_lies/metrics/against/as_it_lies/real_ct.csv",
         f"{folder}/as_it_lies/metrics/against/moved/nnunet_l1.csv",
     ]
-    assert len(files) == len(set(files)) == 4 * 4 * 2
+    assert len(files) == len(set(files)) == 4 * 4 * 3
     assert plan.extra_metrics == ["mr_edges"]
     bones = plan.tasks["moved"].results
     assert list(bones.lasting_structures) == ["bones"]
