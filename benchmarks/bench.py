@@ -180,7 +180,7 @@ def whole_study(options: Namespace) -> Iterator[Row]:
     minutes = (study_times.first_row_minutes(jobs),) if done else ()
     bound = (
         "segmentation, registration and the start of a process for each job; segmenters come trained, which took most "
-        "of what counted as trainings away. Wider tiles of two segmenters and imports that wait brought 6 %"
+        "of what counted as trainings away. Tried: wider tiles of two segmenters, imports that wait"
     )
     yield Row("Default study, CPU time of all but trainings", "the trainings", 0.25, False, bound, shares, missing)
     bound = "cases, the training set and the first row's own training come before"
